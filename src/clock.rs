@@ -1,0 +1,177 @@
+//! Time as a value, so that every other module can be tested at any moment of any day.
+//!
+//! The only reader of the system clock. It must not know what the time is used for.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::civil::{Date, Time};
+use jiff::{SignedDuration, Timestamp};
+
+/// Where the time comes from.
+#[derive(Clone, Debug)]
+pub enum Clock {
+    /// The system clock.
+    System,
+    /// The system clock moved by a constant: the demonstration lives on the day of its sample.
+    Moved(SignedDuration),
+    /// A clock that stands still until it is moved; sleeping moves it.
+    Manual(Arc<Mutex<Timestamp>>),
+}
+
+impl Clock {
+    /// A clock that stands at `at` and moves only by [`Clock::advance`] and [`Clock::sleep`].
+    #[must_use]
+    pub fn manual(at: Timestamp) -> Self {
+        Self::Manual(Arc::new(Mutex::new(at)))
+    }
+
+    /// A clock that runs like the system clock but started at `at`.
+    #[must_use]
+    pub fn started_at(at: Timestamp) -> Self {
+        Self::Moved(at.duration_since(Timestamp::now()))
+    }
+
+    /// The present instant.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        match self {
+            Self::System => Timestamp::now(),
+            Self::Moved(by) => Timestamp::now().saturating_add(*by).unwrap_or(Timestamp::MAX),
+            Self::Manual(at) => *at.lock().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+
+    /// Moves a manual clock; the other clocks move by themselves and ignore this.
+    pub fn advance(&self, by: Duration) {
+        if let Self::Manual(at) = self {
+            let mut at = at.lock().unwrap_or_else(PoisonError::into_inner);
+            *at = at.saturating_add(by).unwrap_or(Timestamp::MAX);
+        }
+    }
+
+    /// Waits. On a manual clock this moves the clock and lets other tasks run once.
+    pub async fn sleep(&self, duration: Duration) {
+        match self {
+            Self::Manual(_) => {
+                self.advance(duration);
+                tokio::task::yield_now().await;
+            }
+            Self::System | Self::Moved(_) => tokio::time::sleep(duration).await,
+        }
+    }
+
+    /// Starts measuring how long something takes, for durations in the history and in benchmarks.
+    #[must_use]
+    pub fn stopwatch(&self) -> Stopwatch {
+        Stopwatch(Instant::now())
+    }
+}
+
+/// Measures elapsed time on the monotonic clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Time since the stopwatch was started.
+    #[must_use]
+    pub fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// One of Indonesia's three time zones: fixed offsets from UTC, no daylight saving time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Zone {
+    /// Western Indonesia Time, UTC+7.
+    #[serde(alias = "Asia/Jakarta")]
+    Wib,
+    /// Central Indonesia Time, UTC+8.
+    #[serde(alias = "Asia/Makassar")]
+    Wita,
+    /// Eastern Indonesia Time, UTC+9.
+    #[serde(alias = "Asia/Jayapura")]
+    Wit,
+}
+
+impl Zone {
+    /// The zone for `WIB`, `WITA`, `WIT` or its IANA name; `None` for anything else.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name.trim() {
+            "WIB" | "Asia/Jakarta" => Some(Self::Wib),
+            "WITA" | "Asia/Makassar" => Some(Self::Wita),
+            "WIT" | "Asia/Jayapura" => Some(Self::Wit),
+            _ => None,
+        }
+    }
+
+    /// The abbreviation people use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Wib => "WIB",
+            Self::Wita => "WITA",
+            Self::Wit => "WIT",
+        }
+    }
+
+    /// Hours ahead of UTC.
+    #[must_use]
+    pub fn hours_ahead(self) -> i8 {
+        match self {
+            Self::Wib => 7,
+            Self::Wita => 8,
+            Self::Wit => 9,
+        }
+    }
+
+    /// The instant of a local date and time.
+    #[must_use]
+    pub fn instant(self, date: Date, time: Time) -> Timestamp {
+        let local = date.to_datetime(time);
+        let offset = jiff::tz::Offset::constant(self.hours_ahead());
+        offset.to_timestamp(local).unwrap_or(Timestamp::MAX)
+    }
+
+    /// The local calendar date at an instant: the day that "same day" is measured by.
+    #[must_use]
+    pub fn date_at(self, instant: Timestamp) -> Date {
+        jiff::tz::Offset::constant(self.hours_ahead()).to_datetime(instant).date()
+    }
+
+    /// Local date and time at an instant, to the minute, as people read it: `2026-11-18 09:30 WIB`.
+    #[must_use]
+    pub fn text_at(self, instant: Timestamp) -> String {
+        let local = jiff::tz::Offset::constant(self.hours_ahead()).to_datetime(instant);
+        format!("{} {}", local.strftime("%Y-%m-%d %H:%M"), self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::civil::{date, time};
+
+    #[test]
+    fn early_morning_in_each_zone_is_yesterday_in_utc_and_today_locally() {
+        for (zone, utc) in [
+            (Zone::Wib, "2026-02-28T17:00:00Z"),
+            (Zone::Wita, "2026-02-28T16:00:00Z"),
+            (Zone::Wit, "2026-02-28T15:00:00Z"),
+        ] {
+            let instant = zone.instant(date(2026, 3, 1), time(0, 0, 0, 0));
+            assert_eq!(instant.to_string(), utc);
+            assert_eq!(zone.date_at(instant), date(2026, 3, 1));
+        }
+    }
+
+    #[test]
+    fn a_manual_clock_moves_only_when_told() {
+        let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+        assert_eq!(clock.now(), Timestamp::UNIX_EPOCH);
+        clock.advance(Duration::from_secs(60));
+        assert_eq!(clock.now().as_second(), 60);
+    }
+}

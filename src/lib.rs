@@ -1,0 +1,37 @@
+//! posyandu-gateway: one pipeline, read top to bottom. A module imports only modules above it.
+
+pub mod clock;
+
+pub mod redact;
+
+pub mod issue;
+
+pub mod words;
+
+pub mod seal;
+
+pub mod source;
+
+pub mod record;
+
+pub mod mapping;
+
+pub mod resource;
+
+pub mod remote;
+
+pub mod ledger;
+
+pub mod ingest;
+
+pub mod delivery;
+
+pub mod reconciliation;
+
+pub mod report;
+
+pub mod simulator;
+
+pub mod config;
+
+pub mod cli;
