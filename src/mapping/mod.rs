@@ -1,1 +1,14 @@
-//! To be written.
+//! Records in, FHIR drafts out, by checked templates.
+//!
+//! A mapping is total and pure: no I/O, no clock, no configuration beyond the switches it is given. Templates are
+//! compiled and checked when loaded; per record only a plan runs. It must never guess a code.
+
+pub mod code_list;
+pub mod compile;
+pub mod concept_map;
+pub mod plan;
+pub mod problem;
+pub mod set;
+pub mod template;
+pub mod tree;
+pub mod visit;

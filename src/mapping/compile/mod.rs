@@ -1,0 +1,296 @@
+//! From a template as written to a plan that can run, with every check that needs only the record schemas.
+//!
+//! Whether the result is FHIR is proved in `resource`; here a name that does not exist, a field that may be empty, a
+//! code outside the packaged list or an untranslated word is found. It must not run a plan.
+
+mod part;
+mod piece;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::code_list::CodeList;
+use super::concept_map::ConceptMap;
+use super::plan::{Asked, Check, Operation, Origin, Slot, compile_question};
+use super::problem::{Problem, nearest};
+use super::template::{Certainty, MappingFile, Part, Question, ResourceTemplate, Template, Test};
+use super::tree::Position;
+use crate::record::{Field, Kind, Schema, Value};
+
+/// A compiled resource template.
+#[derive(Debug)]
+pub struct ResourcePlan {
+    /// Name inside the visit.
+    pub name: String,
+    /// FHIR resource type.
+    pub resource_type: String,
+    /// How well it is founded.
+    pub certainty: Certainty,
+    /// The switch it waits for, if any.
+    pub switch: Option<String>,
+    /// Where shape and codes come from.
+    pub source: String,
+    /// File it stands in.
+    pub file: String,
+    /// Where it stands.
+    pub position: Position,
+    /// Present only when these hold.
+    pub when: Vec<Check>,
+    /// What writes it.
+    pub operations: Vec<Operation>,
+    /// The business identifier's system up to the Organization id.
+    pub identifier_system: String,
+    /// Which fields each element comes from.
+    pub lineage: Vec<Leaf>,
+}
+
+/// One element of a resource and the fields it comes from.
+#[derive(Debug)]
+pub struct Leaf {
+    /// FHIR path, list positions as in the template: `Encounter.participant[0].individual`.
+    pub path: String,
+    /// The record fields; empty for a constant.
+    pub slots: Vec<Slot>,
+    /// Where it stands in the mapping file.
+    pub position: Position,
+}
+
+/// Everything templates may refer to.
+pub struct Scope<'a> {
+    /// Schema of the records mapped by this file.
+    pub own: &'a Arc<Schema>,
+    /// Schema of the person.
+    pub sasaran: &'a Arc<Schema>,
+    /// Schema of the posyandu.
+    pub posyandu: &'a Arc<Schema>,
+    /// Schema of the visit.
+    pub visit: &'a Arc<Schema>,
+    /// Names of the visit's own resources.
+    pub visit_resources: &'a [String],
+    /// Concept maps by name.
+    pub concept_maps: &'a BTreeMap<String, Arc<ConceptMap>>,
+    /// The packaged code list.
+    pub codes: &'a CodeList,
+}
+
+/// System of all business identifiers, before kind and Organization id (satusehat-api.md, section 3.2).
+const IDENTIFIER_SYSTEM: &str = "http://sys-ids.kemkes.go.id/";
+
+/// Compiles a mapping file.
+///
+/// # Errors
+/// Every mistake, each with its position and, where there is one, the nearest right name.
+pub fn compile(file: &MappingFile, scope: &Scope<'_>) -> Result<Vec<ResourcePlan>, Vec<Problem>> {
+    let mut compiler = Compiler { file, scope, problems: Vec::new(), used: BTreeSet::new() };
+    let mut plans: Vec<ResourcePlan> = Vec::new();
+    for resource in &file.resources {
+        if plans.iter().any(|plan| plan.name == resource.name) {
+            compiler.problem(resource.position, format!("the name `{}` stands twice", resource.name));
+        }
+        plans.push(compiler.resource(resource));
+    }
+    compiler.every_field_has_a_fate();
+    if compiler.problems.is_empty() { Ok(plans) } else { Err(compiler.problems) }
+}
+
+/// What is certain at a place of the template: fields that are filled, and the words they can have.
+#[derive(Clone, Default)]
+struct Known {
+    filled: BTreeSet<Slot>,
+    words: BTreeMap<Slot, Vec<String>>,
+}
+
+
+struct Compiler<'a> {
+    file: &'a MappingFile,
+    scope: &'a Scope<'a>,
+    problems: Vec<Problem>,
+    used: BTreeSet<Slot>,
+}
+
+impl Compiler<'_> {
+    fn problem(&mut self, at: Position, text: impl Into<String>) {
+        self.problems.push(at.problem(&self.file.file, text));
+    }
+
+    fn suggest(&mut self, at: Position, text: String, suggestion: Option<String>) {
+        let mut problem = at.problem(&self.file.file, text);
+        problem.suggestion = suggestion;
+        self.problems.push(problem);
+    }
+
+    fn schema(&self, origin: Origin) -> &Arc<Schema> {
+        match origin {
+            Origin::Own => self.scope.own,
+            Origin::Sasaran => self.scope.sasaran,
+            Origin::Posyandu => self.scope.posyandu,
+            Origin::Visit => self.scope.visit,
+        }
+    }
+
+    fn field(&self, slot: Slot) -> &Field {
+        &self.schema(slot.origin).fields[slot.index]
+    }
+
+    fn slot(&mut self, at: Position, written: &str) -> Option<Slot> {
+        let (origin, name) = match written.split_once('.') {
+            Some(("sasaran", name)) => (Origin::Sasaran, name),
+            Some(("posyandu", name)) => (Origin::Posyandu, name),
+            Some(("kunjungan", name)) => (Origin::Visit, name),
+            _ => (Origin::Own, written),
+        };
+        let schema = Arc::clone(self.schema(origin));
+        let Some(index) = schema.index(name) else {
+            let suggestion = nearest(name, schema.fields.iter().map(|field| field.name.as_str()));
+            self.suggest(at, format!("the record `{}` has no field `{name}`", schema.dataset), suggestion);
+            return None;
+        };
+        let slot = Slot { origin, index };
+        self.used.insert(slot);
+        Some(slot)
+    }
+
+    fn resource(&mut self, template: &ResourceTemplate) -> ResourcePlan {
+        if let Some((at, switch)) = &template.switch
+            && !self.file.switches.contains_key(switch)
+        {
+            let suggestion = nearest(switch, self.file.switches.keys().map(String::as_str));
+            self.suggest(*at, format!("switch `{switch}` is not described under `switches`"), suggestion);
+        }
+        let mut known = self.required_fields();
+        let when = self.checks(&template.when, &mut known);
+        let mut lineage = Vec::new();
+        let piece = self.value(&template.skeleton, &template.resource_type, &known, &mut lineage);
+        let mut kinds = BTreeSet::new();
+        identifier_kinds(&template.skeleton, &mut kinds);
+        if kinds.len() != 1 {
+            let text = format!("`{}` needs exactly one kind of `$identifier`: it is found by it later", template.name);
+            self.problem(template.position, text);
+        }
+        let kind = kinds.first().cloned().unwrap_or_default();
+        ResourcePlan {
+            name: template.name.clone(),
+            resource_type: template.resource_type.clone(),
+            certainty: template.certainty,
+            switch: template.switch.as_ref().map(|(_, switch)| switch.clone()),
+            source: template.source.clone(),
+            file: self.file.file.clone(),
+            position: template.position,
+            when,
+            operations: piece.operations,
+            identifier_system: format!("{IDENTIFIER_SYSTEM}{kind}/"),
+            lineage,
+        }
+    }
+
+    fn required_fields(&self) -> Known {
+        let mut known = Known::default();
+        for origin in [Origin::Own, Origin::Sasaran, Origin::Posyandu, Origin::Visit] {
+            let fields = self.schema(origin).fields.iter().enumerate();
+            known.filled.extend(fields.filter(|(_, f)| f.required).map(|(index, _)| Slot { origin, index }));
+        }
+        known
+    }
+
+    fn checks(&mut self, tests: &[Test], known: &mut Known) -> Vec<Check> {
+        let mut checks = Vec::new();
+        for test in tests {
+            let Some(slot) = self.slot(test.position, &test.field) else { continue };
+            let kind = self.field(slot).kind.clone();
+            match compile_question(&test.question, |text| read_as(&kind, text)) {
+                Ok(question) => {
+                    if !matches!(question, Asked::Absent) {
+                        known.filled.insert(slot);
+                    }
+                    if let Question::In(words) = &test.question {
+                        known.words.insert(slot, words.clone());
+                    }
+                    checks.push(Check { slot, question });
+                }
+                Err(word) => {
+                    let suggestion = match &kind {
+                        Kind::Code(words) => nearest(&word, words.iter().map(String::as_str)),
+                        _ => None,
+                    };
+                    let text = format!("`{}` can never be `{word}`", test.field);
+                    self.suggest(test.position, text, suggestion);
+                }
+            }
+        }
+        checks
+    }
+
+    fn code_is_listed(&mut self, at: Position, members: &[(String, Template)]) {
+        let constant = |name: &str| {
+            members.iter().find(|(member, _)| member == name).and_then(|(_, template)| match &template.part {
+                Part::Constant(json) => serde_json::from_str::<String>(json).ok().map(|text| (template.position, text)),
+                _ => None,
+            })
+        };
+        let (Some((_, system)), Some((code_at, code))) = (constant("system"), constant("code")) else { return };
+        if !self.scope.codes.holds(&system, &code) {
+            let suggestion = self.scope.codes.suggestion(&system, &code);
+            let at = if code_at.line > 0 { code_at } else { at };
+            self.suggest(at, format!("code `{code}` of {system} is not in the packaged code list"), suggestion);
+        }
+    }
+
+    /// A quantity's UCUM code must be the unit in which the record holds the value: nothing is converted.
+    fn unit_agrees(&mut self, members: &[(String, Template)]) {
+        let find = |name: &str| members.iter().find(|(member, _)| member == name).map(|(_, template)| template);
+        let (Some(value), Some(code)) = (find("value"), find("code")) else { return };
+        let (Part::Field(field), Part::Constant(json)) = (&value.part, &code.part) else { return };
+        let Some(slot) = self.slot(value.position, field) else { return };
+        let Ok(code_text) = serde_json::from_str::<String>(json) else { return };
+        match self.field(slot).unit.clone() {
+            Some(unit) if unit != code_text => {
+                self.problem(code.position, format!("`{field}` is held in {unit}, not in {code_text}"));
+            }
+            _ => {}
+        }
+    }
+
+    /// A column that is neither mapped nor knowingly left out would be lost in silence.
+    fn every_field_has_a_fate(&mut self) {
+        let schema = Arc::clone(self.scope.own);
+        for (index, field) in schema.fields.iter().enumerate() {
+            let used = self.used.contains(&Slot { origin: Origin::Own, index });
+            let excused = self.file.not_reported.get(&field.name);
+            if !used && excused.is_none() {
+                let text = format!("field `{}` is neither mapped nor listed under `not_reported`", field.name);
+                self.problem(self.file.dataset_position, text);
+            }
+        }
+        for (name, (at, _)) in &self.file.not_reported {
+            if schema.index(name).is_none() {
+                let suggestion = nearest(name, schema.fields.iter().map(|field| field.name.as_str()));
+                self.suggest(*at, format!("the record `{}` has no field `{name}`", schema.dataset), suggestion);
+            }
+        }
+    }
+}
+
+fn identifier_kinds(template: &Template, kinds: &mut BTreeSet<String>) {
+    match &template.part {
+        Part::Identifier(kind) => {
+            kinds.insert(kind.clone());
+        }
+        Part::Object(_, members) => members.iter().for_each(|(_, member)| identifier_kinds(member, kinds)),
+        Part::List(entries) => entries.iter().for_each(|entry| identifier_kinds(entry, kinds)),
+        Part::Conditional(_, inner) => identifier_kinds(inner, kinds),
+        _ => {}
+    }
+}
+
+/// Reads a word of a `when` as the kind of value the field holds.
+fn read_as(kind: &Kind, text: &str) -> Option<Value> {
+    match kind {
+        Kind::Text => Some(Value::Text(text.to_owned())),
+        Kind::Code(words) => words.iter().any(|word| word == text).then(|| Value::Text(text.to_owned())),
+        Kind::Boolean => text.parse().ok().map(Value::Boolean),
+        Kind::Integer => text.parse().ok().map(Value::Integer),
+        Kind::Decimal => text.parse().ok().map(Value::Decimal),
+        Kind::Date => text.parse().ok().map(Value::Date),
+        Kind::Time => text.parse().ok().map(Value::Time),
+    }
+}

@@ -1,0 +1,206 @@
+//! All mapping files together: loaded, checked, and known by one version.
+//!
+//! It must not know where the files come from; the caller hands over names and texts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::code_list::CodeList;
+use super::compile::{ResourcePlan, Scope, compile};
+use super::concept_map::ConceptMap;
+use super::problem::{Problem, nearest};
+use super::template::{self, MappingFile};
+use super::tree;
+use crate::record::{Schema, Schemas};
+
+/// The dataset name that stands for the visit itself.
+pub const VISIT: &str = "kunjungan";
+
+/// The mapping files as texts, by file name.
+#[derive(Debug, Default, Clone)]
+pub struct Files {
+    /// Templates: `<dataset>.yaml`.
+    pub templates: Vec<(String, String)>,
+    /// Concept maps: `<name>.csv`.
+    pub concept_maps: Vec<(String, String)>,
+    /// The packaged code list.
+    pub codes: (String, String),
+}
+
+/// One dataset's compiled mapping.
+#[derive(Debug)]
+pub struct Mapping {
+    /// The dataset.
+    pub dataset: String,
+    /// File it stands in.
+    pub file: String,
+    /// The author's version.
+    pub version: String,
+    /// The records' schema.
+    pub schema: Arc<Schema>,
+    /// What it may yield.
+    pub plans: Vec<ResourcePlan>,
+    /// Switch name → what turning it on means.
+    pub switches: BTreeMap<String, String>,
+}
+
+/// All mappings.
+#[derive(Debug)]
+pub struct MappingSet {
+    /// The visit's own mapping.
+    pub visit: Mapping,
+    /// The mapping of each dataset.
+    pub by_dataset: BTreeMap<String, Mapping>,
+    /// Content hash over all files, first 12 hexadecimal digits: stored with everything sent.
+    pub version: String,
+    /// The person's schema.
+    pub sasaran: Arc<Schema>,
+    /// The posyandu's schema.
+    pub posyandu: Arc<Schema>,
+}
+
+impl MappingSet {
+    /// Loads and checks all files.
+    ///
+    /// # Errors
+    /// Every mistake found, in file order.
+    pub fn load(files: &Files, schemas: &Schemas) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let codes = CodeList::parse(&files.codes.0, &files.codes.1).unwrap_or_else(|problem| {
+            problems.push(problem);
+            CodeList::default()
+        });
+        let concept_maps = load_concept_maps(&files.concept_maps, &codes, &mut problems);
+        let written: Vec<MappingFile> = files
+            .templates
+            .iter()
+            .filter_map(|(file, text)| {
+                let root = tree::parse(file, text).map_err(|problem| problems.push(problem)).ok()?;
+                template::read(file, &root).map_err(|found| problems.extend(found)).ok()
+            })
+            .collect();
+        let visit_resources: Vec<String> = written
+            .iter()
+            .filter(|file| file.dataset == VISIT)
+            .flat_map(|file| file.resources.iter().map(|resource| resource.name.clone()))
+            .collect();
+        let (Some(sasaran), Some(posyandu), Some(visit)) =
+            (schemas.0.get("sasaran"), schemas.0.get("posyandu"), schemas.0.get(VISIT))
+        else {
+            let text = "the record schemas sasaran, posyandu and kunjungan are needed".to_owned();
+            let file = "schemas/record".to_owned();
+            problems.push(Problem { file, line: 1, column: 1, text, suggestion: None });
+            return Err(problems);
+        };
+        let mut mappings = BTreeMap::new();
+        for file in &written {
+            let Some(own) = schemas.0.get(&file.dataset) else {
+                let mut problem = file.dataset_position.problem(
+                    &file.file,
+                    format!("there is no record schema for `{}`", file.dataset),
+                );
+                problem.suggestion = nearest(&file.dataset, schemas.0.keys().map(String::as_str));
+                problems.push(problem);
+                continue;
+            };
+            let scope = Scope {
+                own,
+                sasaran,
+                posyandu,
+                visit,
+                visit_resources: &visit_resources,
+                concept_maps: &concept_maps,
+                codes: &codes,
+            };
+            match compile(file, &scope) {
+                Ok(plans) => {
+                    mappings.insert(file.dataset.clone(), mapping(file, own, plans));
+                }
+                Err(found) => problems.extend(found),
+            }
+        }
+        let visit_mapping = mappings.remove(VISIT);
+        match visit_mapping {
+            Some(visit) if problems.is_empty() => Ok(Self {
+                visit,
+                by_dataset: mappings,
+                version: version(files),
+                sasaran: Arc::clone(sasaran),
+                posyandu: Arc::clone(posyandu),
+            }),
+            Some(_) => Err(problems),
+            None => {
+                if problems.is_empty() {
+                    let text = "no mapping for the visit itself (dataset `kunjungan`)".to_owned();
+                    problems.push(Problem { file: "mappings".to_owned(), line: 1, column: 1, text, suggestion: None });
+                }
+                Err(problems)
+            }
+        }
+    }
+
+    /// All mappings, the visit's first.
+    pub fn all(&self) -> impl Iterator<Item = &Mapping> {
+        std::iter::once(&self.visit).chain(self.by_dataset.values())
+    }
+
+    /// Names of all switches.
+    #[must_use]
+    pub fn switches(&self) -> BTreeSet<&str> {
+        self.all().flat_map(|mapping| mapping.switches.keys().map(String::as_str)).collect()
+    }
+}
+
+fn mapping(file: &MappingFile, schema: &Arc<Schema>, plans: Vec<ResourcePlan>) -> Mapping {
+    Mapping {
+        dataset: file.dataset.clone(),
+        file: file.file.clone(),
+        version: file.version.clone(),
+        schema: Arc::clone(schema),
+        plans,
+        switches: file.switches.clone(),
+    }
+}
+
+fn load_concept_maps(
+    files: &[(String, String)],
+    codes: &CodeList,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<String, Arc<ConceptMap>> {
+    let mut maps = BTreeMap::new();
+    for (file, text) in files {
+        let name = file.rsplit('/').next().unwrap_or(file).trim_end_matches(".csv");
+        match ConceptMap::parse(name, file, text) {
+            Ok(map) => {
+                for (line, system, code) in map.target_codes().filter(|(_, system, code)| !codes.holds(system, code)) {
+                    problems.push(Problem {
+                        file: file.clone(),
+                        line: *line,
+                        column: 1,
+                        text: format!("code `{code}` of {system} is not in the packaged code list"),
+                        suggestion: codes.suggestion(system, code),
+                    });
+                }
+                maps.insert(name.to_owned(), Arc::new(map));
+            }
+            Err(found) => problems.extend(found),
+        }
+    }
+    maps
+}
+
+fn version(files: &Files) -> String {
+    let mut all: Vec<&(String, String)> = files.templates.iter().chain(&files.concept_maps).collect();
+    all.push(&files.codes);
+    all.sort();
+    let mut hash = Sha256::new();
+    for (name, text) in all {
+        hash.update(name.as_bytes());
+        hash.update([0]);
+        hash.update(text.as_bytes());
+        hash.update([0]);
+    }
+    data_encoding::HEXLOWER.encode(&hash.finalize()[..6])
+}
