@@ -1,1 +1,485 @@
-//! To be written.
+//! Configuration: defaults, the file over them, the environment over both; checked once.
+//!
+//! Modules receive their own options from here; none reads the configuration itself. Unknown keys are refused, and
+//! secrets come from files only.
+
+pub mod assets;
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::clock::Zone;
+use crate::words::Language;
+
+/// The commented defaults, as `init` writes them.
+pub const DEFAULT_TEXT: &str = include_str!("default.toml");
+/// Usual name of the configuration file.
+pub const FILE_NAME: &str = "posyandu-gateway.toml";
+/// Start of environment variables that change a setting.
+const ENVIRONMENT_PREFIX: &str = "POSYANDU_GATEWAY__";
+/// Most calls a minute that may be configured: above it a typing mistake is likelier than a permission.
+const REQUESTS_PER_MINUTE_AT_MOST: u32 = 100_000_000;
+
+/// The whole configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Folder of ledger and keys.
+    #[serde(default = "default_data_dir")]
+    pub data_dir: PathBuf,
+    /// `id` or `en`.
+    #[serde(default = "default_language")]
+    pub language: LanguageName,
+    /// The ledger.
+    #[serde(default)]
+    pub ledger: Ledger,
+    /// Keys.
+    #[serde(default)]
+    pub seal: Seal,
+    /// The platform.
+    #[serde(default)]
+    pub satusehat: Satusehat,
+    /// Sending.
+    #[serde(default)]
+    pub delivery: Delivery,
+    /// Reading back.
+    #[serde(default)]
+    pub reconciliation: Reconciliation,
+    /// Mapping files.
+    #[serde(default)]
+    pub mapping: Mapping,
+    /// Dashboard.
+    #[serde(default)]
+    pub http: Http,
+    /// Puskesmas with their access.
+    #[serde(default)]
+    pub puskesmas: Vec<Puskesmas>,
+    /// Sources.
+    #[serde(default)]
+    pub source: Vec<Source>,
+    /// Folder that relative paths start from.
+    #[serde(skip)]
+    pub base: PathBuf,
+}
+
+/// Language by its code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LanguageName {
+    /// Indonesian.
+    Id,
+    /// English.
+    En,
+}
+
+impl LanguageName {
+    /// The language of the words catalogue.
+    #[must_use]
+    pub fn language(self) -> Language {
+        match self {
+            Self::Id => Language::Indonesian,
+            Self::En => Language::English,
+        }
+    }
+}
+
+/// `[ledger]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ledger {
+    /// `sqlite:PATH`; empty means in the data folder.
+    pub url: String,
+}
+
+/// `[seal]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Seal {
+    /// Key file; empty means in the data folder.
+    pub key_file: PathBuf,
+}
+
+/// Which SATUSEHAT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Environment {
+    /// The sandbox.
+    Staging,
+    /// The real one.
+    Production,
+    /// Addresses given in the file.
+    Custom,
+}
+
+/// `[satusehat]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Satusehat {
+    /// Which SATUSEHAT.
+    pub environment: Environment,
+    /// Address of the token service, for `custom`.
+    pub auth_url: String,
+    /// Address of the FHIR service, for `custom`.
+    pub fhir_url: String,
+    /// Extra certificate authority.
+    pub extra_ca_file: PathBuf,
+}
+
+impl Default for Satusehat {
+    fn default() -> Self {
+        Self {
+            environment: Environment::Staging,
+            auth_url: String::new(),
+            fhir_url: String::new(),
+            extra_ca_file: PathBuf::new(),
+        }
+    }
+}
+
+/// `[delivery]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Delivery {
+    /// Requests in flight per puskesmas.
+    pub concurrency: u32,
+    /// Time to connect, seconds.
+    pub connect_timeout_seconds: u64,
+    /// Time for a whole request, seconds.
+    pub request_timeout_seconds: u64,
+    /// Life of a claim, seconds.
+    pub lease_seconds: u64,
+    /// Waits before each look-up of an unknown outcome, seconds.
+    pub probe_after_seconds: Vec<u64>,
+    /// Longest `run --once`, seconds.
+    pub once_seconds: u64,
+}
+
+impl Default for Delivery {
+    fn default() -> Self {
+        Self {
+            concurrency: 8,
+            connect_timeout_seconds: 10,
+            request_timeout_seconds: 60,
+            lease_seconds: 180,
+            probe_after_seconds: vec![5, 60, 600],
+            once_seconds: 900,
+        }
+    }
+}
+
+/// `[reconciliation]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Reconciliation {
+    /// Share of the calls a minute, percent.
+    pub share_percent: u32,
+}
+
+impl Default for Reconciliation {
+    fn default() -> Self {
+        Self { share_percent: 30 }
+    }
+}
+
+/// `[mapping]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mapping {
+    /// Folder with own mapping files; empty means the built-in ones.
+    pub directory: PathBuf,
+    /// Switches turned on.
+    pub accept_guesses: Vec<String>,
+}
+
+/// `[http]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// Address.
+    pub listen: String,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:8200".to_owned() }
+    }
+}
+
+/// `[[puskesmas]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Puskesmas {
+    /// Name, as sources refer to it.
+    pub name: String,
+    /// SATUSEHAT Organization id.
+    pub organization_id: String,
+    /// SATUSEHAT client id.
+    pub client_id: String,
+    /// File that holds only the client secret.
+    pub client_secret_file: PathBuf,
+    /// Time zone.
+    pub timezone: Zone,
+    /// Calls a minute allowed.
+    #[serde(default = "default_requests_per_minute")]
+    pub requests_per_minute: u32,
+}
+
+/// `[[source]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// Name for reports.
+    pub name: String,
+    /// Source profile.
+    pub profile: String,
+    /// File or database.
+    #[serde(default)]
+    pub path: PathBuf,
+    /// Address of a database server.
+    #[serde(default)]
+    pub url: String,
+    /// The puskesmas whose records it holds; empty for the posyandu register.
+    #[serde(default)]
+    pub puskesmas: String,
+}
+
+fn default_data_dir() -> PathBuf {
+    PathBuf::from("posyandu-data")
+}
+
+fn default_language() -> LanguageName {
+    LanguageName::Id
+}
+
+fn default_requests_per_minute() -> u32 {
+    60
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {file}")]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is not as it must be.
+    #[error("{file}:{line}:{column}: {text}")]
+    Wrong {
+        /// The file.
+        file: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// What is wrong.
+        text: String,
+    },
+    /// An environment variable is not a setting.
+    #[error("environment variable {name}: {text}")]
+    Environment {
+        /// The variable.
+        name: String,
+        /// What is wrong.
+        text: String,
+    },
+    /// Settings do not fit together.
+    #[error("{0}")]
+    Unfit(String),
+}
+
+impl Config {
+    /// Reads the configuration file and the environment variables over it.
+    ///
+    /// # Errors
+    /// One clear sentence with the place of the mistake.
+    pub fn load(file: &Path, environment: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(file)
+            .map_err(|source| ConfigError::Read { file: file.to_owned(), source })?;
+        let base = file.parent().map_or_else(PathBuf::new, Path::to_path_buf);
+        Self::parse(file, &text, base, environment)
+    }
+
+    /// The configuration of a text; `file` is for messages and `base` for relative paths.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(
+        file: &Path,
+        text: &str,
+        base: PathBuf,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let mut config: Self = toml::from_str(text).map_err(|error| wrong(file, text, &error))?;
+        let changes: Vec<(String, String)> =
+            environment.filter(|(name, _)| name.starts_with(ENVIRONMENT_PREFIX)).collect();
+        if !changes.is_empty() {
+            let mut table: toml::Table = toml::from_str(text).map_err(|error| wrong(file, text, &error))?;
+            for (name, value) in &changes {
+                change(&mut table, name, value)?;
+            }
+            config = table.try_into().map_err(|error: toml::de::Error| {
+                let names: Vec<&str> = changes.iter().map(|(name, _)| name.as_str()).collect();
+                ConfigError::Environment { name: names.join(", "), text: error.message().to_owned() }
+            })?;
+        }
+        config.base = base;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let unfit = |text: String| Err(ConfigError::Unfit(text));
+        for (index, source) in self.source.iter().enumerate() {
+            if self.source[..index].iter().any(|other| other.name == source.name) {
+                return unfit(format!("two sources are called `{}`: give each its own name", source.name));
+            }
+            if source.path.as_os_str().is_empty() && source.url.is_empty() {
+                return unfit(format!("source `{}` needs a `path`", source.name));
+            }
+            if !source.puskesmas.is_empty() && !self.puskesmas.iter().any(|one| one.name == source.puskesmas) {
+                let near = crate::mapping::problem::nearest(
+                    &source.puskesmas,
+                    self.puskesmas.iter().map(|one| one.name.as_str()),
+                );
+                let near = near.map(|text| format!(" ({text})")).unwrap_or_default();
+                return unfit(format!(
+                    "source `{}` names puskesmas `{}`, which is not configured{near}",
+                    source.name, source.puskesmas
+                ));
+            }
+        }
+        for (index, one) in self.puskesmas.iter().enumerate() {
+            if self.puskesmas[..index].iter().any(|other| other.name == one.name) {
+                return unfit(format!("two puskesmas are called `{}`", one.name));
+            }
+            if one.requests_per_minute == 0 || one.requests_per_minute > REQUESTS_PER_MINUTE_AT_MOST {
+                return unfit(format!("puskesmas `{}`: requests_per_minute must be 1 or more", one.name));
+            }
+        }
+        if self.satusehat.environment == Environment::Custom
+            && (self.satusehat.auth_url.is_empty() || self.satusehat.fhir_url.is_empty())
+        {
+            return unfit("[satusehat] environment = \"custom\" needs auth_url and fhir_url".to_owned());
+        }
+        if self.delivery.lease_seconds <= 2 * self.delivery.request_timeout_seconds {
+            return unfit("[delivery] lease_seconds must be more than twice request_timeout_seconds".to_owned());
+        }
+        if self.delivery.concurrency == 0 || self.delivery.probe_after_seconds.is_empty() {
+            return unfit("[delivery] concurrency and probe_after_seconds must not be empty".to_owned());
+        }
+        Ok(())
+    }
+
+    /// A path of the configuration, made absolute against the file's folder.
+    #[must_use]
+    pub fn path(&self, path: &Path) -> PathBuf {
+        if path.is_absolute() { path.to_owned() } else { self.base.join(path) }
+    }
+
+    /// The data folder.
+    #[must_use]
+    pub fn data_folder(&self) -> PathBuf {
+        self.path(&self.data_dir)
+    }
+
+    /// The key file.
+    #[must_use]
+    pub fn key_file(&self) -> PathBuf {
+        if self.seal.key_file.as_os_str().is_empty() {
+            self.data_folder().join("keys").join("site.key")
+        } else {
+            self.path(&self.seal.key_file)
+        }
+    }
+
+    /// The ledger's file.
+    ///
+    /// # Errors
+    /// When the address is not a SQLite file.
+    pub fn ledger_file(&self) -> Result<PathBuf, ConfigError> {
+        match self.ledger.url.as_str() {
+            "" => Ok(self.data_folder().join("ledger.sqlite")),
+            url => match url.strip_prefix("sqlite:") {
+                Some(path) => Ok(self.path(Path::new(path.trim_start_matches("//")))),
+                None => Err(ConfigError::Unfit(format!(
+                    "[ledger] url: only `sqlite:PATH` is supported by this version, not `{}`",
+                    url.split(':').next().unwrap_or_default()
+                ))),
+            },
+        }
+    }
+
+    /// Addresses of token and FHIR service (satusehat-api.md, section 1).
+    #[must_use]
+    pub fn addresses(&self) -> (String, String) {
+        let of = |host: &str| (format!("https://{host}/oauth2/v1"), format!("https://{host}/fhir-r4/v1"));
+        match self.satusehat.environment {
+            Environment::Staging => of("api-satusehat-stg.dto.kemkes.go.id"),
+            Environment::Production => of("api-satusehat.kemkes.go.id"),
+            Environment::Custom => (self.satusehat.auth_url.clone(), self.satusehat.fhir_url.clone()),
+        }
+    }
+}
+
+fn wrong(file: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
+    let start = error.span().map_or(0, |span| span.start).min(text.len());
+    let before = &text[..start];
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().map_or(0, |tail| tail.chars().count()) + 1;
+    ConfigError::Wrong { file: file.to_owned(), line, column, text: error.message().to_owned() }
+}
+
+/// Puts one environment variable into the table; the value is TOML if it reads as such, else a text.
+fn change(table: &mut toml::Table, name: &str, value: &str) -> Result<(), ConfigError> {
+    let path: Vec<String> =
+        name[ENVIRONMENT_PREFIX.len()..].split("__").map(str::to_ascii_lowercase).collect();
+    let Some((last, sections)) = path.split_last() else { return Ok(()) };
+    let mut at = table;
+    for section in sections {
+        let entry = at.entry(section.clone()).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        at = entry.as_table_mut().ok_or_else(|| ConfigError::Environment {
+            name: name.to_owned(),
+            text: format!("`{section}` is not a section"),
+        })?;
+    }
+    let parsed = toml::from_str::<toml::Table>(&format!("x = {value}")).ok().and_then(|mut table| table.remove("x"));
+    at.insert(last.clone(), parsed.unwrap_or_else(|| toml::Value::String(value.to_owned())));
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::parse(Path::new("g.toml"), text, PathBuf::new(), environment)
+    }
+
+    #[test]
+    fn the_commented_file_says_the_same_as_the_defaults() {
+        let written = parse(DEFAULT_TEXT, &[]).unwrap();
+        assert_eq!(format!("{written:?}"), format!("{:?}", parse("", &[]).unwrap()));
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_place() {
+        let error = parse("[delivery]\nconcurency = 3\n", &[]).unwrap_err().to_string();
+        assert!(error.starts_with("g.toml:2:1: unknown field `concurency`"), "{error}");
+    }
+
+    #[test]
+    fn the_environment_goes_over_the_file_and_its_mistakes_are_named() {
+        let config = parse("", &[("POSYANDU_GATEWAY__DELIVERY__CONCURRENCY", "3")]).unwrap();
+        assert_eq!(config.delivery.concurrency, 3);
+        let error = parse("", &[("POSYANDU_GATEWAY__DELIVERY__SPEED", "3")]).unwrap_err().to_string();
+        assert!(error.contains("POSYANDU_GATEWAY__DELIVERY__SPEED") && error.contains("speed"), "{error}");
+    }
+}

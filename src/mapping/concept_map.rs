@@ -98,12 +98,12 @@ impl ConceptMap {
                 rows.insert(line.source_code.clone(), Target::NotReported);
             }
             "equivalent" | "wider" | "narrower" => {
-                let coding = format!(
-                    "{{\"system\":{},\"code\":{},\"display\":{}}}",
-                    json_text(&line.target_system),
-                    json_text(&line.target_code),
-                    json_text(&line.target_display)
-                );
+                let display = match line.target_display.as_str() {
+                    "" => String::new(),
+                    text => format!(",\"display\":{}", json_text(text)),
+                };
+                let (system, code) = (json_text(&line.target_system), json_text(&line.target_code));
+                let coding = format!("{{\"system\":{system},\"code\":{code}{display}}}");
                 let code = (number, line.target_system.clone(), line.target_code.clone());
                 match rows.get_mut(&line.source_code) {
                     Some(Target::Codings { json, codes }) => {

@@ -39,11 +39,10 @@ impl Compiler<'_> {
             }
             Part::Reference(target) => self.reference(at, target, &mut leaf),
             Part::Translate(field, (map_at, map)) => {
-                let codings = self.translate(at, field, *map_at, map, known, &mut leaf);
-                let mut operations = vec![Operation::Text("[".to_owned())];
-                operations.extend(codings);
-                operations.push(Operation::Text("]".to_owned()));
-                Piece::sure(operations)
+                if !path.ends_with(']') {
+                    self.problem(at, "`$translate` yields codings, so it must be an entry of a list (`- $translate: …`)");
+                }
+                Piece::sure(self.translate(at, field, *map_at, map, known, &mut leaf))
             }
             Part::List(entries) => self.list(entries, path, known, lineage),
             Part::Object(tests, members) => self.object(at, tests, members, path, known, lineage),

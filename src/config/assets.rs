@@ -1,0 +1,179 @@
+//! Mapping files, schemas, profiles and the sample city, as they travel inside the binary or stand in a folder.
+//!
+//! It must not interpret them; it hands names and texts to the modules that do.
+
+use std::path::Path;
+
+use rust_embed::RustEmbed;
+
+use crate::mapping::set::{Files, MappingSet};
+use crate::mapping::problem::Problem;
+use crate::record::Schemas;
+use crate::resource::profile::Profiles;
+use crate::resource::proof;
+
+#[derive(RustEmbed)]
+#[folder = "mappings"]
+struct Mappings;
+
+#[derive(RustEmbed)]
+#[folder = "schemas"]
+#[include = "record/*.json"]
+#[include = "profile/*.json"]
+struct SchemaFiles;
+
+#[derive(RustEmbed)]
+#[folder = "tests/fixtures/kota-contoh"]
+#[exclude = "*.py"]
+struct SampleCity;
+
+/// Everything that decides how records are read and mapped.
+#[derive(Debug)]
+pub struct Rules {
+    /// Record schemas.
+    pub schemas: Schemas,
+    /// Checked mappings.
+    pub mappings: MappingSet,
+    /// SATUSEHAT's rules that are checked before queueing.
+    pub profiles: Profiles,
+}
+
+/// Why the rules cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum AssetsError {
+    /// Mistakes in mapping files.
+    #[error("{} mistake(s) in the mapping files", .0.len())]
+    Mapping(Vec<Problem>),
+    /// A schema or profile cannot be read.
+    #[error("a built-in schema cannot be read: {0}")]
+    Schema(String),
+    /// A folder cannot be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file or folder.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Loads and proves the rules; `folder` holds own mapping files, `None` means the built-in ones.
+///
+/// # Errors
+/// All mistakes in the mapping files, or what cannot be read.
+pub fn rules(folder: Option<&Path>) -> Result<Rules, AssetsError> {
+    let schema_texts = embedded::<SchemaFiles>("record/");
+    let schemas = Schemas::parse(schema_texts.iter().map(|(name, text)| (stem(name), text.as_str())))
+        .map_err(|error| AssetsError::Schema(error.to_string()))?;
+    let profile_texts = embedded::<SchemaFiles>("profile/");
+    let profiles = Profiles::parse(profile_texts.iter().map(|(name, text)| (name.as_str(), text.as_str())))
+        .map_err(|error| AssetsError::Schema(error.to_string()))?;
+    let files = mapping_files(folder)?;
+    let mappings = MappingSet::load(&files, &schemas).map_err(AssetsError::Mapping)?;
+    let problems = proof::prove(&mappings, &profiles);
+    if problems.is_empty() { Ok(Rules { schemas, mappings, profiles }) } else { Err(AssetsError::Mapping(problems)) }
+}
+
+fn mapping_files(folder: Option<&Path>) -> Result<Files, AssetsError> {
+    let all = match folder {
+        Some(folder) => on_disk(folder)?,
+        None => embedded::<Mappings>(""),
+    };
+    let shown = |name: &str| match folder {
+        Some(folder) => folder.join(name).display().to_string(),
+        None => format!("mappings/{name}"),
+    };
+    let mut files = Files::default();
+    for (name, text) in all {
+        let file = shown(&name);
+        match name.split_once('/') {
+            None if name == "codes.csv" => files.codes = (file, text),
+            None if has_extension(&name, "yaml") => files.templates.push((file, text)),
+            Some(("concept_maps", _)) => files.concept_maps.push((file, text)),
+            _ => {}
+        }
+    }
+    Ok(files)
+}
+
+/// The mapping test cases: file name and text.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn mapping_cases(folder: Option<&Path>) -> Result<Vec<(String, String)>, AssetsError> {
+    Ok(match folder {
+        Some(folder) => on_disk(folder)?.into_iter().filter(|(name, _)| name.starts_with("tests/")).collect(),
+        None => embedded::<Mappings>("tests/"),
+    })
+}
+
+/// A source profile: the built-in one of that name, or the text of a file when the name is a path.
+///
+/// # Errors
+/// When the file cannot be read. `Ok(None)` when no built-in profile has that name.
+pub fn source_profile(name: &str, base: &Path) -> Result<Option<(String, String)>, AssetsError> {
+    if has_extension(name, "yaml") {
+        let path = base.join(name);
+        let text = std::fs::read_to_string(&path)
+            .map_err(|source| AssetsError::Read { path: path.display().to_string(), source })?;
+        return Ok(Some((path.display().to_string(), text)));
+    }
+    let file = format!("sources/{name}.yaml");
+    Ok(embedded::<Mappings>("sources/").into_iter().find(|(known, _)| *known == file))
+}
+
+/// Names of the built-in source profiles.
+#[must_use]
+pub fn source_profile_names() -> Vec<String> {
+    embedded::<Mappings>("sources/").iter().map(|(name, _)| stem(name).to_owned()).collect()
+}
+
+/// The sample city's files: name and content.
+#[must_use]
+pub fn sample_city() -> Vec<(String, Vec<u8>)> {
+    SampleCity::iter()
+        .filter_map(|name| SampleCity::get(&name).map(|file| (name.to_string(), file.data.into_owned())))
+        .collect()
+}
+
+fn embedded<Folder: RustEmbed>(prefix: &str) -> Vec<(String, String)> {
+    let mut files: Vec<(String, String)> = Folder::iter()
+        .filter(|name| name.starts_with(prefix))
+        .filter_map(|name| {
+            let text = String::from_utf8(Folder::get(&name)?.data.into_owned()).ok()?;
+            Some((name.to_string(), text))
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+fn on_disk(folder: &Path) -> Result<Vec<(String, String)>, AssetsError> {
+    let mut files = Vec::new();
+    for inside in ["", "concept_maps", "tests"] {
+        let path = folder.join(inside);
+        let failed = |source| AssetsError::Read { path: path.display().to_string(), source };
+        if !inside.is_empty() && !path.is_dir() {
+            continue;
+        }
+        for entry in std::fs::read_dir(&path).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            if entry.file_type().map_err(failed)?.is_file() {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let name = if inside.is_empty() { name } else { format!("{inside}/{name}") };
+                files.push((name, std::fs::read_to_string(entry.path()).map_err(failed)?));
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn has_extension(name: &str, extension: &str) -> bool {
+    Path::new(name).extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
+}
+
+fn stem(name: &str) -> &str {
+    Path::new(name).file_stem().and_then(|stem| stem.to_str()).unwrap_or(name)
+}

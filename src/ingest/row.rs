@@ -1,0 +1,205 @@
+//! One row as read becomes what the ledger sees: records of a visit, an issue, or a counted skip.
+//!
+//! Gives every person, visit, record and row its keyed name. It must not write, and must not merge rows: which of
+//! two rows counts is the ledger's decision.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::civil::{Date, Time};
+
+use super::register::{Posyandu, Register};
+use crate::issue::{Issue, Place};
+use crate::ledger::row::{RowKind, RowSeen, StoredRecord, VisitHead};
+use crate::record::{Record, RowOutcome, Value};
+use crate::seal::Keys;
+use crate::source::profile::Kind;
+use crate::source::{Row, SkipReason};
+
+/// The life-cycle group of the visits read so far.
+pub const GROUP: &str = "bayi_balita_apras";
+
+/// What is the same for all rows of a source.
+pub struct Origin<'a> {
+    /// Keys for the keyed names.
+    pub keys: &'a Keys,
+    /// The posyandu.
+    pub register: &'a Register,
+    /// The puskesmas of the source; empty when the register decides.
+    pub puskesmas: &'a str,
+    /// What carries the rows: tables have keys of their own, files have not.
+    pub kind: Kind,
+}
+
+impl Origin<'_> {
+    /// A row that was skipped.
+    #[must_use]
+    pub fn skipped(&self, place: Place, reason: SkipReason) -> RowSeen {
+        let word = match reason {
+            SkipReason::Empty => "empty",
+            SkipReason::Footer => "footer",
+            SkipReason::Register => "register",
+        };
+        let key = self.keys.hash("row.place", &[&place.source, &place.file, &place.row]);
+        self.seen(place, key, [0; 32], RowKind::Skipped(word.to_owned()), Vec::new())
+    }
+
+    /// A row that could not be read at all.
+    #[must_use]
+    pub fn broken(&self, issue: Issue) -> RowSeen {
+        let place = issue.place.clone().unwrap_or_default();
+        let key = self.keys.hash("row.broken", &[&place.source, &place.file, &place.row, &issue.rule]);
+        self.seen(place, key, key, RowKind::Issue, vec![issue])
+    }
+
+    /// A row with records or issues.
+    #[must_use]
+    pub fn row(&self, row: &Row, outcome: RowOutcome) -> RowSeen {
+        let RowOutcome { records, mut issues } = outcome;
+        let posyandu = self.posyandu(&records, &mut issues);
+        let held = issues.iter().any(Issue::is_error);
+        match (posyandu, Visit::of(&records)) {
+            (Some(posyandu), Some(visit)) if !held => self.visit(row, &posyandu, &visit, &records, issues),
+            (posyandu, _) => self.issue(row, &records, posyandu, issues),
+        }
+    }
+
+    fn posyandu(&self, records: &[Record], issues: &mut Vec<Issue>) -> Option<Arc<Posyandu>> {
+        let person = records.iter().find(|record| record.schema.dataset == "sasaran")?;
+        let written = person.text("posyandu")?;
+        match self.register.find(written, self.puskesmas) {
+            Ok(posyandu) => Some(Arc::clone(posyandu)),
+            Err(issue) => {
+                issues.push(issue.on("posyandu").at(person.place_of("posyandu")));
+                None
+            }
+        }
+    }
+
+    fn visit(
+        &self,
+        row: &Row,
+        posyandu: &Posyandu,
+        visit: &Visit<'_>,
+        records: &[Record],
+        issues: Vec<Issue>,
+    ) -> RowSeen {
+        let date = visit.date.to_string();
+        let person = hex(&self.keys.hash("person", &[visit.nik]));
+        let visit_key = self.keys.hash("visit", &[&posyandu.code, &person, &date, GROUP]);
+        let visit_name = hex(&visit_key);
+        let record_key = |record: &Record, row_key: &[u8; 32]| match record.schema.dataset.as_str() {
+            // Every row tells who the person is; the latest telling counts, and none makes another row obsolete.
+            "sasaran" => self.keys.hash("record.sasaran", &[&hex(row_key)]),
+            "imunisasi" => {
+                let antigen = record.text("antigen").unwrap_or_default();
+                let dose = match record.get("dosis_ke") {
+                    Some(Value::Integer(dose)) => dose.to_string(),
+                    _ => String::new(),
+                };
+                self.keys.hash("record.imunisasi", &[&person, antigen, &dose])
+            }
+            dataset => self.keys.hash("record.visit", &[&visit_name, dataset]),
+        };
+        let row_key = self.row_key(row, &visit_name, records, |record| hex(&record_key(record, &[0; 32])));
+        let stored = records.iter().map(|record| stored(record, record_key(record, &row_key))).collect();
+        let head = VisitHead {
+            puskesmas: posyandu.puskesmas.clone(),
+            posyandu: posyandu.code.clone(),
+            service_date: visit.date,
+            zone: posyandu.zone,
+            due: closing(posyandu, visit.date),
+        };
+        let kind = RowKind::Records { visit_key, visit: head, records: stored };
+        let mut seen = self.seen(row.place.clone(), row_key, content_hash(records), kind, issues);
+        seen.puskesmas = Some(posyandu.puskesmas.clone());
+        seen.posyandu = Some(posyandu.code.clone());
+        seen.service_date = Some(visit.date);
+        seen
+    }
+
+    fn row_key(
+        &self,
+        row: &Row,
+        visit: &str,
+        records: &[Record],
+        record_key: impl Fn(&Record) -> String,
+    ) -> [u8; 32] {
+        if self.kind == Kind::Sqlite {
+            return self.keys.hash("row.key", &[&row.place.file, &row.place.row]);
+        }
+        let services = records.iter().filter(|record| record.schema.dataset != "sasaran");
+        // The first service names the row: a weighing with an immunization is the row of the weighing.
+        let first = services.map(record_key).next().unwrap_or_default();
+        self.keys.hash("row.natural", &[visit, &first])
+    }
+
+    /// A row that waits for a person. It has no natural key to rely on, so its content names it; once corrected it
+    /// is another row, and the ledger closes this one when the file no longer holds it.
+    fn issue(&self, row: &Row, records: &[Record], posyandu: Option<Arc<Posyandu>>, issues: Vec<Issue>) -> RowSeen {
+        let cells: Vec<&str> = row.cells.iter().map(|cell| cell.raw.as_str()).collect();
+        let key = match self.kind {
+            Kind::Sqlite => self.keys.hash("row.key", &[&row.place.file, &row.place.row]),
+            Kind::Csv => self.keys.hash("row.cells", &cells),
+        };
+        let hash = self.keys.hash("row.content", &cells);
+        let mut seen = self.seen(row.place.clone(), key, hash, RowKind::Issue, issues);
+        let configured = (!self.puskesmas.is_empty()).then(|| self.puskesmas.to_owned());
+        seen.puskesmas = posyandu.as_ref().map(|posyandu| posyandu.puskesmas.clone()).or(configured);
+        seen.posyandu = posyandu.map(|posyandu| posyandu.code.clone());
+        seen.service_date = service_date(records);
+        seen
+    }
+
+    fn seen(&self, place: Place, row_key: [u8; 32], hash: [u8; 32], outcome: RowKind, issues: Vec<Issue>) -> RowSeen {
+        let puskesmas = (!self.puskesmas.is_empty()).then(|| self.puskesmas.to_owned());
+        RowSeen { place, row_key, hash, outcome, issues, puskesmas, posyandu: None, service_date: None }
+    }
+}
+
+/// Who came and when, as far as a row tells it.
+struct Visit<'a> {
+    nik: &'a str,
+    date: Date,
+}
+
+impl<'a> Visit<'a> {
+    fn of(records: &'a [Record]) -> Option<Self> {
+        let person = records.iter().find(|record| record.schema.dataset == "sasaran")?;
+        Some(Self { nik: person.text("nik")?, date: service_date(records)? })
+    }
+}
+
+/// The day of the visit: of the weighing, else of the immunization.
+fn service_date(records: &[Record]) -> Option<Date> {
+    let of = |dataset: &str| records.iter().find(|record| record.schema.dataset == dataset)?.date("tanggal");
+    of("kunjungan_balita").or_else(|| of("imunisasi"))
+}
+
+/// A visit may be sent once the posyandu has closed: its Encounter ends then, and SATUSEHAT refuses the future.
+fn closing(posyandu: &Posyandu, date: Date) -> Timestamp {
+    let close = match posyandu.record.get("jam_tutup") {
+        Some(Value::Time(time)) => *time,
+        _ => Time::MAX,
+    };
+    posyandu.zone.instant(date, close)
+}
+
+fn stored(record: &Record, record_key: [u8; 32]) -> StoredRecord {
+    let named = record.schema.fields.iter().zip(&record.columns);
+    let columns = named
+        .filter_map(|(field, column)| column.as_ref().map(|column| (field.name.clone(), column.to_string())))
+        .collect();
+    StoredRecord { dataset: record.schema.dataset.clone(), record_key, json: record.to_json(), columns }
+}
+
+fn content_hash(records: &[Record]) -> [u8; 32] {
+    use sha2::{Digest, Sha256};
+    let mut hash = Sha256::new();
+    records.iter().for_each(|record| hash.update(record.content_hash()));
+    hash.finalize().into()
+}
+
+fn hex(key: &[u8; 32]) -> String {
+    data_encoding::HEXLOWER.encode(key)
+}

@@ -1,0 +1,227 @@
+//! The records of one visit, mapped and checked, as a new entry of the ledger.
+//!
+//! It must not decide which records count (the ledger did) nor when to send.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::register::{Posyandu, Register};
+use super::row::GROUP;
+use crate::issue::{Code, Issue, Place};
+use crate::ledger::entry::{NewEntry, NewResource};
+use crate::ledger::row::{CurrentRecord, VisitRecords};
+use crate::mapping::set::MappingSet;
+use crate::mapping::visit::Visit;
+use crate::record::{Record, RecordError, Schemas, Value};
+use crate::redact::Personal;
+use crate::resource::envelope::{Envelope, Practitioner};
+use crate::resource::profile::Profiles;
+use crate::resource::{Outcome, Prepared, prepare};
+use crate::seal::Keys;
+
+/// What mapping a visit needs besides its records.
+pub struct Mapper<'a> {
+    /// Keys for business identifiers.
+    pub keys: &'a Keys,
+    /// Record schemas.
+    pub schemas: &'a Schemas,
+    /// Mappings.
+    pub mappings: &'a MappingSet,
+    /// SATUSEHAT's rules.
+    pub profiles: &'a Profiles,
+    /// Guesses that the configuration accepted.
+    pub switches: &'a BTreeSet<String>,
+    /// The posyandu.
+    pub register: &'a Register,
+    /// Organization id by puskesmas name.
+    pub organizations: &'a [(String, String)],
+}
+
+/// Why a visit could not be mapped at all.
+#[derive(Debug, thiserror::Error)]
+pub enum VisitError {
+    /// A stored record does not fit its schema any more.
+    #[error("a stored record cannot be read back")]
+    Record(#[from] RecordError),
+    /// The envelope cannot be written.
+    #[error("the visit's envelope cannot be written")]
+    Envelope(#[from] serde_json::Error),
+}
+
+impl Mapper<'_> {
+    /// The entry for a visit: ready to send, or refused with the issues that stop it.
+    ///
+    /// # Errors
+    /// [`VisitError`] when stored records cannot be read back.
+    pub fn entry(&self, visit: &VisitRecords) -> Result<NewEntry, VisitError> {
+        let records = visit.records.iter().map(|record| self.restore(record)).collect::<Result<Vec<_>, _>>()?;
+        let place = visit.records.first().map(|record| record.place.clone()).unwrap_or_default();
+        let mut entry = NewEntry {
+            visit_key: visit.visit_key,
+            revision: visit.revision,
+            content_hash: [0; 32],
+            mapping_version: self.mappings.version.clone(),
+            due: visit.visit.due,
+            person: Personal::new(String::new()),
+            bundle: Personal::new(String::new()),
+            resources: Vec::new(),
+            issues: Vec::new(),
+            refused: true,
+        };
+        match self.outcome(visit, &records, place) {
+            Ok((prepared, posyandu, sasaran)) => self.fill(&mut entry, *prepared, &posyandu, sasaran)?,
+            Err(issues) => {
+                entry.content_hash = refusal_hash(&issues);
+                entry.issues = issues;
+            }
+        }
+        Ok(entry)
+    }
+
+    #[allow(clippy::type_complexity, reason = "three parts of one success, used once")]
+    fn outcome<'r>(
+        &self,
+        visit: &VisitRecords,
+        records: &'r [(Record, [u8; 32])],
+        place: Place,
+    ) -> Result<(Box<Prepared>, Arc<Posyandu>, &'r Record), Vec<Issue>> {
+        let one = |issue: Issue| vec![issue.at(place.clone())];
+        let posyandu = self.register.by_code(&visit.visit.posyandu).ok_or_else(|| {
+            one(Issue::error(Code::NotFound, "posyandu.unknown").with("tertulis", &visit.visit.posyandu))
+        })?;
+        let organization =
+            self.organizations.iter().find(|(name, _)| *name == posyandu.puskesmas).map(|(_, id)| id.as_str());
+        let organization = organization.ok_or_else(|| {
+            one(Issue::error(Code::NotFound, "puskesmas.not_configured").with("puskesmas", &posyandu.puskesmas))
+        })?;
+        let of = |dataset: &str| records.iter().rev().find(|(record, _)| record.schema.dataset == dataset);
+        let (sasaran, _) = of("sasaran").ok_or_else(|| one(Issue::error(Code::Required, "visit.no_person")))?;
+        let services: Vec<(&Record, [u8; 32])> = records
+            .iter()
+            .filter(|(record, _)| record.schema.dataset != "sasaran")
+            .map(|(record, key)| (record, *key))
+            .collect();
+        let head = self.head(visit, &services, place.clone())?;
+        let mapped = Visit {
+            organization,
+            zone: posyandu.zone,
+            posyandu: &posyandu.record,
+            sasaran,
+            visit: &head,
+            key: visit.visit_key,
+            records: &services,
+        };
+        let identify = |name: &str, key: &[u8; 32]| {
+            self.keys.identifier("resource", &[name, &data_encoding::HEXLOWER.encode(key)])
+        };
+        match prepare(self.mappings, self.profiles, &mapped, self.switches, &identify) {
+            Outcome::Prepared(prepared) => Ok((prepared, Arc::clone(posyandu), sasaran)),
+            Outcome::Stopped(issues) => Err(issues),
+        }
+    }
+
+    /// The visit itself as a record, made from what was recorded.
+    fn head(
+        &self,
+        visit: &VisitRecords,
+        services: &[(&Record, [u8; 32])],
+        place: Place,
+    ) -> Result<Record, Vec<Issue>> {
+        let has = |dataset: &str| services.iter().any(|(record, _)| record.schema.dataset == dataset);
+        let reason = match (has("kunjungan_balita"), has("imunisasi")) {
+            (true, true) => "penimbangan_imunisasi",
+            (true, false) => "penimbangan",
+            (false, _) => "imunisasi",
+        };
+        let schema = &self.mappings.visit.schema;
+        // The visit's date is the cell of whichever service was read first.
+        let column = services.iter().find_map(|(record, _)| record.place_of("tanggal").column);
+        let mut record = Record {
+            values: vec![None; schema.fields.len()],
+            columns: vec![None; schema.fields.len()],
+            place,
+            schema: Arc::clone(schema),
+        };
+        let values = [
+            ("tanggal", Value::Date(visit.visit.service_date)),
+            ("kelompok_sasaran", Value::Text(GROUP.to_owned())),
+            ("alasan", Value::Text(reason.to_owned())),
+        ];
+        for (field, value) in values {
+            if let Some(index) = schema.index(field) {
+                record.values[index] = Some(value);
+                if field == "tanggal" {
+                    record.columns[index] = column.as_deref().map(Arc::from);
+                }
+            }
+        }
+        Ok(record)
+    }
+
+    fn restore(&self, current: &CurrentRecord) -> Result<(Record, [u8; 32]), VisitError> {
+        let stored = &current.record;
+        let missing = || RecordError::Field { dataset: stored.dataset.clone(), field: "*".to_owned() };
+        let schema = self.schemas.get(&stored.dataset).ok_or_else(missing)?;
+        let mut columns: Vec<Option<Arc<str>>> = vec![None; schema.fields.len()];
+        for (field, column) in &stored.columns {
+            if let Some(index) = schema.index(field) {
+                columns[index] = Some(Arc::from(column.as_str()));
+            }
+        }
+        let record = Record::from_json(schema, &stored.json, current.place.clone(), columns)?;
+        Ok((record, stored.record_key))
+    }
+
+    fn fill(
+        &self,
+        entry: &mut NewEntry,
+        prepared: Prepared,
+        posyandu: &Posyandu,
+        sasaran: &Record,
+    ) -> Result<(), VisitError> {
+        let text = |record: &Record, field: &str| record.text(field).unwrap_or_default().to_owned();
+        let known = text(&posyandu.record, "id_nakes_satusehat");
+        let practitioner = match known.as_str() {
+            "" => Practitioner::ByNik(text(&posyandu.record, "nik_nakes")),
+            _ => Practitioner::Known(known),
+        };
+        let envelope = Envelope {
+            nik: text(sasaran, "nik"),
+            name: text(sasaran, "nama"),
+            birth_date: sasaran.date("tanggal_lahir").unwrap_or_default(),
+            gender: if sasaran.text("jenis_kelamin") == Some("P") { "female" } else { "male" }.to_owned(),
+            practitioner,
+            row: sasaran.place.clone(),
+            cells: Envelope::cells_of(&prepared.resources),
+        };
+        entry.person = Personal::new(serde_json::to_string(&envelope)?);
+        entry.content_hash = prepared.content_hash;
+        entry.issues = prepared.issues;
+        entry.refused = false;
+        entry.resources = prepared.resources.into_iter().map(new_resource).collect();
+        entry.bundle = Personal::new(prepared.bundle);
+        Ok(())
+    }
+}
+
+fn new_resource(resource: crate::resource::PreparedResource) -> NewResource {
+    NewResource {
+        resource_type: resource.resource_type,
+        identifier_system: resource.system,
+        identifier_value: resource.identifier,
+        content_hash: resource.content_hash,
+        full_url: resource.full_url,
+    }
+}
+
+/// A refusal's content is its complaints: the same complaints are the same entry.
+fn refusal_hash(issues: &[Issue]) -> [u8; 32] {
+    use sha2::{Digest, Sha256};
+    let mut hash = Sha256::new();
+    for issue in issues {
+        hash.update(issue.rule.as_bytes());
+        hash.update(issue.place.as_ref().map(ToString::to_string).unwrap_or_default().as_bytes());
+        hash.update([0]);
+    }
+    hash.finalize().into()
+}

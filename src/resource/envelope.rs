@@ -1,0 +1,112 @@
+//! What delivery must know of a visit besides its Bundle: whom to look up, and which cell each element came from.
+//!
+//! Kept sealed in the ledger beside the Bundle. It must not hold more than these two purposes need.
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use super::PreparedResource;
+use crate::issue::Place;
+
+/// The person, the health worker and the cells of a visit. It is personal data: it has no `Debug`.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Envelope {
+    /// National identity number.
+    pub nik: String,
+    /// Name as recorded.
+    pub name: String,
+    /// Birth date.
+    pub birth_date: Date,
+    /// FHIR administrative gender.
+    pub gender: String,
+    /// The health worker in charge.
+    pub practitioner: Practitioner,
+    /// The row that a complaint about the whole visit points to.
+    pub row: Place,
+    /// Elements that came from a cell: position of the resource, FHIR path, the cell.
+    pub cells: Vec<(usize, String, Place)>,
+}
+
+/// The health worker in charge of a posyandu.
+#[derive(Clone, Serialize, Deserialize)]
+pub enum Practitioner {
+    /// Known by IHS number.
+    Known(String),
+    /// To be looked up by NIK.
+    ByNik(String),
+}
+
+impl Envelope {
+    /// Collects the cells of all resources.
+    #[must_use]
+    pub fn cells_of(resources: &[PreparedResource]) -> Vec<(usize, String, Place)> {
+        let of = |(position, resource): (usize, &PreparedResource)| {
+            resource.lineage.iter().map(|(path, place)| (position, path.clone(), place.clone())).collect::<Vec<_>>()
+        };
+        resources.iter().enumerate().flat_map(of).collect()
+    }
+
+    /// The cell behind a server's `expression`, which may start with `Bundle.entry[n].resource` and differs in case.
+    #[must_use]
+    pub fn cell(&self, expression: &str) -> &Place {
+        let (entry, path) = split(expression);
+        let wanted = plain(path);
+        let candidates = self.cells.iter().filter(|(position, _, _)| entry.is_none_or(|entry| entry == *position));
+        let distance = |known: &str| {
+            let known = plain(known);
+            (known.starts_with(&wanted) || wanted.starts_with(&known)).then(|| known.len().abs_diff(wanted.len()))
+        };
+        candidates
+            .filter_map(|(_, path, place)| distance(path).map(|distance| (distance, place)))
+            .min_by_key(|(distance, _)| *distance)
+            .map_or(&self.row, |(_, place)| place)
+    }
+}
+
+/// Entry number and the path below it: `Bundle.entry[2].resource.observation.issued` → (2, `observation.issued`).
+fn split(expression: &str) -> (Option<usize>, &str) {
+    let Some(rest) = expression.strip_prefix("Bundle.entry[") else { return (None, expression) };
+    let Some((number, rest)) = rest.split_once(']') else { return (None, expression) };
+    (number.parse().ok(), rest.trim_start_matches(".resource").trim_start_matches('.'))
+}
+
+/// Lower case, without list positions.
+fn plain(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    let mut inside = false;
+    for letter in path.chars() {
+        match letter {
+            '[' => inside = true,
+            ']' => inside = false,
+            _ if !inside => out.extend(letter.to_lowercase()),
+            _ => {}
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expression_finds_the_nearest_cell_of_its_entry() {
+        let place = |column: &str| Place { file: "a.csv".into(), row: "7".into(), ..Place::default() }.column(column);
+        let envelope = Envelope {
+            nik: String::new(),
+            name: String::new(),
+            birth_date: Date::constant(2025, 1, 1),
+            gender: String::new(),
+            practitioner: Practitioner::Known("1".into()),
+            row: Place { file: "a.csv".into(), row: "7".into(), ..Place::default() },
+            cells: vec![
+                (0, "Encounter.period.start".into(), place("Tgl")),
+                (1, "Observation.valueQuantity.value".into(), place("BB")),
+            ],
+        };
+        let found = envelope.cell("Bundle.entry[1].resource.observation.valueQuantity");
+        assert_eq!(found.column.as_deref(), Some("BB"));
+        assert_eq!(envelope.cell("Encounter.period.start").column.as_deref(), Some("Tgl"));
+        assert_eq!(envelope.cell("Encounter.class").column, None);
+    }
+}
