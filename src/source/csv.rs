@@ -85,7 +85,7 @@ impl Delimited {
     ///
     /// # Errors
     /// [`SourceError`] when reading fails or the file changed meanwhile.
-    pub fn next(&mut self) -> Result<Option<Reading>, SourceError> {
+    pub fn read(&mut self) -> Result<Option<Reading>, SourceError> {
         let Some((line, text)) = self.row_of_text()? else {
             self.ended = true;
             return if self.changed() { Err(SourceError::Changed { file: self.place.file.clone() }) } else { Ok(None) };

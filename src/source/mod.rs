@@ -149,7 +149,7 @@ impl Rows {
     /// rows given out so far must not count as a complete reading.
     pub async fn next(&mut self) -> Result<Option<Reading>, SourceError> {
         match &mut self.0 {
-            Carrier::Csv(delimited) => delimited.next(),
+            Carrier::Csv(delimited) => delimited.read(),
             Carrier::Sqlite(database) => database.next().await,
         }
     }
