@@ -1,52 +1,171 @@
-//! Provisional record values (replaced at merge).
+//! Checked records: the field's own words turned into typed values, each tied to its cell.
+//!
+//! It must not guess. What cannot be read one way only becomes an issue, and the row waits for a person.
+
+pub mod antigen;
+pub mod date;
+pub mod draft;
+pub mod fingerprint;
+pub mod immunization;
+pub mod measurement;
+pub mod nik;
+pub mod number;
+pub mod person;
+pub mod reader;
+pub mod schema;
+pub mod visit;
+pub mod words;
+
+use std::fmt;
 use std::sync::Arc;
-use std::collections::BTreeMap;
+
 use jiff::civil::{Date, Time};
 use rust_decimal::Decimal;
-use crate::issue::Place;
 
-/// A value.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Value { /// t
-    Text(String), /// i
-    Integer(i64), /// d
-    Decimal(Decimal), /// b
-    Boolean(bool), /// d
-    Date(Date), /// t
-    Time(Time) }
-/// Kind.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Kind { /// t
-    Text, /// i
-    Integer, /// d
-    Decimal, /// b
-    Boolean, /// d
-    Date, /// t
-    Time, /// c
-    Code(Vec<String>) }
-/// Field.
-#[derive(Clone, Debug)]
-pub struct Field { /// n
-    pub name: String, /// k
-    pub kind: Kind, /// r
-    pub required: bool, /// p
-    pub personal: bool, /// u
-    pub unit: Option<String> }
-/// Schema.
-#[derive(Clone, Debug)]
-pub struct Schema { /// d
-    pub dataset: String, /// f
-    pub fields: Vec<Field> }
-impl Schema {
-    /// index
-    pub fn index(&self, field: &str) -> Option<usize> { self.fields.iter().position(|f| f.name == field) }
+use crate::issue::{Issue, Place};
+use crate::redact::MASK;
+
+use self::schema::Schema;
+
+/// A typed value of a record.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Value {
+    /// Text, or a code of an enumeration.
+    Text(String),
+    /// A whole number.
+    Integer(i64),
+    /// An exact decimal number in the field's unit.
+    Decimal(Decimal),
+    /// Yes or no.
+    Boolean(bool),
+    /// A calendar date in the posyandu's zone.
+    Date(Date),
+    /// A time of day in the posyandu's zone.
+    Time(Time),
 }
-/// Record.
-#[derive(Clone, Debug)]
-pub struct Record { /// s
-    pub schema: Arc<Schema>, /// v
-    pub values: Vec<Option<Value>>, /// c
-    pub columns: Vec<Option<Arc<str>>>, /// p
-    pub place: Place }
-/// Schemas.
-pub struct Schemas(pub BTreeMap<String, Arc<Schema>>);
+
+impl fmt::Debug for Value {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(MASK)
+    }
+}
+
+/// One checked record.
+#[derive(Clone)]
+pub struct Record {
+    /// Its schema.
+    pub schema: Arc<Schema>,
+    /// Values in the order of the schema's fields.
+    pub values: Vec<Option<Value>>,
+    /// Header of the column each value came from; `None` for derived and absent values.
+    pub columns: Vec<Option<Arc<str>>>,
+    /// The row it stands in.
+    pub place: Place,
+}
+
+/// Which fields are filled may be seen, what they hold may not.
+impl fmt::Debug for Record {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} at {}:", self.schema.dataset, self.place)?;
+        let named = self.schema.fields.iter().zip(&self.values).filter(|(_, value)| value.is_some());
+        named.into_iter().try_for_each(|(field, _)| write!(formatter, " {}", field.name))
+    }
+}
+
+/// Why a stored record cannot be read back.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The text is no JSON object.
+    #[error("stored record of `{dataset}` is no JSON object")]
+    Text {
+        /// Dataset.
+        dataset: String,
+        /// Cause.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A field is unknown or holds another kind of value.
+    #[error("stored record of `{dataset}` has an unusable field `{field}`")]
+    Field {
+        /// Dataset.
+        dataset: String,
+        /// Field.
+        field: String,
+    },
+}
+
+impl Record {
+    /// The value of a field.
+    #[must_use]
+    pub fn get(&self, field: &str) -> Option<&Value> {
+        self.schema.index(field).and_then(|at| self.values.get(at)).and_then(Option::as_ref)
+    }
+
+    /// The text or code of a field.
+    #[must_use]
+    pub fn text(&self, field: &str) -> Option<&str> {
+        match self.get(field) {
+            Some(Value::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The date of a field.
+    #[must_use]
+    pub fn date(&self, field: &str) -> Option<Date> {
+        match self.get(field) {
+            Some(Value::Date(date)) => Some(*date),
+            _ => None,
+        }
+    }
+
+    /// The cell of a field; the whole row when the value was derived or is absent.
+    #[must_use]
+    pub fn place_of(&self, field: &str) -> Place {
+        let column = self.schema.index(field).and_then(|at| self.columns.get(at)).and_then(Option::as_ref);
+        column.map_or_else(|| self.place.clone(), |column| self.place.column(&**column))
+    }
+
+    /// The canonical text: business fields only, sorted by name, absent ones left out.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        fingerprint::canonical(self).to_string()
+    }
+
+    /// Reads a record back from [`Record::to_json`].
+    ///
+    /// # Errors
+    /// [`RecordError`] when the text does not fit the schema.
+    pub fn from_json(
+        schema: &Arc<Schema>,
+        json: &str,
+        place: Place,
+        columns: Vec<Option<Arc<str>>>,
+    ) -> Result<Self, RecordError> {
+        let values = fingerprint::values_of(schema, json)?;
+        Ok(Self { schema: Arc::clone(schema), values, columns, place })
+    }
+
+    /// SHA-256 of the dataset and the canonical text.
+    #[must_use]
+    pub fn content_hash(&self) -> [u8; 32] {
+        fingerprint::hash(self)
+    }
+}
+
+/// What one row yields. With an issue of severity error the row waits for a person and its records are not used.
+#[derive(Clone, Debug, Default)]
+pub struct RowOutcome {
+    /// The records, in the order posyandu, sasaran, kunjungan_balita, imunisasi.
+    pub records: Vec<Record>,
+    /// What was found, in reading order.
+    pub issues: Vec<Issue>,
+}
+
+impl RowOutcome {
+    /// Whether the row waits for a person.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.issues.iter().any(Issue::is_error)
+    }
+}

@@ -1,0 +1,214 @@
+//! What can be wrong with a whole source or with a row that cannot be read.
+//!
+//! English for the log; the sentence for the field comes from the words catalogue through an issue. Neither may
+//! carry a cell's text.
+
+use crate::issue::{Code, Issue, Place};
+
+use super::Location;
+use super::layout::Deviation;
+
+/// Why a source could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The file cannot be opened.
+    #[error("cannot open `{file}`")]
+    Open {
+        /// File name.
+        file: String,
+        /// Cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Reading the file failed half-way.
+    #[error("cannot read on in `{file}`")]
+    Read {
+        /// File name.
+        file: String,
+        /// Cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is of another kind than the profile expects.
+    #[error("`{file}` is {seen}, not {expected}")]
+    Kind {
+        /// File name.
+        file: String,
+        /// What the file is.
+        seen: String,
+        /// What the profile expects.
+        expected: &'static str,
+    },
+    /// The file is in another character encoding.
+    #[error("`{file}` is encoded as {seen}, but its profile says {declared}")]
+    Encoding {
+        /// File name.
+        file: String,
+        /// Encoding found.
+        seen: String,
+        /// Encoding of the profile.
+        declared: String,
+    },
+    /// The columns are separated by another character.
+    #[error("`{file}` separates its columns with `{seen}`, but its profile says `{declared}`")]
+    Delimiter {
+        /// File name.
+        file: String,
+        /// Delimiter found.
+        seen: String,
+        /// Delimiter of the profile.
+        declared: String,
+    },
+    /// No line looks like the header.
+    #[error("no header within the first {lines} lines of `{file}`; missing columns: {}", missing.join(", "))]
+    Header {
+        /// File name.
+        file: String,
+        /// Lines that were looked at.
+        lines: usize,
+        /// Columns that were not seen.
+        missing: Vec<String>,
+    },
+    /// The header deviates from the profile.
+    #[error("header of `{file}` at line {line} does not fit its profile: {deviation:?}")]
+    Columns {
+        /// File, table or query name.
+        file: String,
+        /// Line of the header; 0 for a query.
+        line: u64,
+        /// How it deviates.
+        deviation: Deviation,
+    },
+    /// A ceiling was reached.
+    #[error("`{file}` has more {what} than {limit}")]
+    Limit {
+        /// File name.
+        file: String,
+        /// What there is too much of.
+        what: &'static str,
+        /// The ceiling.
+        limit: u64,
+    },
+    /// The file changed while it was read.
+    #[error("`{file}` changed while it was being read")]
+    Changed {
+        /// File name.
+        file: String,
+    },
+    /// A database with changes that cannot be read without writing beside it.
+    #[error("`{file}` has a write-ahead log without its index; it cannot be read without changing it")]
+    Unfinished {
+        /// File name.
+        file: String,
+    },
+    /// A query fails: a table or column is missing.
+    #[error("query of table `{table}` fails in `{file}`: {reason}")]
+    Query {
+        /// File name.
+        file: String,
+        /// Table of the profile.
+        table: String,
+        /// What the database says.
+        reason: String,
+    },
+    /// The key columns do not identify the rows.
+    #[error("key of table `{table}` in `{file}` is empty or not unique")]
+    Key {
+        /// File name.
+        file: String,
+        /// Table of the profile.
+        table: String,
+    },
+    /// The database cannot be opened or read.
+    #[error("database `{file}` cannot be read")]
+    Database {
+        /// File name.
+        file: String,
+        /// Cause.
+        #[source]
+        source: sqlx::Error,
+    },
+}
+
+impl SourceError {
+    /// The same problem for the people of the field, tied to the file.
+    #[must_use]
+    pub fn issue(&self, location: &Location) -> Issue {
+        let (code, rule) = self.rule();
+        let issue = Issue::error(code, rule).with("berkas", location.file());
+        let mut place = location.place();
+        let issue = match self {
+            Self::Kind { seen, expected, .. } => issue.with("jenis", seen).with("harus", expected),
+            Self::Encoding { seen, declared, .. } | Self::Delimiter { seen, declared, .. } => {
+                issue.with("ada", seen).with("harus", declared)
+            }
+            Self::Header { missing, lines, .. } => issue.with("kolom", missing.join(", ")).with("baris", lines),
+            Self::Columns { deviation, line, .. } => {
+                place.row = line.to_string();
+                deviating(issue, deviation)
+            }
+            Self::Limit { what, limit, .. } => issue.with("hal", what).with("batas", limit),
+            Self::Query { table, reason, .. } => issue.with("tabel", table).with("sebab", reason),
+            Self::Key { table, .. } => issue.with("tabel", table),
+            _ => issue,
+        };
+        issue.at(place)
+    }
+
+    fn rule(&self) -> (Code, &'static str) {
+        match self {
+            Self::Open { .. } | Self::Read { .. } | Self::Database { .. } => (Code::Exception, "file.unreadable"),
+            Self::Kind { .. } => (Code::Structure, "file.kind"),
+            Self::Encoding { .. } => (Code::Structure, "file.encoding"),
+            Self::Delimiter { .. } => (Code::Structure, "file.delimiter"),
+            Self::Header { .. } => (Code::Structure, "file.header_missing"),
+            Self::Columns { deviation: Deviation::Missing { nearest: Some(_), .. }, .. } => {
+                (Code::Structure, "file.columns_missing_near")
+            }
+            Self::Columns { deviation: Deviation::Missing { .. }, .. } => (Code::Structure, "file.columns_missing"),
+            Self::Columns { deviation: Deviation::Unknown { nearest: Some(_), .. }, .. } => {
+                (Code::Structure, "file.column_unknown_near")
+            }
+            Self::Columns { deviation: Deviation::Unknown { .. }, .. } => (Code::Structure, "file.column_unknown"),
+            Self::Columns { deviation: Deviation::Twice { .. }, .. } => (Code::Duplicate, "file.column_twice"),
+            Self::Limit { .. } => (Code::Structure, "file.limit"),
+            Self::Changed { .. } => (Code::Transient, "file.changed"),
+            Self::Unfinished { .. } => (Code::Transient, "file.unfinished"),
+            Self::Query { .. } => (Code::Structure, "file.query"),
+            Self::Key { .. } => (Code::Structure, "file.key"),
+        }
+    }
+}
+
+fn deviating(issue: Issue, deviation: &Deviation) -> Issue {
+    let (column, nearest) = match deviation {
+        Deviation::Missing { columns, nearest } => (columns.join(", "), nearest.as_ref()),
+        Deviation::Unknown { column, nearest } => (column.clone(), nearest.as_ref()),
+        Deviation::Twice { column } => (column.clone(), None),
+    };
+    let issue = issue.with("kolom", column);
+    match nearest {
+        Some(nearest) => issue.with("mirip", nearest),
+        None => issue,
+    }
+}
+
+/// A row with another number of cells than the header.
+pub(super) fn wrong_cells(place: Place, seen: usize, expected: usize) -> Issue {
+    Issue::error(Code::Structure, "row.cells").with("ada", seen).with("harus", expected).at(place)
+}
+
+/// A row whose quotation mark is never closed.
+pub(super) fn open_quote(place: Place) -> Issue {
+    Issue::error(Code::Structure, "row.quote").at(place)
+}
+
+/// A row or cell beyond its ceiling, in bytes.
+pub(super) fn long_row(place: Place, limit: usize) -> Issue {
+    Issue::error(Code::Structure, "row.long").with("batas", limit).at(place)
+}
+
+/// A cell with a byte that its encoding does not know, at a character position from 1.
+pub(super) fn undecodable_cell(place: Place, position: usize) -> Issue {
+    Issue::error(Code::Structure, "encoding.byte").with("huruf", position).at(place)
+}
