@@ -1,0 +1,122 @@
+//! Searches over stored resources, page by page.
+//!
+//! It must not complain about parameters it does not know: the platform ignores them, and so callers must check
+//! what they get.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::State;
+use super::options::Options;
+use super::outcome::{Complaint, Reply};
+use super::patient;
+use super::store::Record;
+
+/// Parameters of a search.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Query {
+    /// Names and values, decoded, in the order given.
+    pub parameters: Vec<(String, String)>,
+    /// Host the caller used, for the link to the next page.
+    pub host: String,
+}
+
+impl Query {
+    /// The first value of a parameter; empty counts as absent.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        let found = self.parameters.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+}
+
+/// GET on a type.
+pub(super) fn search(state: &State, options: &Options, kind: &str, query: &Query, now: Timestamp) -> Reply {
+    let found = match kind {
+        "Patient" => patient::search(&state.patients, query),
+        "Practitioner" => patient::search_workers(&state.practitioners, query),
+        "MedicationDispense" if query.get("context").is_some() && query.get("subject").is_none() => {
+            return Reply::refused(400, &[Complaint::processor("value", "Missing query parameters: subject", 0)]);
+        }
+        _ => stored(state, options, kind, query, now),
+    };
+    Reply::json(200, &page(found, options, kind, query))
+}
+
+fn stored(state: &State, options: &Options, kind: &str, query: &Query, now: Timestamp) -> Vec<Value> {
+    let references: Vec<String> = referred(kind, query);
+    let records: Vec<&Record> = if let Some(identifier) = query.get("identifier") {
+        state.store.with_key(&format!("{kind}|{identifier}"))
+    } else if let Some(first) = references.first() {
+        state.store.referring(kind, first)
+    } else {
+        state.store.of_kind(kind)
+    };
+    let lag = Duration::from_secs(options.index_lag_seconds);
+    let indexed = |record: &Record| record.seeded || record.updated.saturating_add(lag).is_ok_and(|from| from <= now);
+    let fits = |record: &Record| references.iter().all(|target| refers(record, target)) && vaccine_fits(record, query);
+    records.into_iter().filter(|record| indexed(record) && fits(record)).map(Record::read_back).collect()
+}
+
+/// `Type/id` that the results have to refer to. Which parameter a type knows: satusehat-api.md, section 3.2.
+fn referred(kind: &str, query: &Query) -> Vec<String> {
+    let known: &[(&str, &str)] = match kind {
+        "Encounter" => &[("subject", "Patient")],
+        "Condition" | "Observation" | "Procedure" => &[("subject", "Patient"), ("encounter", "Encounter")],
+        "Immunization" => &[("patient", "Patient")],
+        "MedicationRequest" | "QuestionnaireResponse" => &[("subject", "Patient"), ("encounter", "Encounter")],
+        "MedicationDispense" => &[("subject", "Patient"), ("context", "Encounter")],
+        _ => &[],
+    };
+    let given = known.iter().filter_map(|(name, target)| Some((query.get(name)?, *target)));
+    given
+        .map(|(value, target)| if value.contains('/') { value.to_owned() } else { format!("{target}/{value}") })
+        .collect()
+}
+
+fn refers(record: &Record, target: &str) -> bool {
+    let members = ["subject", "patient", "encounter", "context"].iter().filter_map(|name| record.resource.get(*name));
+    members.filter_map(|member| member.get("reference")?.as_str()).any(|reference| reference == target)
+}
+
+fn vaccine_fits(record: &Record, query: &Query) -> bool {
+    let Some(wanted) = query.get("vaccineCode").filter(|_| record.kind == "Immunization") else { return true };
+    let (system, code) = wanted.split_once('|').map_or(("", wanted), |(system, code)| (system, code));
+    let codings =
+        record.resource.get("vaccineCode").and_then(|concept| concept.get("coding")).and_then(Value::as_array);
+    codings.into_iter().flatten().any(|coding| {
+        let text = |name: &str| coding.get(name).and_then(Value::as_str).unwrap_or_default();
+        text("code") == code && (system.is_empty() || text("system") == system)
+    })
+}
+
+fn page(found: Vec<Value>, options: &Options, kind: &str, query: &Query) -> Value {
+    let total = found.len();
+    let size = query.get("_count").and_then(|count| count.parse().ok()).unwrap_or(options.page_size).max(1);
+    let start = query.get("_page_token").and_then(|token| usize::from_str_radix(token, 16).ok()).unwrap_or(0);
+    let base = format!("http://{}/fhir-r4/v1/{kind}", query.host);
+    let entries: Vec<Value> = found
+        .into_iter()
+        .skip(start)
+        .take(size)
+        .map(|resource| {
+            let full_url = format!("{base}/{}", resource.get("id").and_then(Value::as_str).unwrap_or_default());
+            json!({"fullUrl": full_url, "resource": resource, "search": {"mode": "match"}})
+        })
+        .collect();
+    let next = start + entries.len();
+    let mut links = vec![json!({"relation": "self", "url": base})];
+    if next < total {
+        let kept = query.parameters.iter().filter(|(name, _)| name != "_page_token");
+        let kept: Vec<String> = kept.map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
+        let url = format!("{base}?{}{}_page_token={next:08x}", kept.join("&"), if kept.is_empty() { "" } else { "&" });
+        links.push(json!({"relation": "next", "url": url}));
+    }
+    json!({"entry": entries, "link": links, "resourceType": "Bundle", "total": total, "type": "searchset"})
+}
+
+fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
