@@ -1,0 +1,132 @@
+//! Makes texts of the server fit to keep: no quoted values, no long digits, bounded length.
+//!
+//! Server texts quote what was sent, so they can hold names, numbers and birth dates. It must not judge the text.
+
+use crate::redact::MASK;
+
+/// Longest text kept of one answer, in characters.
+pub const EXCERPT_CHARACTERS_MAX: usize = 300;
+
+/// Digits in a row that may be a NIK, a telephone number, a date or an IHS number, in digits. Rule numbers have 5.
+const PERSONAL_DIGITS_MIN: usize = 6;
+
+/// Longest name of an element or a code kept, in characters.
+const NAME_CHARACTERS_MAX: usize = 200;
+
+/// The text with quoted values and long digits masked, white space folded, cut to `characters_max`.
+#[must_use]
+pub fn masked(text: &str, characters_max: usize) -> String {
+    // Masking looks at a bounded part only: an answer may be megabytes long.
+    let part: String = text.chars().take(characters_max.saturating_mul(4)).collect();
+    let quiet = without_digits(&without_quoted(&part));
+    quiet.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(characters_max).collect()
+}
+
+/// A path, code or header of the server: visible ASCII only, long digits masked, cut.
+#[must_use]
+pub fn name(text: &str) -> String {
+    let visible: String = text.chars().filter(char::is_ascii_graphic).take(NAME_CHARACTERS_MAX).collect();
+    without_digits(&without_quoted(&visible))
+}
+
+/// Masks what stands between quotes. An apostrophe inside a word (`can't`) opens nothing; a quote that is never
+/// closed masks the rest.
+fn without_quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut letters = text.chars().peekable();
+    let mut before = ' ';
+    while let Some(letter) = letters.next() {
+        out.push(letter);
+        let close = match letter {
+            '"' | '`' => Some(letter),
+            '\'' if !(before.is_alphanumeric() && letters.peek().is_some_and(|next| next.is_alphanumeric())) => {
+                Some('\'')
+            }
+            '“' => Some('”'),
+            '‘' => Some('’'),
+            _ => None,
+        };
+        before = letter;
+        let Some(close) = close else { continue };
+        let (closed, any) = skip_quoted(&mut letters, close);
+        if any {
+            out.push_str(MASK);
+        }
+        if closed {
+            out.push(close);
+        }
+        before = close;
+    }
+    out
+}
+
+/// Skips to the closing quote; returns whether it was found and whether anything stood before it.
+fn skip_quoted(letters: &mut std::iter::Peekable<std::str::Chars<'_>>, close: char) -> (bool, bool) {
+    let mut any = false;
+    while let Some(letter) = letters.next() {
+        let inside_a_word = close == '\'' && any && letters.peek().is_some_and(|next| next.is_alphanumeric());
+        if letter == close && !inside_a_word {
+            return (true, any);
+        }
+        any = true;
+    }
+    (false, any)
+}
+
+/// Masks runs of six digits and more, also when single separators stand between them, as in dates and telephones.
+fn without_digits(text: &str) -> String {
+    let letters: Vec<char> = text.chars().collect();
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    while at < letters.len() {
+        if !letters[at].is_ascii_digit() {
+            out.push(letters[at]);
+            at += 1;
+            continue;
+        }
+        let (mut end, mut digits) = (at, 0);
+        while end < letters.len() {
+            let joined = matches!(letters[end], '-' | '/' | '.' | ' ' | ':')
+                && letters.get(end + 1).is_some_and(char::is_ascii_digit);
+            if letters[end].is_ascii_digit() {
+                digits += 1;
+            } else if !joined {
+                break;
+            }
+            end += 1;
+        }
+        if digits >= PERSONAL_DIGITS_MIN {
+            out.push_str(MASK);
+        } else {
+            out.extend(&letters[at..end]);
+        }
+        at = end;
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_masked_and_words_stay() {
+        let text = "Code not found: 'Siti Aminah' in system: \"http://x\" 1001014512230001 born 2023-04-05 (RuleNumber: 10003)";
+        assert_eq!(masked(text, 300), "Code not found: '•••' in system: \"•••\" ••• born ••• (RuleNumber: 10003)");
+        assert_eq!(
+            masked("can't be more than 60 days, Text is empty: ''", 300),
+            "can't be more than 60 days, Text is empty: ''"
+        );
+        assert_eq!(masked("name 'Nur'aini' unknown", 300), "name '•••' unknown");
+        assert_eq!(masked("open 'Siti Aminah", 300), "open '•••");
+        assert_eq!(masked(&"long ".repeat(200), 300).chars().count(), 300);
+    }
+
+    #[test]
+    fn names_of_elements_stay_readable() {
+        assert_eq!(
+            name("Bundle.entry[12].resource.where(system='a')"),
+            "Bundle.entry[12].resource.where(system='•••')"
+        );
+    }
+}
