@@ -32,6 +32,9 @@ pub const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
 /// Longest wait a `Retry-After` can ask for.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(15 * 60);
 
+/// A minute, in nanoseconds.
+const MINUTE_NANOSECONDS: u64 = 60_000_000_000;
+
 /// Longest single wait for the limiter: then the pace is looked at again, as it may have been raised.
 const WAIT_MAX: Duration = Duration::from_secs(10);
 
@@ -94,8 +97,11 @@ pub fn clamped(retry_after: Duration) -> Duration {
 fn quota(per_minute: u32) -> Quota {
     let burst = (per_minute / 60).max(1);
     let steady = per_minute.saturating_sub(burst).saturating_add(1).max(1);
-    let of = |count: u32| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
-    Quota::per_minute(of(steady)).allow_burst(of(burst))
+    // Rounded up: a period a nanosecond short lets one call too many into the minute.
+    let period = Duration::from_nanos(MINUTE_NANOSECONDS.div_ceil(u64::from(steady)));
+    let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
+    // A period is never zero, so the quota always exists.
+    Quota::with_period(period).unwrap_or_else(|| Quota::per_minute(burst)).allow_burst(burst)
 }
 
 /// Our clock in the form governor asks for: time since the limiter was made, monotonic unless the clock is manual.

@@ -384,3 +384,6 @@ pub fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
 fn http_date(text: &str) -> Option<Timestamp> {
     Timestamp::try_from(httpdate::parse_http_date(text).ok()?).ok()
 }
+
+#[cfg(test)]
+mod tests;
