@@ -94,7 +94,7 @@ impl Inner {
             return Ok(found);
         }
         if let Some(failure) = self.shelf.recent_failure(now) {
-            return Err(Box::new(failure));
+            return Err(failure);
         }
         match self.ask_for_token().await {
             Ok(token) => {
@@ -104,15 +104,16 @@ impl Inner {
             Err(answer) => {
                 tracing::warn!(class = answer.class.name(), status = answer.status, "no token");
                 self.shelf.failed(now, answer.clone());
-                Err(Box::new(answer))
+                Err(answer)
             }
         }
     }
 
-    async fn ask_for_token(&self) -> Result<Token, Answer> {
+    async fn ask_for_token(&self) -> Result<Token, Box<Answer>> {
         let form = {
             let secret = self.client_secret.read().unwrap_or_else(PoisonError::into_inner);
-            let mut form = Url::parse("form:").map_err(|_| Answer::of(Class::Configuration, "no form"))?;
+            let mut form = self.token_url.clone();
+            form.set_query(None);
             form.query_pairs_mut()
                 .append_pair("client_id", &self.client_id)
                 .append_pair("client_secret", secret.reveal());
@@ -126,9 +127,9 @@ impl Inner {
         let stopwatch = self.clock.stopwatch();
         let read = match exchange::send(&self.client, request).await {
             Ok(received) => Token::read(&received.reply(), self.clock.now()),
-            Err(interruption) => Err(response::interrupted(&Sent::Token, &interruption)),
+            Err(interruption) => Err(Box::new(response::interrupted(&Sent::Token, &interruption))),
         };
-        read.map_err(|answer| Answer { duration: stopwatch.elapsed(), ..answer })
+        read.map_err(|answer| Box::new(Answer { duration: stopwatch.elapsed(), ..*answer }))
     }
 }
 

@@ -282,7 +282,8 @@ impl Remote {
     /// Keeps a run that starts again and again from asking for a token more than once a minute.
     pub fn restore_token_failure(&self, at: Timestamp) {
         let outage = Class::Outage { may_have_executed: false };
-        self.inner.shelf.failed(at, Answer::of(outage, "the token endpoint failed before the restart"));
+        let answer = Answer::of(outage, "the token endpoint failed before the restart");
+        self.inner.shelf.failed(at, Box::new(answer));
     }
 
     /// Uses another secret from the next request for a token on.

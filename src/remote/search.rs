@@ -9,9 +9,9 @@ use std::time::Duration;
 use reqwest::Url;
 use serde_json::Value;
 
+use super::Remote;
 use super::answer::{Answer, Class};
 use super::response::{self, Sent, classify};
-use super::{Remote, excerpt};
 use crate::redact::Personal;
 
 /// Most pages read of one search.
@@ -154,13 +154,4 @@ fn page_token(links: &Value) -> Option<String> {
     let url = Url::parse(&format!("page:?{query}")).ok()?;
     let token = url.query_pairs().find(|(name, _)| name == "_page_token")?.1.into_owned();
     (!token.is_empty() && token.len() <= PAGE_TOKEN_BYTES_MAX).then_some(token)
-}
-
-/// A search's answer in a few words for the log: counts only.
-#[must_use]
-pub fn summary(answer: &SearchAnswer) -> String {
-    match answer {
-        SearchAnswer::Found(matches) => format!("{} found, {} hidden", matches.resources.len(), matches.hidden),
-        SearchAnswer::Failed(answer) => excerpt::masked(&answer.excerpt, excerpt::EXCERPT_CHARACTERS_MAX),
-    }
 }

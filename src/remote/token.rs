@@ -64,13 +64,16 @@ impl Token {
     }
 
     /// Reads the token endpoint's answer, or says what it came to.
-    pub fn read(reply: &Reply<'_>, now: Timestamp) -> Result<Self, Answer> {
+    pub fn read(reply: &Reply<'_>, now: Timestamp) -> Result<Self, Box<Answer>> {
         if !(200..300).contains(&reply.status) {
-            return Err(classify(&Sent::Token, reply, now));
+            return Err(Box::new(classify(&Sent::Token, reply, now)));
         }
         let unusable = || {
             let outage = Class::Outage { may_have_executed: false };
-            Answer { status: Some(reply.status), ..Answer::of(outage, "the token endpoint answered without a token") }
+            Box::new(Answer {
+                status: Some(reply.status),
+                ..Answer::of(outage, "the token endpoint answered without a token")
+            })
         };
         let body: Value =
             if reply.is_json() { serde_json::from_slice(reply.body).map_err(|_| unusable())? } else { Value::Null };
@@ -108,7 +111,7 @@ struct State {
     generation: u64,
     /// The server took a call under this token.
     worked: bool,
-    last_failure: Option<(Timestamp, Answer)>,
+    last_failure: Option<(Timestamp, Box<Answer>)>,
     last_forced: Option<Timestamp>,
 }
 
@@ -131,12 +134,12 @@ impl Shelf {
         generation
     }
 
-    pub(super) fn failed(&self, now: Timestamp, answer: Answer) {
+    pub(super) fn failed(&self, now: Timestamp, answer: Box<Answer>) {
         self.state.write().unwrap_or_else(PoisonError::into_inner).last_failure = Some((now, answer));
     }
 
     /// The last failure, while it is too early to ask again.
-    pub(super) fn recent_failure(&self, now: Timestamp) -> Option<Answer> {
+    pub(super) fn recent_failure(&self, now: Timestamp) -> Option<Box<Answer>> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let (at, answer) = state.last_failure.as_ref()?;
         is_recent(*at, now).then(|| answer.clone())
@@ -189,7 +192,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn read(status: u16, kind: &str, body: &str) -> Result<Token, Answer> {
+    fn read(status: u16, kind: &str, body: &str) -> Result<Token, Box<Answer>> {
         let reply = Reply { status, content_type: kind, body: body.as_bytes(), ..Reply::default() };
         Token::read(&reply, Timestamp::UNIX_EPOCH)
     }
