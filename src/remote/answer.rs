@@ -3,10 +3,12 @@
 //! An answer must never carry personal data: texts in it are masked before they get here, and resources read
 //! back are kept apart from it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::excerpt;
 use crate::issue::{Code, Issue};
 use crate::words;
 
@@ -180,6 +182,14 @@ impl Answer {
             return vec![issue.with("text", text).with("element", "-")];
         }
         self.issues.iter().map(|issue| self.issue_for_people(issue)).collect()
+    }
+
+    /// Masks texts of what was sent (lower case) where the server repeated them.
+    pub(super) fn hide(&mut self, texts: &BTreeSet<String>) {
+        self.excerpt = excerpt::without(&self.excerpt, texts);
+        for issue in &mut self.issues {
+            issue.text_excerpt = excerpt::without(&issue.text_excerpt, texts);
+        }
     }
 
     fn issue_for_people(&self, complaint: &OutcomeIssue) -> Issue {

@@ -2,6 +2,10 @@
 //!
 //! Server texts quote what was sent, so they can hold names, numbers and birth dates. It must not judge the text.
 
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
 use crate::redact::MASK;
 
 /// Longest text kept of one answer, in characters.
@@ -27,6 +31,54 @@ pub fn masked(text: &str, characters_max: usize) -> String {
 pub fn name(text: &str) -> String {
     let visible: String = text.chars().filter(char::is_ascii_graphic).take(NAME_CHARACTERS_MAX).collect();
     without_digits(&without_quoted(&visible))
+}
+
+/// Members of a resource whose text may name a person.
+const PERSONAL_MEMBERS: [&str; 8] = ["display", "name", "text", "given", "family", "line", "value", "birthDate"];
+
+/// Shortest text looked for again, in bytes: shorter ones stand in every sentence.
+const REPEATED_BYTES_MIN: usize = 4;
+
+/// The texts of what was sent that may name a person: the server may repeat them without quotes.
+#[must_use]
+pub fn personal_texts(sent: &Value) -> BTreeSet<String> {
+    let mut texts = BTreeSet::new();
+    collect(sent, false, &mut texts);
+    texts
+}
+
+fn collect(value: &Value, personal: bool, texts: &mut BTreeSet<String>) {
+    match value {
+        Value::String(text) if personal && text.len() >= REPEATED_BYTES_MIN => {
+            texts.insert(text.to_lowercase());
+        }
+        Value::Array(list) => list.iter().for_each(|one| collect(one, personal, texts)),
+        Value::Object(members) => {
+            members.iter().for_each(|(key, one)| collect(one, PERSONAL_MEMBERS.contains(&key.as_str()), texts));
+        }
+        _ => {}
+    }
+}
+
+/// The text with each of `texts` (lower case) masked, whatever its letter case.
+#[must_use]
+pub fn without(text: &str, texts: &BTreeSet<String>) -> String {
+    let lower = text.to_lowercase();
+    if lower.len() != text.len() {
+        // Positions do not carry over, so the lower-case form is what is kept.
+        return texts.iter().fold(lower, |kept, part| kept.replace(part, MASK));
+    }
+    let mut out = text.to_owned();
+    // What the mask itself holds would be replaced for ever.
+    for part in texts.iter().filter(|part| !part.is_empty() && !MASK.contains(part.as_str())) {
+        while let Some(at) = out.to_lowercase().find(part.as_str()) {
+            if out.get(at..at + part.len()).is_none() {
+                return MASK.to_owned();
+            }
+            out.replace_range(at..at + part.len(), MASK);
+        }
+    }
+    out
 }
 
 /// Masks what stands between quotes. An apostrophe inside a word (`can't`) opens nothing; a quote that is never
@@ -120,6 +172,13 @@ mod tests {
         assert_eq!(masked("name 'Nur'aini' unknown", 300), "name '•••' unknown");
         assert_eq!(masked("open 'Siti Aminah", 300), "open '•••");
         assert_eq!(masked(&"long ".repeat(200), 300).chars().count(), 300);
+    }
+
+    #[test]
+    fn what_was_sent_is_masked_when_it_comes_back_without_quotes() {
+        let sent = serde_json::json!({"subject": {"display": "Melati Rembulan"}, "status": "finished", "text": "••"});
+        let texts = personal_texts(&sent);
+        assert_eq!(without("MELATI REMBULAN is finished, melati rembulan", &texts), "••• is finished, •••");
     }
 
     #[test]

@@ -337,12 +337,18 @@ impl Remote {
         let mut request = Request::new(method, url);
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         *request.body_mut() = Some(body.into());
+        // Shares the body; it is looked into only when the server complains.
+        let copy = request.try_clone();
         let mut watched = Duration::ZERO;
-        let answer = match self.exchange(Lane::Write, request, counter, &mut watched).await {
+        let mut answer = match self.exchange(Lane::Write, request, counter, &mut watched).await {
             Ok(Ok(received)) => classify(sent, &received.reply(), self.inner.clock.now()),
             Ok(Err(interruption)) => interrupted(sent, &interruption),
             Err(answer) => *answer,
         };
+        let sent_body = copy.as_ref().and_then(|copy| copy.body()?.as_bytes()).filter(|_| !answer.excerpt.is_empty());
+        if let Some(value) = sent_body.and_then(|bytes| serde_json::from_slice::<Value>(bytes).ok()) {
+            answer.hide(&excerpt::personal_texts(&value));
+        }
         Answer { duration: watched, ..answer }
     }
 }

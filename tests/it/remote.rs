@@ -521,7 +521,7 @@ async fn a_patient_is_confirmed_and_never_guessed() {
 #[tokio::test]
 async fn refusals_quote_no_person() {
     let answer = class_of(|| {
-        let text = format!("Code not found: '{NAME}' in system: '{NIK}' for {NIK} (RuleNumber: 10010)");
+        let text = format!("Code not found: '{NAME}' in system: '{NIK}' for {NIK} of {NAME} (RuleNumber: 10010)");
         let issue = json!([
             {"severity": "error", "code": "value", "details": {"text": "follows (RuleNumber: 20013)"}},
             {"severity": "error", "code": "value", "details": {"text": text}, "expression": ["Observation.code"]},
