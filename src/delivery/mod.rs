@@ -1,1 +1,3 @@
-//! To be written.
+//! Empties the ledger: what is sent again, and when.
+
+pub mod retry;

@@ -1,1 +1,354 @@
-//! To be written.
+//! SATUSEHAT as a client sees it: token, calls, limits, and what the answers mean.
+//!
+//! It must not decide when something is sent again, and it keeps nothing on disk.
+
+pub mod answer;
+mod call;
+mod complaint;
+pub mod excerpt;
+pub mod exchange;
+pub mod identity;
+pub mod rate_limit;
+pub mod response;
+pub mod search;
+pub mod token;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::{Client, Method, Request, Url};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::clock::Clock;
+use crate::redact::Personal;
+use answer::{Answer, Class};
+use rate_limit::{Lane, Limiter};
+use response::{Sent, SentResource, classify, interrupted};
+use token::{Shelf, Token};
+
+/// How to reach SATUSEHAT under one client id.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Base of the token endpoint, ending in `/oauth2/v1`.
+    pub auth_url: String,
+    /// Base of the FHIR API, ending in `/fhir-r4/v1`.
+    pub fhir_url: String,
+    /// Client id.
+    pub client_id: String,
+    /// Client secret; never printed.
+    pub client_secret: Personal<String>,
+    /// Organization id the client id belongs to.
+    pub organization_id: String,
+    /// Calls a minute at most.
+    pub requests_per_minute: u32,
+    /// Calls at once at most, for writes and for look-ups each.
+    pub concurrency: u32,
+    /// Time allowed for making a connection; shorter than `request_timeout`.
+    pub connect_timeout: Duration,
+    /// Time allowed for a whole exchange, and for each wait for bytes.
+    pub request_timeout: Duration,
+    /// Extra certificate authorities (PEM) to trust, for networks that look into TLS.
+    pub extra_ca: Option<PathBuf>,
+    /// Whether plain HTTP may leave this machine: for a custom environment only.
+    pub plain_http_allowed: bool,
+}
+
+/// The client could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum RemoteError {
+    /// An address is none.
+    #[error("not an http address: {address}")]
+    Address {
+        /// As configured.
+        address: String,
+    },
+    /// Plain HTTP to another machine.
+    #[error("refusing plain http to {host}: personal data would travel in clear")]
+    PlainHttp {
+        /// Host of the address.
+        host: String,
+    },
+    /// The extra certificates cannot be read.
+    #[error("cannot read certificates from {}", path.display())]
+    ReadCertificate {
+        /// File.
+        path: PathBuf,
+        /// Cause.
+        source: std::io::Error,
+    },
+    /// The extra certificates are not PEM.
+    #[error("cannot parse certificates in {}", path.display())]
+    ParseCertificate {
+        /// File.
+        path: PathBuf,
+        /// Cause.
+        source: reqwest::Error,
+    },
+    /// The HTTP client cannot be built, for instance because the machine trusts no authority.
+    #[error("cannot set up the http client")]
+    BuildClient {
+        /// Cause.
+        source: reqwest::Error,
+    },
+}
+
+/// What a read came to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ReadAnswer {
+    /// The resource.
+    Found(Personal<Value>),
+    /// The store says that there is none.
+    Absent,
+    /// It may exist, but consent rules hide it from us.
+    Hidden,
+    /// No usable answer.
+    Failed(Answer),
+}
+
+/// How many calls were made, by kind. Repeats after a renewed token count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CallCounts {
+    /// Requests for a token.
+    pub token: u64,
+    /// Transaction Bundles.
+    pub transaction: u64,
+    /// Single creates.
+    pub create: u64,
+    /// Single updates.
+    pub update: u64,
+    /// Reads by id.
+    pub read: u64,
+    /// Pages of searches.
+    pub search: u64,
+}
+
+#[derive(Default)]
+struct Counters {
+    token: AtomicU64,
+    transaction: AtomicU64,
+    create: AtomicU64,
+    update: AtomicU64,
+    read: AtomicU64,
+    search: AtomicU64,
+}
+
+/// The client of one client id. Clones share token, limits and connections.
+#[derive(Clone)]
+pub struct Remote {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    client: Client,
+    token_url: Url,
+    fhir_url: Url,
+    client_id: String,
+    client_secret: RwLock<Personal<String>>,
+    organization_id: String,
+    clock: Clock,
+    limiter: Limiter,
+    shelf: Shelf,
+    counters: Counters,
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let organization = &self.inner.organization_id;
+        formatter.debug_struct("Remote").field("organization_id", organization).finish_non_exhaustive()
+    }
+}
+
+/// The part of a Bundle the answer must agree with; the rest is skipped over.
+#[derive(Deserialize)]
+struct BundleSent {
+    entry: Vec<EntrySent>,
+}
+
+#[derive(Deserialize)]
+struct EntrySent {
+    resource: ResourceSent,
+}
+
+#[derive(Deserialize)]
+struct ResourceSent {
+    #[serde(rename = "resourceType")]
+    resource_type: String,
+}
+
+impl Remote {
+    /// Sets the client up; calls nobody.
+    pub fn new(options: Options, clock: Clock) -> Result<Self, RemoteError> {
+        let mut token_url = exchange::address(&options.auth_url, options.plain_http_allowed)?;
+        let fhir_url = exchange::address(&options.fhir_url, options.plain_http_allowed)?;
+        let path = format!("{}/accesstoken", token_url.path().trim_end_matches('/'));
+        token_url.set_path(&path);
+        token_url.set_query(Some("grant_type=client_credentials"));
+        let uses_tls = token_url.scheme() == "https" || fhir_url.scheme() == "https";
+        let inner = Inner {
+            client: exchange::client(&options, uses_tls)?,
+            token_url,
+            fhir_url,
+            limiter: Limiter::new(options.requests_per_minute, options.concurrency, clock.clone()),
+            client_id: options.client_id,
+            client_secret: RwLock::new(options.client_secret),
+            organization_id: options.organization_id,
+            clock,
+            shelf: Shelf::default(),
+            counters: Counters::default(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Sends a transaction Bundle.
+    pub async fn transaction(&self, bundle: String) -> Answer {
+        let Ok(shape) = serde_json::from_str::<BundleSent>(&bundle) else {
+            return Answer::of(Class::Content, "not sent: not a Bundle of resources");
+        };
+        let types = shape.entry.into_iter().map(|entry| entry.resource.resource_type).collect();
+        let url = self.inner.fhir_url.clone();
+        self.write(&Sent::Transaction(types), Method::POST, url, bundle, &self.inner.counters.transaction).await
+    }
+
+    /// Creates one resource.
+    pub async fn create(&self, resource_type: &str, body: String) -> Answer {
+        let Some((sent, url)) = self.single(resource_type, None, &body) else {
+            return Answer::of(Class::Content, "not sent: the resource does not fit its address");
+        };
+        self.write(&Sent::Create(sent), Method::POST, url, body, &self.inner.counters.create).await
+    }
+
+    /// Replaces one resource under the id the server gave it.
+    pub async fn update(&self, resource_type: &str, id: &str, body: String) -> Answer {
+        let Some((sent, url)) = self.single(resource_type, Some(id), &body) else {
+            return Answer::of(Class::Content, "not sent: the resource does not fit its address");
+        };
+        self.write(&Sent::Update(sent), Method::PUT, url, body, &self.inner.counters.update).await
+    }
+
+    /// Reads one resource by its id at the server.
+    pub async fn read(&self, resource_type: &str, id: &str) -> ReadAnswer {
+        let Some(url) = self.url(resource_type, Some(id)) else {
+            return ReadAnswer::Failed(Answer::of(Class::Content, "not asked: not a FHIR type and id"));
+        };
+        let mut watched = Duration::ZERO;
+        let received = match self.get(url, &self.inner.counters.read, &mut watched).await {
+            Ok(received) => received,
+            Err(answer) => return ReadAnswer::Failed(*answer),
+        };
+        let reply = received.reply();
+        if response::says_absent(&reply) {
+            return ReadAnswer::Absent;
+        }
+        if response::says_hidden(&reply) {
+            return ReadAnswer::Hidden;
+        }
+        let failed = || Answer { duration: watched, ..classify(&Sent::Read, &reply, self.inner.clock.now()) };
+        if reply.status != 200 || !reply.is_json() {
+            return ReadAnswer::Failed(failed());
+        }
+        match serde_json::from_slice::<Value>(reply.body) {
+            Ok(value) if value["resourceType"] == resource_type && value["id"] == id => {
+                ReadAnswer::Found(Personal::new(value))
+            }
+            _ => ReadAnswer::Failed(failed()),
+        }
+    }
+
+    /// The token in use, with its end, to be kept sealed across restarts.
+    #[must_use]
+    pub fn current_token(&self) -> Option<Token> {
+        self.inner.shelf.current()
+    }
+
+    /// Uses a token kept from an earlier run, as long as it lives.
+    pub fn restore_token(&self, token: Token) {
+        if token.is_fresh(self.inner.clock.now()) {
+            self.inner.shelf.put(token);
+        }
+    }
+
+    /// When the token endpoint last failed, to be kept across restarts.
+    #[must_use]
+    pub fn token_failed_at(&self) -> Option<Timestamp> {
+        self.inner.shelf.failed_at()
+    }
+
+    /// Keeps a run that starts again and again from asking for a token more than once a minute.
+    pub fn restore_token_failure(&self, at: Timestamp) {
+        let outage = Class::Outage { may_have_executed: false };
+        let answer = Answer::of(outage, "the token endpoint failed before the restart");
+        self.inner.shelf.failed(at, Box::new(answer));
+    }
+
+    /// Uses another secret from the next request for a token on.
+    pub fn replace_secret(&self, secret: Personal<String>) {
+        *self.inner.client_secret.write().unwrap_or_else(PoisonError::into_inner) = secret;
+        self.inner.shelf.forget_failures();
+    }
+
+    /// Calls made so far.
+    #[must_use]
+    pub fn calls(&self) -> CallCounts {
+        let counters = &self.inner.counters;
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        CallCounts {
+            token: of(&counters.token),
+            transaction: of(&counters.transaction),
+            create: of(&counters.create),
+            update: of(&counters.update),
+            read: of(&counters.read),
+            search: of(&counters.search),
+        }
+    }
+
+    /// Calls a minute the limiter allows now.
+    #[must_use]
+    pub fn pace_per_minute(&self) -> u32 {
+        self.inner.limiter.per_minute()
+    }
+
+    fn single(&self, resource_type: &str, id: Option<&str>, body: &str) -> Option<(SentResource, Url)> {
+        let value: Value = serde_json::from_str(body).ok()?;
+        let own_id = value.get("id").and_then(Value::as_str);
+        if value["resourceType"] != resource_type || (id.is_some() && own_id != id) {
+            return None;
+        }
+        let identifiers = response::identifiers_of(&value);
+        let sent = SentResource { resource_type: resource_type.to_owned(), id: id.map(str::to_owned), identifiers };
+        Some((sent, self.url(resource_type, id)?))
+    }
+
+    fn url(&self, resource_type: &str, id: Option<&str>) -> Option<Url> {
+        if !response::is_type(resource_type) || !id.is_none_or(response::is_id) {
+            return None;
+        }
+        let mut url = self.inner.fhir_url.clone();
+        url.path_segments_mut().ok()?.push(resource_type).extend(id);
+        Some(url)
+    }
+
+    async fn write(&self, sent: &Sent, method: Method, url: Url, body: String, counter: &AtomicU64) -> Answer {
+        let mut request = Request::new(method, url);
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        *request.body_mut() = Some(body.into());
+        // Shares the body; it is looked into only when the server complains.
+        let copy = request.try_clone();
+        let mut watched = Duration::ZERO;
+        let mut answer = match self.exchange(Lane::Write, request, counter, &mut watched).await {
+            Ok(Ok(received)) => classify(sent, &received.reply(), self.inner.clock.now()),
+            Ok(Err(interruption)) => interrupted(sent, &interruption),
+            Err(answer) => *answer,
+        };
+        let sent_body = copy.as_ref().and_then(|copy| copy.body()?.as_bytes()).filter(|_| !answer.excerpt.is_empty());
+        if let Some(value) = sent_body.and_then(|bytes| serde_json::from_slice::<Value>(bytes).ok()) {
+            answer.hide(&excerpt::personal_texts(&value));
+        }
+        Answer { duration: watched, ..answer }
+    }
+}

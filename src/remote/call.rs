@@ -1,0 +1,141 @@
+//! One call under the rules of the client id: limiter, token, one repeat after a renewed token.
+//!
+//! It must not judge what the answer means for a record, and repeats only what the gateway refused for its token.
+
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::{Method, Request, Url};
+
+use super::answer::{Answer, Class};
+use super::exchange::{self, Received};
+use super::rate_limit::{Lane, Permit};
+use super::response::{self, Interruption, Sent};
+use super::token::Token;
+use super::{Inner, Remote};
+
+impl Remote {
+    /// Makes a call. The outer error means that nothing was sent, for want of a token.
+    pub(super) async fn exchange(
+        &self,
+        lane: Lane,
+        mut request: Request,
+        counter: &AtomicU64,
+        watched: &mut Duration,
+    ) -> Result<Result<Received, Interruption>, Box<Answer>> {
+        let inner = &*self.inner;
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json, application/fhir+json"));
+        let mut permit = inner.limiter.acquire(lane).await;
+        let mut repeated = false;
+        loop {
+            let (token, generation) = inner.token().await?;
+            // The body is counted, not copied.
+            let copy = request.try_clone().filter(|_| !repeated);
+            request.headers_mut().insert(AUTHORIZATION, bearer(&token)?);
+            counter.fetch_add(1, Ordering::Relaxed);
+            let stopwatch = inner.clock.stopwatch();
+            let outcome = exchange::send(&inner.client, request).await;
+            *watched = stopwatch.elapsed();
+            let Ok(received) = &outcome else { return Ok(outcome) };
+            inner.learn(received, &permit);
+            if !response::token_refused(&received.reply()) {
+                inner.shelf.worked(generation);
+                return Ok(outcome);
+            }
+            let Some(copy) = copy.filter(|_| inner.shelf.refused(generation, inner.clock.now())) else {
+                return Ok(outcome);
+            };
+            request = copy;
+            repeated = true;
+            inner.limiter.again(&mut permit).await;
+        }
+    }
+
+    /// Reads from an address.
+    pub(super) async fn get(
+        &self,
+        url: Url,
+        counter: &AtomicU64,
+        watched: &mut Duration,
+    ) -> Result<Received, Box<Answer>> {
+        let request = Request::new(Method::GET, url);
+        self.exchange(Lane::LookUp, request, counter, watched).await?.map_err(|interruption| {
+            Box::new(Answer { duration: *watched, ..response::interrupted(&Sent::Read, &interruption) })
+        })
+    }
+}
+
+impl Inner {
+    /// Tells the limiter what an answer shows.
+    fn learn(&self, received: &Received, permit: &Permit) {
+        let reply = received.reply();
+        let success = (200..300).contains(&reply.status);
+        if !success && response::is_push_back(&reply) {
+            self.limiter.throttled(permit);
+        } else {
+            self.limiter.clean();
+        }
+        let wait = reply.retry_after.filter(|_| !success);
+        if let Some(wait) = wait.and_then(|text| response::retry_after(text, self.clock.now())) {
+            self.limiter.close_for(wait);
+        }
+    }
+
+    /// The token and its number; asks for one if there is none. One task asks, the others wait for it.
+    async fn token(&self) -> Result<(Token, u64), Box<Answer>> {
+        if let Some(found) = self.shelf.fresh(self.clock.now()) {
+            return Ok(found);
+        }
+        let _turn = self.shelf.turn.lock().await;
+        let now = self.clock.now();
+        if let Some(found) = self.shelf.fresh(now) {
+            return Ok(found);
+        }
+        if let Some(failure) = self.shelf.recent_failure(now) {
+            return Err(failure);
+        }
+        match self.ask_for_token().await {
+            Ok(token) => {
+                let generation = self.shelf.put(token.clone());
+                Ok((token, generation))
+            }
+            Err(answer) => {
+                tracing::warn!(class = answer.class.name(), status = answer.status, "no token");
+                self.shelf.failed(now, answer.clone());
+                Err(answer)
+            }
+        }
+    }
+
+    async fn ask_for_token(&self) -> Result<Token, Box<Answer>> {
+        let form = {
+            let secret = self.client_secret.read().unwrap_or_else(PoisonError::into_inner);
+            let mut form = self.token_url.clone();
+            form.set_query(None);
+            form.query_pairs_mut()
+                .append_pair("client_id", &self.client_id)
+                .append_pair("client_secret", secret.reveal());
+            form.query().unwrap_or("").to_owned()
+        };
+        let mut request = Request::new(Method::POST, self.token_url.clone());
+        let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
+        request.headers_mut().insert(CONTENT_TYPE, kind);
+        *request.body_mut() = Some(form.into());
+        self.counters.token.fetch_add(1, Ordering::Relaxed);
+        let stopwatch = self.clock.stopwatch();
+        let read = match exchange::send(&self.client, request).await {
+            Ok(received) => Token::read(&received.reply(), self.clock.now()),
+            Err(interruption) => Err(Box::new(response::interrupted(&Sent::Token, &interruption))),
+        };
+        read.map_err(|answer| Box::new(Answer { duration: stopwatch.elapsed(), ..*answer }))
+    }
+}
+
+fn bearer(token: &Token) -> Result<HeaderValue, Box<Answer>> {
+    let value = HeaderValue::from_str(&format!("Bearer {}", token.text().reveal()));
+    let mut value = value.map_err(|_| Box::new(Answer::of(Class::Configuration, "the token does not fit a header")))?;
+    value.set_sensitive(true);
+    Ok(value)
+}

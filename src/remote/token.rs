@@ -1,0 +1,257 @@
+//! The access token: asked for once however many calls wait, kept until shortly before it ends.
+//!
+//! It must not make the call itself, and it never prints a token or a secret. The platform's numbers come as
+//! strings, and there is no usable refresh token: a new one is always a new request.
+
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::answer::{Answer, Class};
+use super::response::{Reply, Sent, classify};
+use crate::redact::Personal;
+
+/// Life assumed when the answer tells none that makes sense: what client libraries use.
+pub const LIFE_ASSUMED: Duration = Duration::from_secs(50 * 60);
+
+/// Longest life believed.
+pub const LIFE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A token is renewed this long before its end, or after nine tenths of a shorter life.
+pub const RENEW_BEFORE_END: Duration = Duration::from_secs(5 * 60);
+
+/// After a failed request for a token, and between renewals of tokens that never worked, at least this long.
+pub const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(60);
+
+/// Longest token accepted, in bytes; it travels in a header.
+const TOKEN_BYTES_MAX: usize = 8 * 1024;
+
+/// An access token with its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    text: Personal<String>,
+    renew_at: Timestamp,
+    expires: Timestamp,
+}
+
+impl Token {
+    /// A token that lives until `expires`, seen at `now`.
+    #[must_use]
+    pub fn new(text: Personal<String>, expires: Timestamp, now: Timestamp) -> Self {
+        let life = Duration::try_from(expires.duration_since(now)).unwrap_or(Duration::ZERO).min(LIFE_MAX);
+        let early = RENEW_BEFORE_END.min(life / 10);
+        Self { text, renew_at: later(now, life.saturating_sub(early)), expires: later(now, life) }
+    }
+
+    /// The token itself: for the request header and the sealed store only.
+    #[must_use]
+    pub fn text(&self) -> &Personal<String> {
+        &self.text
+    }
+
+    /// When it ends.
+    #[must_use]
+    pub fn expires(&self) -> Timestamp {
+        self.expires
+    }
+
+    /// Whether it is still to be used at `now`.
+    #[must_use]
+    pub fn is_fresh(&self, now: Timestamp) -> bool {
+        now < self.renew_at
+    }
+
+    /// Reads the token endpoint's answer, or says what it came to.
+    pub fn read(reply: &Reply<'_>, now: Timestamp) -> Result<Self, Box<Answer>> {
+        if !(200..300).contains(&reply.status) {
+            return Err(Box::new(classify(&Sent::Token, reply, now)));
+        }
+        let unusable = || {
+            let outage = Class::Outage { may_have_executed: false };
+            Box::new(Answer {
+                status: Some(reply.status),
+                ..Answer::of(outage, "the token endpoint answered without a token")
+            })
+        };
+        let body: Value =
+            if reply.is_json() { serde_json::from_slice(reply.body).map_err(|_| unusable())? } else { Value::Null };
+        let fits =
+            |text: &&str| (1..=TOKEN_BYTES_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        let text = body.get("access_token").and_then(Value::as_str).filter(fits).ok_or_else(unusable)?;
+        let life = body.get("expires_in").and_then(seconds).unwrap_or(LIFE_ASSUMED);
+        Ok(Self::new(Personal::new(text.to_owned()), later(now, life), now))
+    }
+}
+
+/// A life in seconds, as a string or a number. Less than a minute makes no sense and would mean endless renewal.
+fn seconds(value: &Value) -> Option<Duration> {
+    let text = value.as_str().map(str::to_owned).or_else(|| value.as_number().map(ToString::to_string))?;
+    let seconds: u64 = text.trim().parse().ok()?;
+    (seconds >= 60).then(|| Duration::from_secs(seconds).min(LIFE_MAX))
+}
+
+fn later(at: Timestamp, by: Duration) -> Timestamp {
+    at.saturating_add(by).unwrap_or(Timestamp::MAX)
+}
+
+/// What is known about the token of one client id.
+#[derive(Debug, Default)]
+pub(super) struct Shelf {
+    state: RwLock<State>,
+    /// Held by the one task that asks for a token; the others wait for it.
+    pub(super) turn: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    token: Option<Token>,
+    /// Counts tokens, so that a call can tell whether another call has renewed meanwhile.
+    generation: u64,
+    /// The server took a call under this token.
+    worked: bool,
+    last_failure: Option<(Timestamp, Box<Answer>)>,
+    last_forced: Option<Timestamp>,
+}
+
+impl Shelf {
+    /// The token to use now and its number.
+    pub(super) fn fresh(&self, now: Timestamp) -> Option<(Token, u64)> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        state.token.as_ref().filter(|token| token.is_fresh(now)).map(|token| (token.clone(), state.generation))
+    }
+
+    pub(super) fn current(&self) -> Option<Token> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner).token.clone()
+    }
+
+    /// Keeps a token and returns its number.
+    pub(super) fn put(&self, token: Token) -> u64 {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let (generation, last_forced) = (state.generation + 1, state.last_forced);
+        *state = State { token: Some(token), generation, last_forced, ..State::default() };
+        generation
+    }
+
+    pub(super) fn failed(&self, now: Timestamp, answer: Box<Answer>) {
+        self.state.write().unwrap_or_else(PoisonError::into_inner).last_failure = Some((now, answer));
+    }
+
+    /// The last failure, while it is too early to ask again.
+    pub(super) fn recent_failure(&self, now: Timestamp) -> Option<Box<Answer>> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let (at, answer) = state.last_failure.as_ref()?;
+        is_recent(*at, now).then(|| answer.clone())
+    }
+
+    pub(super) fn failed_at(&self) -> Option<Timestamp> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner).last_failure.as_ref().map(|(at, _)| *at)
+    }
+
+    /// A new secret: the old refusals say nothing about it.
+    pub(super) fn forget_failures(&self) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.last_failure = None;
+        state.last_forced = None;
+    }
+
+    pub(super) fn worked(&self, generation: u64) {
+        let known = {
+            let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+            state.worked || state.generation != generation
+        };
+        if !known {
+            self.state.write().unwrap_or_else(PoisonError::into_inner).worked = true;
+        }
+    }
+
+    /// The server refused the token of this number: throws it away, unless another call has renewed it already or
+    /// tokens that never worked are being renewed too often. Returns whether trying again makes sense.
+    pub(super) fn refused(&self, generation: u64, now: Timestamp) -> bool {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if state.generation != generation || state.token.is_none() {
+            return true;
+        }
+        if !state.worked && state.last_forced.is_some_and(|at| is_recent(at, now)) {
+            return false;
+        }
+        state.last_forced = Some(now);
+        state.token = None;
+        true
+    }
+}
+
+fn is_recent(at: Timestamp, now: Timestamp) -> bool {
+    // A clock set back makes the moment lie in the future; that is not recent, or it would last for ever.
+    Duration::try_from(now.duration_since(at)).is_ok_and(|since| since < PAUSE_AFTER_FAILURE)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn read(status: u16, kind: &str, body: &str) -> Result<Token, Box<Answer>> {
+        let reply = Reply { status, content_type: kind, body: body.as_bytes(), ..Reply::default() };
+        Token::read(&reply, Timestamp::UNIX_EPOCH)
+    }
+
+    fn life(expires_in: &str) -> i64 {
+        let body = format!(r#"{{"access_token":"abc","token_type":"BearerToken"{expires_in}}}"#);
+        read(200, "application/json", &body).unwrap().expires().as_second()
+    }
+
+    #[test]
+    fn lives_are_strings_numbers_or_assumed() {
+        assert_eq!(life(r#","expires_in":"3599""#), 3599);
+        assert_eq!(life(r#","expires_in":3599"#), 3599);
+        for odd in ["", r#","expires_in":"-5""#, r#","expires_in":"soon""#, r#","expires_in":0"#, r#","expires_in":[]"#]
+        {
+            assert_eq!(life(odd), 3000, "{odd}");
+        }
+        assert_eq!(life(r#","expires_in":"99999999999""#), 86_400);
+    }
+
+    #[test]
+    fn a_token_is_renewed_before_its_end() {
+        let token = read(200, "application/json", r#"{"access_token":"abc","expires_in":"3599"}"#).unwrap();
+        assert!(token.is_fresh(Timestamp::from_second(3298).unwrap()));
+        assert!(!token.is_fresh(Timestamp::from_second(3299).unwrap()));
+        assert!(!format!("{token:?}").contains("abc"));
+    }
+
+    #[test]
+    fn failures_of_the_endpoint_are_classified() {
+        let outage = Class::Outage { may_have_executed: false };
+        for (status, kind, body, class) in [
+            (
+                401,
+                "application/json",
+                r#"{"ErrorCode":"invalid_client","Error":"ClientId is Invalid"}"#,
+                Class::Configuration,
+            ),
+            (
+                401,
+                "application/json",
+                r#"{"resourceType":"OperationOutcome","issue":[{"severity":"invalid","code":"x","details":{"text":"x"}}]}"#,
+                Class::Configuration,
+            ),
+            (403, "text/html", "<html><title>403 Forbidden</title></html>", outage),
+            (503, "text/plain", "no healthy upstream", outage),
+            (429, "text/plain", "", Class::Throttled),
+            (
+                500,
+                "application/json",
+                r#"{"fault":{"faultstring":"Quota","detail":{"errorcode":"policies.ratelimit.QuotaViolation"}}}"#,
+                Class::Throttled,
+            ),
+            (404, "text/plain", "", Class::Configuration),
+            (200, "text/html", "<html>log in</html>", outage),
+            (200, "application/json", r#"{"access_token":""}"#, outage),
+            (200, "application/json", "{", outage),
+        ] {
+            assert_eq!(read(status, kind, body).unwrap_err().class, class, "{status} {body}");
+        }
+    }
+}
