@@ -8,7 +8,7 @@ use rust_embed::RustEmbed;
 
 use crate::mapping::set::{Files, MappingSet};
 use crate::mapping::problem::Problem;
-use crate::record::Schemas;
+use crate::record::schema::Schemas;
 use crate::resource::profile::Profiles;
 use crate::resource::proof;
 
@@ -17,14 +17,11 @@ use crate::resource::proof;
 struct Mappings;
 
 #[derive(RustEmbed)]
-#[folder = "schemas"]
-#[include = "record/*.json"]
-#[include = "profile/*.json"]
-struct SchemaFiles;
+#[folder = "schemas/profile"]
+struct ProfileFiles;
 
 #[derive(RustEmbed)]
 #[folder = "tests/fixtures/kota-contoh"]
-#[exclude = "*.py"]
 struct SampleCity;
 
 /// Everything that decides how records are read and mapped.
@@ -63,10 +60,8 @@ pub enum AssetsError {
 /// # Errors
 /// All mistakes in the mapping files, or what cannot be read.
 pub fn rules(folder: Option<&Path>) -> Result<Rules, AssetsError> {
-    let schema_texts = embedded::<SchemaFiles>("record/");
-    let schemas = Schemas::parse(schema_texts.iter().map(|(name, text)| (stem(name), text.as_str())))
-        .map_err(|error| AssetsError::Schema(error.to_string()))?;
-    let profile_texts = embedded::<SchemaFiles>("profile/");
+    let schemas = Schemas::built_in().map_err(|error| AssetsError::Schema(error.to_string()))?;
+    let profile_texts = embedded::<ProfileFiles>("");
     let profiles = Profiles::parse(profile_texts.iter().map(|(name, text)| (name.as_str(), text.as_str())))
         .map_err(|error| AssetsError::Schema(error.to_string()))?;
     let files = mapping_files(folder)?;

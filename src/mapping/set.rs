@@ -13,7 +13,7 @@ use super::concept_map::ConceptMap;
 use super::problem::{Problem, nearest};
 use super::template::{self, MappingFile};
 use super::tree;
-use crate::record::{Schema, Schemas};
+use crate::record::schema::{Schema, Schemas};
 
 /// The dataset name that stands for the visit itself.
 pub const VISIT: &str = "kunjungan";

@@ -18,7 +18,8 @@ use crate::mapping::compile::ResourcePlan;
 use crate::mapping::plan::{Asked, Check, Gap, Origin, Records, Run, run};
 use crate::mapping::problem::{Problem, nearest};
 use crate::mapping::set::{Mapping, MappingSet};
-use crate::record::{Kind, Record, Schema, Value};
+use crate::record::schema::{Field, Kind, Schema};
+use crate::record::{Record, Value};
 
 /// Proves all mappings; an empty list means proved.
 #[must_use]
@@ -191,7 +192,7 @@ fn of_number(kind: &Kind, number: Decimal) -> Value {
 }
 
 fn sample(schema: &Arc<Schema>, full: bool) -> Record {
-    let filled = |(index, field): (usize, &crate::record::Field)| {
+    let filled = |(index, field): (usize, &Field)| {
         (full || field.required).then(|| plausible_at(&field.kind, index))
     };
     Record {

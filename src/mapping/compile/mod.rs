@@ -15,7 +15,8 @@ use super::plan::{Asked, Check, Operation, Origin, Slot, compile_question};
 use super::problem::{Problem, nearest};
 use super::template::{Certainty, MappingFile, Part, Question, ResourceTemplate, Template, Test};
 use super::tree::Position;
-use crate::record::{Field, Kind, Schema, Value};
+use crate::record::Value;
+use crate::record::schema::{Field, Kind, Schema};
 
 /// A compiled resource template.
 #[derive(Debug)]

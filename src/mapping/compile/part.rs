@@ -6,7 +6,7 @@ use super::super::template::{Part, Template, Test};
 use super::super::tree::Position;
 use super::piece::{Piece, extend, place, push_text};
 use super::{Compiler, IDENTIFIER_SYSTEM, Known, Leaf};
-use crate::record::Kind;
+use crate::record::schema::Kind;
 
 impl Compiler<'_> {
     pub(super) fn value(&mut self, template: &Template, path: &str, known: &Known, lineage: &mut Vec<Leaf>) -> Piece {
