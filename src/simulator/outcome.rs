@@ -5,7 +5,6 @@
 use serde_json::{Map, Value, json};
 
 /// What goes back to the caller.
-#[derive(Clone, Debug)]
 pub(super) struct Reply {
     /// HTTP status code.
     pub status: u16,
