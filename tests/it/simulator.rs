@@ -114,6 +114,10 @@ async fn a_visit_is_stored_whole_and_its_references_are_rewritten() {
     }
     let first = server.get("/Observation", &[("_count", "1")]).await.json();
     assert_eq!((first["entry"].as_array().unwrap().len(), &first["link"][1]["relation"]), (1, &json!("next")));
+    let token = first["link"][1]["url"].as_str().unwrap().rsplit_once("_page_token=").unwrap().1.to_owned();
+    let second = server.get("/Observation", &[("_count", "1"), ("_page_token", &token)]).await.json();
+    assert_ne!(first["entry"][0]["resource"]["id"], second["entry"][0]["resource"]["id"]);
+    assert_eq!(second["link"].as_array().unwrap().len(), 1);
     assert_eq!(server.get("/Encounter/none", &[]).await.json()["issue"][0]["details"]["text"], "storage_error");
 }
 

@@ -136,6 +136,24 @@ async fn a_prescribed_item_names_itself_and_its_prescription() {
 }
 
 #[tokio::test]
+async fn if_none_exist_is_no_help_in_getting_the_id() {
+    let mut careless = options();
+    careless.duplicate_check = false;
+    let server = Server::ready(careless).await;
+    let address = format!("{}/fhir-r4/v1/Location", server.address);
+    let query = format!("identifier=http://sys-ids.kemkes.go.id/location/{ORGANIZATION}|PSY-1");
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        let request = server.caller.post(&address).bearer_auth(&server.token).header("if-none-exist", &query);
+        seen.push(request.body(place().to_string()).send().await.unwrap().status().as_u16());
+    }
+    server.post("/Location", &place()).await;
+    let request = server.caller.post(&address).bearer_auth(&server.token).header("if-none-exist", &query);
+    seen.push(request.body(place().to_string()).send().await.unwrap().status().as_u16());
+    assert_eq!(seen, [201, 400, 412]);
+}
+
+#[tokio::test]
 async fn other_offsets_pass_only_when_allowed_and_are_normalised() {
     let mut lenient = options();
     lenient.accept_other_offsets = true;
