@@ -60,6 +60,17 @@ impl Reply {
         Self::fault(401, "Access Token expired", "keymanagement.service.access_token_expired")
     }
 
+    /// The same success without its content, as shown to those without consent.
+    pub(super) fn suppressed(self) -> Self {
+        if self.status >= 300 {
+            return self;
+        }
+        let issue = json!({"severity": "information", "code": "suppressed",
+            "diagnostics": "No result or no consent available"});
+        let body = json!({"resourceType": "OperationOutcome", "issue": [issue]});
+        Self { body: body.to_string().into_bytes(), ..self }
+    }
+
     /// Refused for one or more reasons.
     pub(super) fn refused(status: u16, complaints: &[Complaint]) -> Self {
         let issues: Vec<Value> = complaints.iter().map(Complaint::to_issue).collect();

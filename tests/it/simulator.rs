@@ -167,6 +167,7 @@ async fn faults_that_answer_say_so_and_commit_only_when_they_should() {
         (FaultKind::ServerErrorAfterCommit, 504, "Gateway Timeout", 9),
         (FaultKind::ExpiredToken, 401, "access_token_expired", 0),
         (FaultKind::HtmlPage, 200, "<html>", 0),
+        (FaultKind::ConsentSuppressed, 200, "\"suppressed\"", 9),
         (FaultKind::Delay, 200, "transaction-response", 9),
         (FaultKind::Slow, 200, "transaction-response", 9),
     ] {
