@@ -33,6 +33,9 @@ pub enum FaultKind {
     ExpiredToken,
     /// 200 with an HTML page; nothing was written.
     HtmlPage,
+    /// Success whose body is an OperationOutcome of code `suppressed`: no consent to show the result. A write is
+    /// carried out, and its id stands in the Location header only (satusehat-api.md, section 5.3).
+    ConsentSuppressed,
     /// The call is handled `delay_ms` late.
     Delay,
     /// The answer trickles: `bytes` at a time, `delay_ms` between.
@@ -54,6 +57,7 @@ impl FaultKind {
             Self::CutAfterBytes => "cut_after_bytes",
             Self::ExpiredToken => "expired_token",
             Self::HtmlPage => "html_page",
+            Self::ConsentSuppressed => "consent_suppressed",
             Self::Delay => "delay",
             Self::Slow => "slow",
         }

@@ -5,7 +5,6 @@
 use serde_json::{Map, Value, json};
 
 /// What goes back to the caller.
-#[derive(Clone, Debug)]
 pub(super) struct Reply {
     /// HTTP status code.
     pub status: u16,
@@ -59,6 +58,17 @@ impl Reply {
     /// The fault for an access token past its lifetime.
     pub(super) fn expired_token() -> Self {
         Self::fault(401, "Access Token expired", "keymanagement.service.access_token_expired")
+    }
+
+    /// The same success without its content, as shown to those without consent.
+    pub(super) fn suppressed(self) -> Self {
+        if self.status >= 300 {
+            return self;
+        }
+        let issue = json!({"severity": "information", "code": "suppressed",
+            "diagnostics": "No result or no consent available"});
+        let body = json!({"resourceType": "OperationOutcome", "issue": [issue]});
+        Self { body: body.to_string().into_bytes(), ..self }
     }
 
     /// Refused for one or more reasons.

@@ -96,7 +96,7 @@ impl People {
 }
 
 /// One index of people with its look-ups.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Index {
     people: Vec<Person>,
     by_nik: HashMap<String, Vec<usize>>,

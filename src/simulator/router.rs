@@ -115,6 +115,7 @@ async fn struck(simulator: &Simulator, call: &Call<'_>, fault: &Fault, valve: &V
         }
         FaultKind::ExpiredToken => Reply::expired_token(),
         FaultKind::HtmlPage => Reply::html(200),
+        FaultKind::ConsentSuppressed => simulator.answer(call).suppressed(),
         FaultKind::Delay => {
             simulator.clock.sleep(pause).await;
             simulator.answer(call)

@@ -15,7 +15,7 @@ use super::patient;
 use super::store::Record;
 
 /// Parameters of a search.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Query {
     /// Names and values, decoded, in the order given.
     pub parameters: Vec<(String, String)>,
@@ -33,18 +33,42 @@ impl Query {
 
 /// GET on a type.
 pub(super) fn search(state: &State, options: &Options, kind: &str, query: &Query, now: Timestamp) -> Reply {
-    let found = match kind {
-        "Patient" => patient::search(&state.patients, query),
-        "Practitioner" => patient::search_workers(&state.practitioners, query),
+    let window = Window::of(query, options);
+    let (total, found) = match kind {
+        "Patient" => window.cut(patient::search(&state.patients, query)),
+        "Practitioner" => window.cut(patient::search_workers(&state.practitioners, query)),
         "MedicationDispense" if query.get("context").is_some() && query.get("subject").is_none() => {
             return Reply::refused(400, &[Complaint::processor("value", "Missing query parameters: subject", 0)]);
         }
-        _ => stored(state, options, kind, query, now),
+        _ => {
+            let (total, records) = window.cut(stored(state, options, kind, query, now));
+            (total, records.into_iter().map(Record::read_back).collect())
+        }
     };
-    Reply::json(200, &page(found, options, kind, query))
+    Reply::json(200, &page(total, found, window, kind, query))
 }
 
-fn stored(state: &State, options: &Options, kind: &str, query: &Query, now: Timestamp) -> Vec<Value> {
+/// The part of a result that one page shows.
+#[derive(Clone, Copy)]
+struct Window {
+    start: usize,
+    size: usize,
+}
+
+impl Window {
+    fn of(query: &Query, options: &Options) -> Self {
+        let size = query.get("_count").and_then(|count| count.parse().ok()).unwrap_or(options.page_size).max(1);
+        let start = query.get("_page_token").and_then(|token| usize::from_str_radix(token, 16).ok()).unwrap_or(0);
+        Self { start, size }
+    }
+
+    /// How many there are in all, and those on the page.
+    fn cut<T>(self, all: Vec<T>) -> (usize, Vec<T>) {
+        (all.len(), all.into_iter().skip(self.start).take(self.size).collect())
+    }
+}
+
+fn stored<'a>(state: &'a State, options: &Options, kind: &str, query: &Query, now: Timestamp) -> Vec<&'a Record> {
     let references: Vec<String> = referred(kind, query);
     let records: Vec<&Record> = if let Some(identifier) = query.get("identifier") {
         state.store.with_key(&format!("{kind}|{identifier}"))
@@ -56,7 +80,7 @@ fn stored(state: &State, options: &Options, kind: &str, query: &Query, now: Time
     let lag = Duration::from_secs(options.index_lag_seconds);
     let indexed = |record: &Record| record.seeded || record.updated.saturating_add(lag).is_ok_and(|from| from <= now);
     let fits = |record: &Record| references.iter().all(|target| refers(record, target)) && vaccine_fits(record, query);
-    records.into_iter().filter(|record| indexed(record) && fits(record)).map(Record::read_back).collect()
+    records.into_iter().filter(|record| indexed(record) && fits(record)).collect()
 }
 
 /// `Type/id` that the results have to refer to. Which parameter a type knows: satusehat-api.md, section 3.2.
@@ -91,21 +115,16 @@ fn vaccine_fits(record: &Record, query: &Query) -> bool {
     })
 }
 
-fn page(found: Vec<Value>, options: &Options, kind: &str, query: &Query) -> Value {
-    let total = found.len();
-    let size = query.get("_count").and_then(|count| count.parse().ok()).unwrap_or(options.page_size).max(1);
-    let start = query.get("_page_token").and_then(|token| usize::from_str_radix(token, 16).ok()).unwrap_or(0);
+fn page(total: usize, found: Vec<Value>, window: Window, kind: &str, query: &Query) -> Value {
     let base = format!("http://{}/fhir-r4/v1/{kind}", query.host);
     let entries: Vec<Value> = found
         .into_iter()
-        .skip(start)
-        .take(size)
         .map(|resource| {
             let full_url = format!("{base}/{}", resource.get("id").and_then(Value::as_str).unwrap_or_default());
             json!({"fullUrl": full_url, "resource": resource, "search": {"mode": "match"}})
         })
         .collect();
-    let next = start + entries.len();
+    let next = window.start + entries.len();
     let mut links = vec![json!({"relation": "self", "url": base})];
     if next < total {
         let kept = query.parameters.iter().filter(|(name, _)| name != "_page_token");

@@ -13,7 +13,6 @@ use super::check::identifier::business_keys;
 const SEARCHED: [&str; 4] = ["subject", "patient", "encounter", "context"];
 
 /// One resource and its history in short.
-#[derive(Debug)]
 pub(super) struct Record {
     /// Resource type.
     pub kind: String,
@@ -53,7 +52,7 @@ impl Record {
 }
 
 /// All resources.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Store {
     records: Vec<Record>,
     by_id: HashMap<String, usize>,

@@ -12,6 +12,9 @@ use super::generator::Generator;
 use super::options::{Client, Options};
 use super::outcome::Reply;
 
+/// Tokens kept before those past their time are forgotten.
+const TOKENS_KEPT_MAX: usize = 1024;
+
 /// Who calls, as the token says.
 #[derive(Clone, Debug)]
 struct Grant {
@@ -60,6 +63,9 @@ impl Tokens {
         let organization = self.organizations.entry(client_id.to_owned()).or_insert(organization).clone();
         let lifetime = options.token_lifetime_seconds;
         let expires = now.saturating_add(Duration::from_secs(lifetime)).unwrap_or(Timestamp::MAX);
+        if self.grants.len() >= TOKENS_KEPT_MAX {
+            self.grants.retain(|_, grant| grant.expires > now);
+        }
         let token = generator.token();
         self.grants.insert(token.clone(), Grant { client_id: client_id.to_owned(), expires });
         Reply::json(

@@ -2,6 +2,7 @@
 
 mod rules;
 mod server;
+mod single;
 mod visit;
 
 use std::time::Duration;
@@ -113,6 +114,10 @@ async fn a_visit_is_stored_whole_and_its_references_are_rewritten() {
     }
     let first = server.get("/Observation", &[("_count", "1")]).await.json();
     assert_eq!((first["entry"].as_array().unwrap().len(), &first["link"][1]["relation"]), (1, &json!("next")));
+    let token = first["link"][1]["url"].as_str().unwrap().rsplit_once("_page_token=").unwrap().1.to_owned();
+    let second = server.get("/Observation", &[("_count", "1"), ("_page_token", &token)]).await.json();
+    assert_ne!(first["entry"][0]["resource"]["id"], second["entry"][0]["resource"]["id"]);
+    assert_eq!(second["link"].as_array().unwrap().len(), 1);
     assert_eq!(server.get("/Encounter/none", &[]).await.json()["issue"][0]["details"]["text"], "storage_error");
 }
 
@@ -146,59 +151,6 @@ async fn a_repeated_visit_is_a_duplicate_unless_the_check_is_off() {
     assert_eq!((stats.creates, stats.duplicates_live, stats.resources["Encounter"]), (18, 8, 2));
 }
 
-#[tokio::test]
-async fn single_writes_answer_with_the_resource_and_updates_count_versions() {
-    let server = Server::ready(options()).await;
-    let bundle = server.post("", &visit::bundle("a")).await.json();
-    let encounter = format!("Encounter/{}", bundle["entry"][0]["response"]["resourceID"].as_str().unwrap());
-    let mut weight = visit::weight("late");
-    weight["encounter"]["reference"] = json!(encounter);
-    let created = server.post("/Observation", &weight).await;
-    assert_eq!((created.status, created.header("etag")), (201, "W/\"1\""));
-    assert!(created.header("location").starts_with("https://healthcare.googleapis.com/v1/projects/"));
-    let id = created.json()["id"].as_str().unwrap().to_owned();
-    let path = format!("/Observation/{id}");
-    assert_eq!(server.put(&path, &weight).await.json()["issue"][0]["details"]["text"], "resource_mismatch");
-    weight["id"] = json!(id);
-    weight["valueQuantity"]["value"] = json!(11.0);
-    let updated = server.put(&path, &weight).await;
-    assert_eq!((updated.status, &updated.json()["meta"]["versionId"]), (200, &json!("2")));
-    assert_eq!(server.put(&format!("/Patient/{PATIENT}"), &json!({})).await.status, 404);
-    assert_eq!(server.post("/Claim", &json!({})).await.status, 400);
-}
-
-#[tokio::test]
-async fn a_newborn_is_registered_once_within_sixty_days_of_birth() {
-    let server = Server::ready(options()).await;
-    let child = |mother: &str, birth: &str| {
-        let region = |url: &str| json!({"url": url, "valueCode": "10"});
-        json!({
-            "resourceType": "Patient", "identifier": [{"system": format!("{NIK}-ibu"), "use": "official", "value": mother}],
-            "name": [{"use": "official", "text": "Bayi Ny. Contoh"}], "gender": "male", "birthDate": birth,
-            "multipleBirthInteger": 0,
-            "address": [{"line": ["Jl. Contoh"], "extension": [{
-                "url": "https://fhir.kemkes.go.id/r4/StructureDefinition/administrativeCode",
-                "extension": [region("province"), region("city"), region("district"), region("village")],
-            }]}],
-        })
-    };
-    let created = server.post("/Patient", &child(DUMMY, "2026-10-01")).await;
-    assert_eq!(created.status, 200, "{}", created.text);
-    let mother = format!("{NIK}-ibu|{DUMMY}");
-    let found = server.get("/Patient", &[("identifier", &mother), ("birthdate", "2026-10-01")]).await.json();
-    assert_eq!((&found["total"], &found["entry"][0]["resource"]["id"]), (&json!(1), &created.json()["id"]));
-    for (child, status, text) in [
-        (child(DUMMY, "2026-10-01"), 400, "Found duplicate: Patient"),
-        (child(DUMMY, "2026-09-18"), 400, "10397"),
-        (child("1001010000000000", "2026-10-01"), 404, "nik-ibu not found"),
-        (child("9271060312000001", "2026-10-01"), 400, "nik-ibu is not female"),
-    ] {
-        let answer = server.post("/Patient", &child).await;
-        assert_eq!(answer.status, status, "{}", answer.text);
-        assert!(answer.text.contains(text), "{}", answer.text);
-    }
-}
-
 async fn with_fault(fault: Fault) -> Server {
     let mut options = options();
     options.faults.push(fault);
@@ -215,6 +167,7 @@ async fn faults_that_answer_say_so_and_commit_only_when_they_should() {
         (FaultKind::ServerErrorAfterCommit, 504, "Gateway Timeout", 9),
         (FaultKind::ExpiredToken, 401, "access_token_expired", 0),
         (FaultKind::HtmlPage, 200, "<html>", 0),
+        (FaultKind::ConsentSuppressed, 200, "\"suppressed\"", 9),
         (FaultKind::Delay, 200, "transaction-response", 9),
         (FaultKind::Slow, 200, "transaction-response", 9),
     ] {

@@ -67,8 +67,16 @@ pub(super) fn check(kind: &str, resource: &Map<String, Value>, organization: &st
             found.push(Complaint::rule("value", "Identifier value not found", rule, &path));
         }
     }
-    if kind == "MedicationRequest" && !all(resource).is_empty() && business_keys(kind, resource).is_empty() {
-        found.push(Complaint::missing(rule, "MedicationRequest.identifier"));
+    // A prescribed item names both itself and the prescription it belongs to.
+    if kind == "MedicationRequest" && !all(resource).is_empty() {
+        for wanted in kinds {
+            let system = format!("{LOCAL}{wanted}/{organization}");
+            let has = |one: &Map<String, Value>| one.get("system").and_then(Value::as_str) == Some(system.as_str());
+            if !all(resource).iter().any(|(_, one)| has(one)) {
+                let complaint = Complaint::missing(rule, &format!("MedicationRequest.identifier {wanted}"));
+                found.push(Complaint { path: Some("MedicationRequest.identifier".to_owned()), ..complaint });
+            }
+        }
     }
 }
 
