@@ -1,1 +1,261 @@
-//! To be written.
+//! The ledger: what was read, what was promised, what was sent and what became of it, durable before it is counted.
+//!
+//! Personal data is sealed before it is stored. The ledger knows no HTTP and no mapping; a person's decision is a
+//! command kept here, never a send. All SQL stands in `sqlite`, so that a second store fits beside it.
+
+pub mod attempt;
+mod delivery;
+pub mod entry;
+mod intake;
+pub mod reading;
+pub mod row;
+mod sqlite;
+pub mod state;
+mod writer;
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sqlx::SqlitePool;
+
+use crate::clock::{Clock, Zone};
+use crate::seal::{Keys, SealError};
+use entry::EntryId;
+use writer::Writer;
+
+/// Where the ledger lies and how it behaves.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The database file; a `.lock` file and SQLite's own files stand beside it.
+    pub path: PathBuf,
+    /// How long a claim is good for, in seconds; longer than twice the longest request.
+    pub lease_seconds: u64,
+    /// Zone in which a row without a service date is counted on a day.
+    pub zone: Zone,
+}
+
+/// The ledger of one installation. Share it behind an `Arc`.
+#[derive(Debug)]
+pub struct Ledger {
+    keys: Arc<Keys>,
+    clock: Clock,
+    zone: Zone,
+    readers: SqlitePool,
+    writer: Option<Writer>,
+}
+
+/// What can go wrong with the ledger.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// Another process holds the ledger.
+    #[error("another instance holds the ledger {}", .0.display())]
+    Held(PathBuf),
+    /// The data folder cannot be used.
+    #[error("the ledger's folder cannot be used: {}", path.display())]
+    Folder {
+        /// The folder or file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// There is no ledger to read.
+    #[error("there is no ledger at {}", .0.display())]
+    Absent(PathBuf),
+    /// The SQLite library is older than the one with the last WAL correction.
+    #[error("SQLite {found} is too old: at least {needed} is needed")]
+    Library {
+        /// Version of the library.
+        found: String,
+        /// Oldest version accepted.
+        needed: &'static str,
+    },
+    /// A newer gateway wrote this ledger.
+    #[error("the ledger has schema {found}, this program knows up to {known}: use the newer program")]
+    Newer {
+        /// The ledger's schema.
+        found: i64,
+        /// The newest schema known here.
+        known: i64,
+    },
+    /// The file is a database of something else.
+    #[error("{} is not a ledger of posyandu-gateway", .0.display())]
+    Foreign(PathBuf),
+    /// The key file belongs to another ledger.
+    #[error("the key file does not fit this ledger")]
+    WrongKeys,
+    /// The disk is full; nothing of the command was stored.
+    #[error("the disk is full: the ledger cannot record, so nothing may be sent")]
+    Full,
+    /// A write or its sync failed, so nothing is certain any more: stop and start again.
+    #[error("the ledger could not be written safely: stop the gateway and start it again")]
+    Broken,
+    /// The ledger was closed.
+    #[error("the ledger is closed")]
+    Closed,
+    /// The ledger was opened for reading only.
+    #[error("the ledger was opened for reading only")]
+    ReadOnly,
+    /// The lease ran out or was never valid: the caller must not answer for the entry.
+    #[error("the lease on entry {} is lost", .0.number())]
+    LostLease(EntryId),
+    /// An attempt that does not exist or has ended.
+    #[error("the attempt does not exist or has ended")]
+    NoSuchAttempt,
+    /// An entry that does not exist.
+    #[error("entry {} does not exist", .0.number())]
+    NoSuchEntry(EntryId),
+    /// A visit that does not exist.
+    #[error("the visit does not exist")]
+    NoSuchVisit,
+    /// A pass that does not exist or is finished.
+    #[error("the pass does not exist or is finished")]
+    NoSuchPass,
+    /// A row with records must have at least one.
+    #[error("a row that yields records needs at least one")]
+    NoRecords,
+    /// Delivered needs a server id of the right type for every resource.
+    #[error("entry {} cannot be delivered: a resource lacks its server id or has another type", .0.number())]
+    Incomplete(EntryId),
+    /// Only delivered entries are read back.
+    #[error("entry {} is not delivered", .0.number())]
+    NotDelivered(EntryId),
+    /// The mapping refused the records: they must be corrected, sending them again would help nobody.
+    #[error("entry {} was refused by the mapping: its records must be corrected first", .0.number())]
+    NeedsCorrection(EntryId),
+    /// Only waiving and retrying are a person's decisions.
+    #[error("this is not a person's decision: {0}")]
+    NotADecision(&'static str),
+    /// The step is not legal.
+    #[error(transparent)]
+    Illegal(#[from] state::Illegal),
+    /// Sealing or opening failed.
+    #[error("personal data cannot be sealed or opened")]
+    Seal(#[from] SealError),
+    /// Stored content that this program cannot have written.
+    #[error("the ledger holds an impossible {0}")]
+    Spoiled(&'static str),
+    /// The database failed.
+    #[error("the ledger's database failed")]
+    Store(#[source] Arc<sqlx::Error>),
+}
+
+/// SQLite's result code for a full disk (SQLITE_FULL).
+const SQLITE_FULL: i64 = 13;
+/// SQLite's result codes after which the handle cannot be trusted: IOERR, CORRUPT, NOTADB.
+const SQLITE_LOST: [i64; 3] = [10, 11, 26];
+
+impl From<sqlx::Error> for LedgerError {
+    fn from(error: sqlx::Error) -> Self {
+        let code =
+            error.as_database_error().and_then(|error| error.code()?.parse::<i64>().ok()).map(|code| code & 0xff);
+        match code {
+            Some(SQLITE_FULL) => Self::Full,
+            Some(code) if SQLITE_LOST.contains(&code) => {
+                tracing::error!(code, "the ledger's database cannot be trusted any more");
+                Self::Broken
+            }
+            _ => Self::Store(Arc::new(error)),
+        }
+    }
+}
+
+impl LedgerError {
+    /// The same failure once more: a transaction that fails, fails for everyone in it.
+    fn again(&self) -> Self {
+        match self {
+            Self::Full => Self::Full,
+            Self::Store(source) => Self::Store(Arc::clone(source)),
+            _ => Self::Broken,
+        }
+    }
+
+    /// Whether the transaction around the failed statement is lost too.
+    fn spoils_transaction(&self) -> bool {
+        matches!(self, Self::Full | Self::Broken)
+    }
+}
+
+impl Ledger {
+    /// Opens the ledger for writing, creates or migrates it, and recovers: entries that were in flight become
+    /// Unknown when their send had begun, Pending when not.
+    ///
+    /// # Errors
+    /// [`LedgerError::Held`] when another process has it open; any of the opening errors.
+    pub async fn open(options: &Options, keys: Arc<Keys>, clock: Clock) -> Result<Self, LedgerError> {
+        let lock = lock(&options.path)?;
+        let mut connection = sqlite::schema::open_writer(&options.path).await?;
+        sqlite::schema::migrate(&mut connection, &options.path).await?;
+        sqlite::schema::check_keys(&mut connection, &keys).await?;
+        sqlite::recovery::recover(&mut connection, clock.now()).await?;
+        let readers = sqlite::schema::readers(&options.path, false);
+        let writer = Writer::start(connection, lock, clock.clone(), options.lease_seconds);
+        Ok(Self { keys, clock, zone: options.zone, readers, writer: Some(writer) })
+    }
+
+    /// Opens the ledger for reading, also while another process writes it.
+    ///
+    /// # Errors
+    /// [`LedgerError::Absent`] and the other opening errors.
+    pub async fn open_read_only(options: &Options, keys: Arc<Keys>, clock: Clock) -> Result<Self, LedgerError> {
+        if !options.path.is_file() {
+            return Err(LedgerError::Absent(options.path.clone()));
+        }
+        let readers = sqlite::schema::readers(&options.path, true);
+        let mut connection = readers.acquire().await?;
+        sqlite::schema::check_version(&mut connection, &options.path).await?;
+        sqlite::schema::check_keys(&mut connection, &keys).await?;
+        drop(connection);
+        Ok(Self { keys, clock, zone: options.zone, readers, writer: None })
+    }
+
+    /// Finishes what is queued and closes the files.
+    ///
+    /// # Errors
+    /// When the database cannot be closed properly; everything answered before stays stored.
+    pub async fn close(self) -> Result<(), LedgerError> {
+        self.readers.close().await;
+        match self.writer {
+            Some(writer) => writer.close().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Write transactions committed since opening, each one a sync to disk.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.writer.as_ref().map_or(0, Writer::commits)
+    }
+
+    /// Commands answered by those transactions.
+    #[must_use]
+    pub fn writes(&self) -> u64 {
+        self.writer.as_ref().map_or(0, Writer::writes)
+    }
+
+    fn writer(&self) -> Result<&Writer, LedgerError> {
+        self.writer.as_ref().ok_or(LedgerError::ReadOnly)
+    }
+}
+
+/// Takes the exclusive lock that keeps a second gateway out; the system frees it when the process ends.
+fn lock(path: &Path) -> Result<File, LedgerError> {
+    let failed = |at: &Path| {
+        let path = at.to_owned();
+        move |source| LedgerError::Folder { path, source }
+    };
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder).map_err(failed(folder))?;
+    }
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let name = PathBuf::from(name);
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&name).map_err(failed(&name))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(LedgerError::Held(path.to_owned())),
+        Err(TryLockError::Error(source)) => Err(LedgerError::Folder { path: name, source }),
+    }
+}

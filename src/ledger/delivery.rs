@@ -1,0 +1,289 @@
+//! Delivery's and reconciliation's side of the ledger: claims, attempts, answers, read-back, decisions, caches.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use uuid::Uuid;
+
+use super::attempt::{AcceptedResource, AttemptEnd, AttemptId, EXCERPT_BYTES_MAX};
+use super::entry::{Claimed, EntryId, EntryResource, Finding, Lease, OpenEntry};
+use super::intake::entry_context;
+use super::sqlite::claims::Begin;
+use super::sqlite::endings::End;
+use super::sqlite::entries::{self, StoredEntry, StoredResource};
+use super::sqlite::{cache, count, date, hash, time};
+use super::state::{Event, State};
+use super::writer::Command;
+use super::{Ledger, LedgerError};
+use crate::redact::Personal;
+
+impl Ledger {
+    /// Takes due entries of a lane (a puskesmas) under one lease: those whose day still runs first, then the oldest.
+    /// Leases that ran out are settled on the way, and blocked entries whose time has come are woken.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub async fn claim(&self, lane: &str, limit: u32) -> Result<Vec<Claimed>, LedgerError> {
+        let lease = Lease(Uuid::new_v4().simple().to_string());
+        let (lane, token) = (lane.to_owned(), lease.clone());
+        let (lease_until, entries) =
+            self.writer()?.ask(|reply| Command::Claim { lane, limit, lease: token, reply }).await?;
+        let open = self.load(&entries).await?;
+        Ok(open.into_iter().map(|entry| Claimed { lease: lease.clone(), lease_until, entry }).collect())
+    }
+
+    /// Prolongs a lease by its full time, for all entries still held under it.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub async fn prolong(&self, lease: &Lease) -> Result<Timestamp, LedgerError> {
+        let lease = lease.clone();
+        self.writer()?.ask(|reply| Command::Prolong { lease, reply }).await
+    }
+
+    /// Writes down that a send is about to begin; it is durable when this returns. One attempt per lease.
+    ///
+    /// # Errors
+    /// [`LedgerError::LostLease`]: do not send. Any other error: do not send either.
+    pub async fn begin_attempt(
+        &self,
+        entry: EntryId,
+        lease: &Lease,
+        request_hash: [u8; 32],
+    ) -> Result<AttemptId, LedgerError> {
+        self.writer()?.begin(Begin { entry, lease: lease.clone(), request_hash }).await
+    }
+
+    /// Writes down how a send ended: the answer, the entry's new state, the server ids and the event together.
+    ///
+    /// # Errors
+    /// [`LedgerError::LostLease`], [`LedgerError::NoSuchAttempt`], [`LedgerError::Illegal`], and
+    /// [`LedgerError::Incomplete`] when the entry would be delivered without a server id for each resource.
+    pub async fn end_attempt(
+        &self,
+        attempt: AttemptId,
+        lease: &Lease,
+        event: Event,
+        mut end: AttemptEnd,
+    ) -> Result<State, LedgerError> {
+        end.excerpt.truncate(end.excerpt.floor_char_boundary(EXCERPT_BYTES_MAX));
+        let issues_sealed = if end.issues.is_empty() {
+            None
+        } else {
+            let issues = serde_json::to_vec(&end.issues).map_err(|_| LedgerError::Spoiled("issue"))?;
+            Some(self.keys.seal(&attempt_context(attempt), &issues)?)
+        };
+        self.writer()?.end(End { attempt, lease: lease.clone(), event, end, issues_sealed }).await
+    }
+
+    /// Gives a claimed entry back (`Released`), blocks it (`DependencyMissing`) or refuses it before any send.
+    ///
+    /// # Errors
+    /// [`LedgerError::LostLease`]; [`LedgerError::Illegal`] once the send has begun.
+    pub async fn release(&self, entry: EntryId, lease: &Lease, event: Event) -> Result<State, LedgerError> {
+        let lease = lease.clone();
+        self.writer()?.ask(|reply| Command::Release { entry, lease, event, reply }).await
+    }
+
+    /// Unknown entries that are due to be asked for.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub async fn unknown_due(&self, limit: u32) -> Result<Vec<OpenEntry>, LedgerError> {
+        let mut reader = self.readers.acquire().await?;
+        let entries = entries::unknown_due(&mut reader, limit, self.clock.now()).await?;
+        drop(reader);
+        self.load(&entries.into_iter().map(EntryId).collect::<Vec<_>>()).await
+    }
+
+    /// Writes down what was found out about an entry that nobody holds; `found` are the server's resources when the
+    /// event is `FoundEqual`.
+    ///
+    /// # Errors
+    /// [`LedgerError::Illegal`], [`LedgerError::Incomplete`], [`LedgerError::LostLease`] when someone holds it.
+    pub async fn resolve(
+        &self,
+        entry: EntryId,
+        event: Event,
+        found: Vec<AcceptedResource>,
+    ) -> Result<State, LedgerError> {
+        self.writer()?.ask(|reply| Command::Resolve { entry, event, accepted: found, reply }).await
+    }
+
+    /// Delivered entries of a service date, or of all dates, with a resource not read back since `before`.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub async fn to_verify(
+        &self,
+        service_date: Option<Date>,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<OpenEntry>, LedgerError> {
+        let mut reader = self.readers.acquire().await?;
+        let service_date = service_date.map(|date| date.to_string());
+        let entries = entries::to_verify(&mut reader, service_date.as_deref(), before, limit).await?;
+        drop(reader);
+        self.load(&entries.into_iter().map(EntryId).collect::<Vec<_>>()).await
+    }
+
+    /// Stores what reading back showed, by the position of each resource.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotDelivered`], failures of the store.
+    pub async fn record_verification(&self, entry: EntryId, findings: Vec<(u32, Finding)>) -> Result<(), LedgerError> {
+        self.writer()?.ask(|reply| Command::Verify { entry, findings, reply }).await
+    }
+
+    /// Carries out a decision (`WaivedBy` or `RetryCommanded`) with its reason, which is sealed.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotADecision`], [`LedgerError::NeedsCorrection`], [`LedgerError::Illegal`].
+    pub async fn decide(&self, entry: EntryId, event: Event, reason: &str) -> Result<State, LedgerError> {
+        if !event.is_decision() {
+            return Err(LedgerError::NotADecision(event.word()));
+        }
+        let reason_sealed = self.keys.seal(&format!("decision/{}", entry.0), reason.as_bytes())?;
+        self.writer()?.ask(|reply| Command::Decide { entry, event, reason_sealed, reply }).await
+    }
+
+    /// Entries with their content, in the order given; those that do not exist are left out.
+    ///
+    /// # Errors
+    /// Failures of the store, or content sealed with another key.
+    pub async fn load(&self, entries: &[EntryId]) -> Result<Vec<OpenEntry>, LedgerError> {
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids: Vec<i64> = entries.iter().map(|entry| entry.0).collect();
+        let mut reader = self.readers.acquire().await?;
+        let (stored, resources) = entries::load(&mut reader, &ids).await?;
+        drop(reader);
+        let mut by_entry: HashMap<i64, Vec<EntryResource>> = HashMap::new();
+        for resource in resources {
+            by_entry.entry(resource.entry).or_default().push(open_resource(resource)?);
+        }
+        stored
+            .into_iter()
+            .map(|entry| {
+                let resources = by_entry.remove(&entry.id).unwrap_or_default();
+                self.open_entry(entry, resources)
+            })
+            .collect()
+    }
+
+    fn open_entry(&self, stored: StoredEntry, resources: Vec<EntryResource>) -> Result<OpenEntry, LedgerError> {
+        let visit_key = hash(stored.key)?;
+        let context = entry_context(&visit_key, &hash(stored.content_hash)?);
+        let open = |kind: &str, sealed: &[u8]| {
+            let plain = self.keys.open(&format!("{kind}/{context}"), sealed)?;
+            String::from_utf8(plain).map(Personal::new).map_err(|_| LedgerError::Spoiled("content"))
+        };
+        Ok(OpenEntry {
+            entry_id: EntryId(stored.id),
+            visit_key,
+            version: count(stored.version)?,
+            lane: stored.lane,
+            posyandu: stored.posyandu,
+            service_date: date(&stored.service_date)?,
+            bundle: open("bundle", &stored.bundle_sealed)?,
+            person: open("person", &stored.person_sealed)?,
+            resources,
+            attempts: count(stored.spent)?,
+            begun: count(stored.begun)?,
+            probes: count(stored.probes)?,
+            blocked_count: count(stored.blocked_count)?,
+            since: time(stored.state_since)?,
+        })
+    }
+
+    /// Remembers the server id behind a keyed hash until it expires.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub async fn put_identity(
+        &self,
+        kind: &str,
+        key: [u8; 32],
+        server_id: &str,
+        expires: Timestamp,
+    ) -> Result<(), LedgerError> {
+        let (kind, server_id) = (kind.to_owned(), Some(server_id.to_owned()));
+        self.writer()?.ask(|reply| Command::PutIdentity { kind, key, server_id, expires, reply }).await
+    }
+
+    /// Forgets the server id behind a keyed hash, after the server called it invalid.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub async fn forget_identity(&self, kind: &str, key: [u8; 32]) -> Result<(), LedgerError> {
+        let (kind, expires) = (kind.to_owned(), self.clock.now());
+        self.writer()?.ask(|reply| Command::PutIdentity { kind, key, server_id: None, expires, reply }).await
+    }
+
+    /// The server id behind a keyed hash, while it is valid.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub async fn identity(&self, kind: &str, key: &[u8; 32]) -> Result<Option<String>, LedgerError> {
+        let mut reader = self.readers.acquire().await?;
+        cache::identity(&mut reader, kind, key, self.clock.now()).await
+    }
+
+    /// Keeps a client's access token, sealed, until it ends.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub async fn put_token(
+        &self,
+        client: &str,
+        token: &Personal<String>,
+        expires: Timestamp,
+    ) -> Result<(), LedgerError> {
+        let sealed = Some(self.keys.seal(&format!("token/{client}"), token.reveal().as_bytes())?);
+        let client = client.to_owned();
+        self.writer()?.ask(|reply| Command::PutToken { client, sealed, expires, reply }).await
+    }
+
+    /// Forgets a client's access token, after the server refused it.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub async fn forget_token(&self, client: &str) -> Result<(), LedgerError> {
+        let (client, expires) = (client.to_owned(), self.clock.now());
+        self.writer()?.ask(|reply| Command::PutToken { client, sealed: None, expires, reply }).await
+    }
+
+    /// A client's access token and its end, while it is valid.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub async fn token(&self, client: &str) -> Result<Option<(Personal<String>, Timestamp)>, LedgerError> {
+        let mut reader = self.readers.acquire().await?;
+        let Some((sealed, expires)) = cache::token(&mut reader, client, self.clock.now()).await? else {
+            return Ok(None);
+        };
+        let token = String::from_utf8(self.keys.open(&format!("token/{client}"), &sealed)?);
+        Ok(Some((Personal::new(token.map_err(|_| LedgerError::Spoiled("token"))?), time(expires)?)))
+    }
+}
+
+/// Where an attempt's issues belong.
+pub(super) fn attempt_context(attempt: AttemptId) -> String {
+    format!("attempt/{}", attempt.0)
+}
+
+fn open_resource(stored: StoredResource) -> Result<EntryResource, LedgerError> {
+    Ok(EntryResource {
+        position: count(stored.position)?,
+        resource_type: stored.resource_type,
+        identifier_system: stored.identifier_system,
+        identifier_value: stored.identifier_value,
+        full_url: stored.full_url,
+        content_hash: hash(stored.content_hash)?,
+        server_id: stored.server_id,
+        server_version: stored.server_version,
+        unchanged: stored.unchanged == Some(true),
+    })
+}

@@ -1,0 +1,244 @@
+//! Intake's side of the ledger: passes, rows, stale visits and new entries. Seals on the way in, opens on the way out.
+
+use jiff::ToSpan as _;
+use jiff::civil::{Date, Time};
+use serde::{Deserialize, Serialize};
+
+use super::entry::NewEntry;
+use super::row::{CurrentRecord, PassId, RowKind, RowSeen, RowTally, StoredRecord, VisitHead, VisitRecords};
+use super::sqlite::rows::{SealedIssue, SealedRecord, SealedRow, SealedVisit};
+use super::sqlite::visits::{SealedEntry, StaleRecord};
+use super::sqlite::{date, hash, hex, time, visits};
+use super::writer::Command;
+use super::{Ledger, LedgerError};
+use crate::clock::Zone;
+use crate::issue::{Issue, Place, Severity};
+
+/// What is sealed of a record: the rest stands in clear columns.
+#[derive(Serialize, Deserialize)]
+struct RecordContent {
+    json: String,
+    columns: Vec<(String, String)>,
+}
+
+impl Ledger {
+    /// Starts reading a file or table of a source.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub async fn begin_pass(&self, source: &str, file: &str) -> Result<PassId, LedgerError> {
+        let day = self.zone.date_at(self.clock.now()).to_string();
+        let (source, file) = (source.to_owned(), file.to_owned());
+        let pass = self.writer()?.ask(|reply| Command::BeginPass { source, file, day, reply }).await?;
+        Ok(PassId(pass))
+    }
+
+    /// Sees the next rows of a pass, in the order of the file; some hundred to a thousand at once is best.
+    ///
+    /// # Errors
+    /// [`LedgerError::NoSuchPass`], [`LedgerError::NoRecords`], failures of the store. Nothing of the rows is kept.
+    pub async fn see_rows(&self, pass: PassId, rows: Vec<RowSeen>) -> Result<RowTally, LedgerError> {
+        let rows = rows.iter().map(|row| self.seal_row(row)).collect::<Result<Vec<_>, _>>()?;
+        self.writer()?.ask(|reply| Command::SeeRows { pass: pass.0, rows, reply }).await
+    }
+
+    /// Ends a pass; `complete` says that every row of the file was seen, so that what is missing has left it.
+    ///
+    /// # Errors
+    /// [`LedgerError::NoSuchPass`], failures of the store.
+    pub async fn finish_pass(&self, pass: PassId, complete: bool) -> Result<RowTally, LedgerError> {
+        self.writer()?.ask(|reply| Command::FinishPass { pass: pass.0, complete, reply }).await
+    }
+
+    /// Visits whose records changed since their entry was made, with the records that count now.
+    ///
+    /// # Errors
+    /// Failures of the store, or content sealed with another key.
+    pub async fn stale_visits(&self, limit: u32) -> Result<Vec<VisitRecords>, LedgerError> {
+        let mut reader = self.readers.acquire().await?;
+        let stored = visits::stale(&mut reader, limit).await?;
+        drop(reader);
+        let mut all: Vec<VisitRecords> = Vec::new();
+        for record in stored {
+            let visit_key = hash(record.key.clone())?;
+            if all.last().is_none_or(|last| last.visit_key != visit_key) {
+                let visit = head(&record)?;
+                all.push(VisitRecords { visit_key, visit, revision: record.revision, records: Vec::new() });
+            }
+            let current = self.open_record(&record)?;
+            if let Some(last) = all.last_mut() {
+                last.records.push(current);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Makes entries, all in one transaction: one version per visit. Equal content makes none; an older entry is
+    /// superseded, or, while the server may be working on it, makes the new one wait.
+    ///
+    /// # Errors
+    /// [`LedgerError::NoSuchVisit`] for an unknown visit or two entries of one visit; failures of the store.
+    pub async fn enter(&self, entries: Vec<NewEntry>) -> Result<(), LedgerError> {
+        let entries = entries.into_iter().map(|entry| self.seal_entry(entry)).collect::<Result<Vec<_>, _>>()?;
+        self.writer()?.ask(|reply| Command::Enter { entries, reply }).await
+    }
+
+    fn seal_row(&self, row: &RowSeen) -> Result<SealedRow, LedgerError> {
+        let key = hex(&row.row_key);
+        let place = Place { column: None, ..row.place.clone() };
+        let place = serde_json::to_vec(&place).map_err(|_| LedgerError::Spoiled("place"))?;
+        let (kind, skip_reason) = match &row.outcome {
+            RowKind::Records { records, .. } if records.is_empty() => return Err(LedgerError::NoRecords),
+            RowKind::Records { .. } => ("records", None),
+            RowKind::Issue => ("issue", None),
+            RowKind::Skipped(reason) => ("skipped", Some(reason.clone())),
+        };
+        let visit = match &row.outcome {
+            RowKind::Records { visit_key, visit, records } => Some(self.seal_visit(visit_key, visit, records)?),
+            RowKind::Issue | RowKind::Skipped(_) => None,
+        };
+        Ok(SealedRow {
+            row_key: row.row_key,
+            digest: self.digest(row, kind, visit.as_ref()),
+            place_sealed: self.keys.seal(&place_context(&row.place.source, &key), &place)?,
+            place_mark: self.keys.hash("place", &[&row.place.file, &row.place.row]),
+            kind,
+            skip_reason,
+            visit,
+            puskesmas: row.puskesmas.clone(),
+            posyandu: row.posyandu.clone(),
+            service_date: row.service_date.map(|date| date.to_string()),
+            issues: self.seal_issues(&issue_context(&key), &row.issues)?,
+        })
+    }
+
+    fn seal_visit(
+        &self,
+        key: &[u8; 32],
+        visit: &VisitHead,
+        records: &[StoredRecord],
+    ) -> Result<SealedVisit, LedgerError> {
+        let seal = |record: &StoredRecord| {
+            let content = RecordContent { json: record.json.clone(), columns: record.columns.clone() };
+            let content = serde_json::to_vec(&content).map_err(|_| LedgerError::Spoiled("record"))?;
+            Ok(SealedRecord {
+                dataset: record.dataset.clone(),
+                record_key: record.record_key,
+                content_hash: self.keys.hash("record", &[&record.dataset, &record.json]),
+                sealed: self.keys.seal(&record_context(key, &record.record_key), &content)?,
+            })
+        };
+        let next_day = visit.service_date.checked_add(1.day()).unwrap_or(Date::MAX);
+        Ok(SealedVisit {
+            key: *key,
+            puskesmas: visit.puskesmas.clone(),
+            posyandu: visit.posyandu.clone(),
+            service_date: visit.service_date.to_string(),
+            zone: visit.zone,
+            day_ends_at: visit.zone.instant(next_day, Time::midnight()),
+            due: visit.due,
+            records: records.iter().map(seal).collect::<Result<_, LedgerError>>()?,
+        })
+    }
+
+    /// Everything of a row that matters, as one keyed hash: a row is unchanged when its meaning is, also when rules
+    /// or registers changed around it. The place and the due time are not part of it.
+    fn digest(&self, row: &RowSeen, kind: &str, visit: Option<&SealedVisit>) -> [u8; 32] {
+        let mut parts = vec![hex(&row.hash), kind.to_owned()];
+        let date = row.service_date.map(|date| date.to_string());
+        parts.extend([&row.puskesmas, &row.posyandu, &date].map(|part| part.clone().unwrap_or_default()));
+        if let RowKind::Skipped(reason) = &row.outcome {
+            parts.push(reason.clone());
+        }
+        if let Some(visit) = visit {
+            parts.extend([hex(&visit.key), visit.puskesmas.clone(), visit.posyandu.clone()]);
+            parts.extend([visit.service_date.clone(), visit.zone.name().to_owned()]);
+            parts.extend(visit.records.iter().flat_map(|record| [hex(&record.record_key), hex(&record.content_hash)]));
+        }
+        for issue in &row.issues {
+            let column = issue.place.as_ref().and_then(|place| place.column.clone()).unwrap_or_default();
+            parts.extend([issue.rule.to_string(), column, format!("{:?}{:?}", issue.severity, issue.arguments)]);
+        }
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        self.keys.hash("row", &parts)
+    }
+
+    pub(super) fn seal_issues(&self, context: &str, issues: &[Issue]) -> Result<Vec<SealedIssue>, LedgerError> {
+        let seal = |issue: &Issue| {
+            let text = serde_json::to_vec(issue).map_err(|_| LedgerError::Spoiled("issue"))?;
+            let severity = match issue.severity {
+                Severity::Information => "information",
+                Severity::Warning => "warning",
+                Severity::Error => "error",
+            };
+            Ok(SealedIssue { severity, rule: issue.rule.to_string(), sealed: self.keys.seal(context, &text)? })
+        };
+        issues.iter().map(seal).collect()
+    }
+
+    fn seal_entry(&self, entry: NewEntry) -> Result<SealedEntry, LedgerError> {
+        let context = entry_context(&entry.visit_key, &entry.content_hash);
+        Ok(SealedEntry {
+            person: self.keys.seal(&format!("person/{context}"), entry.person.reveal().as_bytes())?,
+            bundle: self.keys.seal(&format!("bundle/{context}"), entry.bundle.reveal().as_bytes())?,
+            issues: self.seal_issues(&format!("issue/{context}"), &entry.issues)?,
+            visit_key: entry.visit_key,
+            revision: entry.revision,
+            content_hash: entry.content_hash,
+            mapping_version: entry.mapping_version,
+            due: entry.due,
+            resources: entry.resources,
+            refused: entry.refused,
+        })
+    }
+
+    fn open_record(&self, stored: &StaleRecord) -> Result<CurrentRecord, LedgerError> {
+        let (key, record_key) = (hash(stored.key.clone())?, hash(stored.record_key.clone())?);
+        let content = self.keys.open(&record_context(&key, &record_key), &stored.sealed)?;
+        let content: RecordContent = serde_json::from_slice(&content).map_err(|_| LedgerError::Spoiled("record"))?;
+        Ok(CurrentRecord {
+            record: StoredRecord {
+                dataset: stored.dataset.clone(),
+                record_key,
+                json: content.json,
+                columns: content.columns,
+            },
+            place: self.open_place(&stored.source, &stored.row_key, &stored.place_sealed)?,
+        })
+    }
+
+    pub(super) fn open_place(&self, source: &str, row_key: &[u8], sealed: &[u8]) -> Result<Place, LedgerError> {
+        let place = self.keys.open(&place_context(source, &hex(row_key)), sealed)?;
+        serde_json::from_slice(&place).map_err(|_| LedgerError::Spoiled("place"))
+    }
+}
+
+/// Where a row's place belongs.
+fn place_context(source: &str, row_key: &str) -> String {
+    format!("place/{source}/{row_key}")
+}
+
+/// Where a row's issues belong.
+pub(super) fn issue_context(row_key: &str) -> String {
+    format!("issue/{row_key}")
+}
+
+/// Where a record belongs.
+fn record_context(visit: &[u8; 32], record: &[u8; 32]) -> String {
+    format!("record/{}/{}", hex(visit), hex(record))
+}
+
+/// Where an entry's content belongs.
+pub(super) fn entry_context(visit: &[u8; 32], content: &[u8; 32]) -> String {
+    format!("{}/{}", hex(visit), hex(content))
+}
+
+fn head(record: &StaleRecord) -> Result<VisitHead, LedgerError> {
+    Ok(VisitHead {
+        puskesmas: record.puskesmas.clone(),
+        posyandu: record.posyandu.clone(),
+        service_date: date(&record.service_date)?,
+        zone: Zone::from_name(&record.zone).ok_or(LedgerError::Spoiled("zone"))?,
+        due: time(record.due_at)?,
+    })
+}

@@ -1,0 +1,128 @@
+//! What intake tells the ledger: passes, rows and their records, and the visits that follow from them.
+//!
+//! Values only; how they are counted and stored stands in `sqlite`.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Zone;
+use crate::issue::{Issue, Place};
+
+/// One reading of one file or table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PassId(pub(super) i64);
+
+/// A row as it was read in a pass. Rows are seen in the order of the file.
+#[derive(Clone, Debug)]
+pub struct RowSeen {
+    /// Where a person finds it.
+    pub place: Place,
+    /// Keyed hash of its natural key: the same row in the next pass has the same one.
+    pub row_key: [u8; 32],
+    /// Hash of its content.
+    pub hash: [u8; 32],
+    /// What it turned out to be.
+    pub outcome: RowKind,
+    /// Problems of the row; errors only with [`RowKind::Issue`].
+    pub issues: Vec<Issue>,
+    /// Puskesmas, as far as known. Of a row with records, the visit's counts.
+    pub puskesmas: Option<String>,
+    /// Posyandu code, as far as known. Of a row with records, the visit's counts.
+    pub posyandu: Option<String>,
+    /// Service date, as far as known. A row without one is counted on the day of its first pass.
+    pub service_date: Option<Date>,
+}
+
+/// What a row turned out to be.
+#[derive(Clone, Debug)]
+pub enum RowKind {
+    /// It yields checked records of a visit.
+    Records {
+        /// Keyed hash that names the visit.
+        visit_key: [u8; 32],
+        /// The visit's place, date and due time.
+        visit: VisitHead,
+        /// Its records, at least one.
+        records: Vec<StoredRecord>,
+    },
+    /// A person must correct it.
+    Issue,
+    /// It is no record: `empty`, `footer`, `register`.
+    Skipped(String),
+}
+
+/// One checked record of a row.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredRecord {
+    /// Which record schema it follows.
+    pub dataset: String,
+    /// Keyed hash of its natural key inside the visit: of two records with the same one the later counts.
+    pub record_key: [u8; 32],
+    /// The record in canonical form; sealed at rest.
+    pub json: String,
+    /// Field and the column it was read from.
+    pub columns: Vec<(String, String)>,
+}
+
+impl std::fmt::Debug for StoredRecord {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("StoredRecord").field("dataset", &self.dataset).finish_non_exhaustive()
+    }
+}
+
+/// Where and when a visit took place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VisitHead {
+    /// The puskesmas, which is also the lane of delivery.
+    pub puskesmas: String,
+    /// Code of the posyandu.
+    pub posyandu: String,
+    /// The local date of service.
+    pub service_date: Date,
+    /// The zone of that date.
+    pub zone: Zone,
+    /// When it may be sent at the earliest.
+    pub due: Timestamp,
+}
+
+/// What became of the rows of a pass, or of a part of it: `read` is the sum of the five numbers after it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowTally {
+    /// Rows read.
+    pub read: u64,
+    /// Rows with records that were never seen before.
+    pub new: u64,
+    /// Rows with records whose content differs from the last time.
+    pub changed: u64,
+    /// Rows that are as they were.
+    pub unchanged: u64,
+    /// New or changed rows that a person must correct.
+    pub issue: u64,
+    /// New or changed rows that are no records.
+    pub skipped: u64,
+    /// Rows, of this pass or older, that another one replaced; they are not part of the sum.
+    pub superseded: u64,
+}
+
+/// A visit whose records changed since its entry was made.
+#[derive(Clone, Debug)]
+pub struct VisitRecords {
+    /// The visit.
+    pub visit_key: [u8; 32],
+    /// Where and when.
+    pub visit: VisitHead,
+    /// State of the records; hand it back in [`super::entry::NewEntry`], so that a change in between is not lost.
+    pub revision: i64,
+    /// The records that count, never empty.
+    pub records: Vec<CurrentRecord>,
+}
+
+/// A record that counts for its visit.
+#[derive(Clone, Debug)]
+pub struct CurrentRecord {
+    /// The record.
+    pub record: StoredRecord,
+    /// The row it came from.
+    pub place: Place,
+}

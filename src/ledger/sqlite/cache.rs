@@ -1,0 +1,87 @@
+//! What only spares calls: server ids of persons by keyed hash, and sealed access tokens.
+
+use jiff::Timestamp;
+use sqlx::SqliteConnection;
+
+use crate::ledger::LedgerError;
+
+/// Expired identities removed at each write, at most.
+const CLEANED_MAX: i64 = 100;
+
+/// Stores the server id for a keyed hash, or forgets it.
+pub async fn put_identity(
+    connection: &mut SqliteConnection,
+    kind: &str,
+    key: &[u8; 32],
+    server_id: Option<&str>,
+    expires: Timestamp,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let Some(server_id) = server_id else {
+        let delete = sqlx::query("DELETE FROM identity WHERE kind = ? AND key = ?").bind(kind).bind(key.as_slice());
+        delete.execute(connection).await?;
+        return Ok(());
+    };
+    sqlx::query("INSERT OR REPLACE INTO identity (kind, key, server_id, expires_at) VALUES (?, ?, ?, ?)")
+        .bind(kind)
+        .bind(key.as_slice())
+        .bind(server_id)
+        .bind(expires.as_millisecond())
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query(
+        "DELETE FROM identity WHERE (kind, key) IN
+         (SELECT kind, key FROM identity WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
+    )
+    .bind(now.as_millisecond())
+    .bind(CLEANED_MAX)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The server id for a keyed hash, until it expires.
+pub async fn identity(
+    connection: &mut SqliteConnection,
+    kind: &str,
+    key: &[u8; 32],
+    now: Timestamp,
+) -> Result<Option<String>, LedgerError> {
+    Ok(sqlx::query_scalar("SELECT server_id FROM identity WHERE kind = ? AND key = ? AND expires_at > ?")
+        .bind(kind)
+        .bind(key.as_slice())
+        .bind(now.as_millisecond())
+        .fetch_optional(connection)
+        .await?)
+}
+
+/// Stores a client's sealed token, or forgets it.
+pub async fn put_token(
+    connection: &mut SqliteConnection,
+    client: &str,
+    sealed: Option<&[u8]>,
+    expires: Timestamp,
+) -> Result<(), LedgerError> {
+    let query = match sealed {
+        Some(sealed) => sqlx::query("INSERT OR REPLACE INTO token (client, sealed, expires_at) VALUES (?, ?, ?)")
+            .bind(client)
+            .bind(sealed)
+            .bind(expires.as_millisecond()),
+        None => sqlx::query("DELETE FROM token WHERE client = ?").bind(client),
+    };
+    query.execute(connection).await?;
+    Ok(())
+}
+
+/// A client's sealed token and when it ends, until then.
+pub async fn token(
+    connection: &mut SqliteConnection,
+    client: &str,
+    now: Timestamp,
+) -> Result<Option<(Vec<u8>, i64)>, LedgerError> {
+    Ok(sqlx::query_as("SELECT sealed, expires_at FROM token WHERE client = ? AND expires_at > ?")
+        .bind(client)
+        .bind(now.as_millisecond())
+        .fetch_optional(connection)
+        .await?)
+}

@@ -1,0 +1,219 @@
+//! Ends of attempts and answers of reconciliation: the answer, the new state and the server ids in one transaction.
+
+use std::collections::{HashMap, HashSet};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use sqlx::SqliteConnection;
+
+use super::transition::{self, Step};
+use super::{count, json};
+use crate::ledger::LedgerError;
+use crate::ledger::attempt::{AcceptedResource, AttemptEnd, AttemptId};
+use crate::ledger::entry::{EntryId, Lease};
+use crate::ledger::state::{Event, State};
+
+/// An end row to be written.
+#[derive(Debug)]
+pub struct End {
+    /// Which attempt.
+    pub attempt: AttemptId,
+    /// Under which lease.
+    pub lease: Lease,
+    /// What it means for the entry.
+    pub event: Event,
+    /// The answer.
+    pub end: AttemptEnd,
+    /// Its issues, sealed; `None` without any.
+    pub issues_sealed: Option<Vec<u8>>,
+}
+
+#[derive(Serialize)]
+struct EndRow<'a> {
+    attempt: i64,
+    outcome: &'static str,
+    status: Option<u16>,
+    request: Option<&'a str>,
+    class: &'a str,
+    excerpt: &'a str,
+    rules: String,
+    duration: u64,
+    issues: Option<String>,
+}
+
+#[derive(Serialize)]
+struct AcceptedRow<'a> {
+    entry: i64,
+    position: u32,
+    id: &'a str,
+    version: Option<&'a str>,
+}
+
+/// What an ending needs to know of its entry before it is written.
+struct Standing {
+    entry: i64,
+    held: bool,
+    /// Position and type of the resources whose content the server is not known to hold.
+    missing: HashMap<u32, String>,
+}
+
+const STANDING: &str = "SELECT attempt.id, attempt.entry,
+        entry.state = 'in_flight' AND entry.lease = attempt.lease AND entry.lease = j.value->>'lease'
+            AND NOT EXISTS (SELECT 1 FROM attempt_end WHERE attempt_end.attempt = attempt.id)
+    FROM json_each(?1) AS j JOIN attempt ON attempt.id = j.value->>'attempt' JOIN entry ON entry.id = attempt.entry";
+
+const MISSING: &str = "SELECT entry, position, resource_type FROM json_each(?1) AS j
+    JOIN entry_resource ON entry_resource.entry = j.value
+    WHERE server_id IS NULL OR server_hash <> content_hash";
+
+const ACCEPT: &str = "UPDATE entry_resource
+    SET server_id = j.value->>'id', server_version = j.value->>'version', server_hash = content_hash,
+        verified = NULL, verified_at = NULL
+    FROM json_each(?1) AS j
+    WHERE entry_resource.entry = j.value->>'entry' AND entry_resource.position = j.value->>'position'";
+
+const END: &str = "INSERT INTO attempt_end (attempt, outcome, status, request_id, class, excerpt, rules, duration_ms,
+        issues_sealed, ended_at)
+    SELECT value->>'attempt', value->>'outcome', value->>'status', value->>'request', value->>'class',
+        value->>'excerpt', value->>'rules', value->>'duration', unhex(value->>'issues'), ?2
+    FROM json_each(?1)";
+
+/// Writes the ends that are due to their callers; one that lost its lease or takes an illegal step is left out and
+/// told so.
+pub async fn end(
+    connection: &mut SqliteConnection,
+    ends: &[End],
+    now: Timestamp,
+) -> Result<Vec<Result<State, LedgerError>>, LedgerError> {
+    let standings = standings(connection, ends).await?;
+    let (mut answers, mut steps, mut rows, mut accepted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut ended = HashSet::new();
+    for end in ends {
+        let checked = match standings.get(&end.attempt.0) {
+            Some(standing) if ended.insert(standing.entry) => check(standing, end),
+            Some(_) | None => Err(LedgerError::NoSuchAttempt),
+        };
+        answers.push(checked.map(|(step, state, entry)| {
+            steps.push(step);
+            rows.push(end_row(end));
+            accepted.extend(accepted_rows(entry, &end.event, &end.end.accepted));
+            state
+        }));
+    }
+    if !steps.is_empty() {
+        sqlx::query(END).bind(json(&rows)?).bind(now.as_millisecond()).execute(&mut *connection).await?;
+        accept(connection, &accepted).await?;
+        transition::take(connection, &steps, now).await?;
+    }
+    Ok(answers)
+}
+
+fn check(standing: &Standing, end: &End) -> Result<(Step, State, i64), LedgerError> {
+    if !standing.held {
+        return Err(LedgerError::LostLease(EntryId(standing.entry)));
+    }
+    let (step, state) = Step::new(standing.entry, State::InFlight, &end.event)?;
+    if state == State::Delivered {
+        is_complete(standing.entry, &standing.missing, &end.end.accepted)?;
+    }
+    Ok((step, state, standing.entry))
+}
+
+/// Delivered is only what the server holds entirely, resource by resource.
+fn is_complete(entry: i64, missing: &HashMap<u32, String>, accepted: &[AcceptedResource]) -> Result<(), LedgerError> {
+    let given: HashMap<u32, &str> = accepted
+        .iter()
+        .filter(|resource| !resource.id.is_empty())
+        .map(|resource| (resource.position, resource.resource_type.as_str()))
+        .collect();
+    let fits = missing.iter().all(|(position, wanted)| given.get(position).is_some_and(|given| given == wanted));
+    if fits { Ok(()) } else { Err(LedgerError::Incomplete(EntryId(entry))) }
+}
+
+async fn standings(connection: &mut SqliteConnection, ends: &[End]) -> Result<HashMap<i64, Standing>, LedgerError> {
+    #[derive(Serialize)]
+    struct Asked<'a> {
+        attempt: i64,
+        lease: &'a str,
+    }
+    let asked: Vec<Asked<'_>> = ends.iter().map(|end| Asked { attempt: end.attempt.0, lease: &end.lease.0 }).collect();
+    let rows: Vec<(i64, i64, Option<bool>)> =
+        sqlx::query_as(STANDING).bind(json(&asked)?).fetch_all(&mut *connection).await?;
+    let entries: Vec<i64> = rows.iter().map(|(_, entry, _)| *entry).collect();
+    let mut missing = missing(connection, &entries).await?;
+    Ok(rows
+        .into_iter()
+        .map(|(attempt, entry, held)| {
+            let missing = missing.remove(&entry).unwrap_or_default();
+            (attempt, Standing { entry, held: held == Some(true), missing })
+        })
+        .collect())
+}
+
+async fn missing(
+    connection: &mut SqliteConnection,
+    entries: &[i64],
+) -> Result<HashMap<i64, HashMap<u32, String>>, LedgerError> {
+    let rows: Vec<(i64, i64, String)> = sqlx::query_as(MISSING).bind(json(entries)?).fetch_all(connection).await?;
+    let mut missing: HashMap<i64, HashMap<u32, String>> = HashMap::new();
+    for (entry, position, resource_type) in rows {
+        missing.entry(entry).or_default().insert(count(position)?, resource_type);
+    }
+    Ok(missing)
+}
+
+fn end_row(end: &End) -> EndRow<'_> {
+    EndRow {
+        attempt: end.attempt.0,
+        outcome: end.event.word(),
+        status: end.end.status,
+        request: end.end.request_id.as_deref(),
+        class: &end.end.class,
+        excerpt: &end.end.excerpt,
+        rules: format!("[{}]", end.end.rules.iter().map(u32::to_string).collect::<Vec<_>>().join(",")),
+        duration: u64::try_from(end.end.duration.as_millis()).unwrap_or(u64::MAX),
+        issues: end.issues_sealed.as_deref().map(super::hex),
+    }
+}
+
+fn accepted_rows<'a>(entry: i64, event: &Event, accepted: &'a [AcceptedResource]) -> Vec<AcceptedRow<'a>> {
+    if !matches!(event, Event::Accepted | Event::FoundEqual) {
+        return Vec::new();
+    }
+    let row = |resource: &'a AcceptedResource| AcceptedRow {
+        entry,
+        position: resource.position,
+        id: &resource.id,
+        version: resource.version.as_deref(),
+    };
+    accepted.iter().map(row).collect()
+}
+
+async fn accept(connection: &mut SqliteConnection, accepted: &[AcceptedRow<'_>]) -> Result<(), LedgerError> {
+    if !accepted.is_empty() {
+        sqlx::query(ACCEPT).bind(json(accepted)?).execute(connection).await?;
+    }
+    Ok(())
+}
+
+/// What reconciliation or another rule found out about an entry that nobody holds.
+pub async fn resolve(
+    connection: &mut SqliteConnection,
+    entry: EntryId,
+    event: &Event,
+    accepted: &[AcceptedResource],
+    now: Timestamp,
+) -> Result<State, LedgerError> {
+    let from = transition::state_of(connection, entry.0).await?;
+    if from == State::InFlight {
+        return Err(LedgerError::LostLease(entry));
+    }
+    let (step, state) = Step::new(entry.0, from, event)?;
+    if state == State::Delivered {
+        let missing = missing(connection, &[entry.0]).await?.remove(&entry.0).unwrap_or_default();
+        is_complete(entry.0, &missing, accepted)?;
+    }
+    accept(connection, &accepted_rows(entry.0, event, accepted)).await?;
+    transition::take(connection, &[step], now).await?;
+    Ok(state)
+}

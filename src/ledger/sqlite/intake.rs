@@ -1,0 +1,378 @@
+//! Passes over files and tables: which rows are new, changed or as they were, and which of them count.
+//!
+//! Identity of a row is (source, natural key, occurrence in the pass). Of several occurrences the last one counts.
+
+use std::collections::{BTreeSet, HashMap};
+
+use jiff::Timestamp;
+use sqlx::SqliteConnection;
+
+use super::contention::{CORRECTED, DUPLICATE};
+use super::rows::{self, KnownRow, MovedRow, RowToWrite, SealedRecord, SealedRow, StandingToWrite};
+use super::{count, hex, settling};
+use crate::ledger::LedgerError;
+use crate::ledger::row::RowTally;
+
+/// Rows a single pass may have: the running number shares a 64-bit stamp with the pass.
+const ROWS_PER_PASS_BITS: u32 = 28;
+/// Rule of an issue row that is no longer in its file.
+const GONE: &str = "row.gone";
+
+/// Starts a pass.
+pub async fn begin(
+    connection: &mut SqliteConnection,
+    source: &str,
+    file: &str,
+    day: &str,
+    now: Timestamp,
+) -> Result<i64, LedgerError> {
+    let insert = "INSERT INTO pass (source, file, day, started_at) VALUES (?, ?, ?, ?) RETURNING id";
+    let now = now.as_millisecond();
+    Ok(sqlx::query_scalar(insert).bind(source).bind(file).bind(day).bind(now).fetch_one(connection).await?)
+}
+
+/// The pass that rows belong to.
+struct Pass {
+    id: i64,
+    source: String,
+    file: String,
+    day: String,
+    read: i64,
+}
+
+async fn open_pass(connection: &mut SqliteConnection, id: i64) -> Result<Pass, LedgerError> {
+    let row: Option<(String, String, String, i64)> =
+        sqlx::query_as("SELECT source, file, day, read FROM pass WHERE id = ? AND finished_at IS NULL")
+            .bind(id)
+            .fetch_optional(connection)
+            .await?;
+    let (source, file, day, read) = row.ok_or(LedgerError::NoSuchPass)?;
+    Ok(Pass { id, source, file, day, read })
+}
+
+/// One occurrence of a natural key.
+struct Line {
+    id: i64,
+    occurrence: i64,
+    digest: Vec<u8>,
+    known: Option<KnownRow>,
+    /// It was seen in this pass.
+    seen: bool,
+    /// Index of the row that is to be written for it.
+    written: Option<usize>,
+    replaced: bool,
+}
+
+impl Line {
+    fn of_known(known: KnownRow, pass: i64) -> Self {
+        Self {
+            id: known.id,
+            occurrence: known.occurrence,
+            digest: known.digest.clone(),
+            seen: known.last_pass == pass,
+            written: None,
+            replaced: known.replaced == 1,
+            known: Some(known),
+        }
+    }
+
+    fn was_replaced(&self) -> bool {
+        self.known.as_ref().is_some_and(|known| known.replaced == 1)
+    }
+
+    fn was_superseded(&self) -> bool {
+        self.known.as_ref().is_some_and(|known| known.standing == "superseded")
+    }
+
+    /// An issue row that had left its file.
+    fn was_gone(&self) -> bool {
+        self.was_superseded() && self.known.as_ref().is_some_and(|known| known.kind == "issue" && known.replaced == 0)
+    }
+}
+
+/// What a batch of rows means for the store.
+#[derive(Default)]
+struct Plan {
+    lines: Vec<Vec<Line>>,
+    unchanged: Vec<i64>,
+    moved: Vec<MovedRow>,
+    standings: Vec<StandingToWrite>,
+    tally: RowTally,
+}
+
+/// Sees rows of a pass, in the order of the file.
+pub async fn see(
+    connection: &mut SqliteConnection,
+    pass: i64,
+    seen: &[SealedRow],
+    now: Timestamp,
+) -> Result<RowTally, LedgerError> {
+    let pass = open_pass(connection, pass).await?;
+    let keys: BTreeSet<String> = seen.iter().map(|row| hex(&row.row_key)).collect();
+    let known = rows::known(connection, &pass.source, &keys.into_iter().collect::<Vec<_>>()).await?;
+    let last: i64 =
+        sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM source_row").fetch_one(&mut *connection).await?;
+    let mut plan = plan(&pass, seen, known, last + 1);
+    let affected = carry_out(connection, &pass, seen, &plan).await?;
+    plan.tally.superseded += settling::settle(connection, &affected, now).await?;
+    add_up(connection, pass.id, &plan.tally).await?;
+    Ok(plan.tally)
+}
+
+fn plan(pass: &Pass, seen: &[SealedRow], known: Vec<KnownRow>, next_id: i64) -> Plan {
+    let mut plan = Plan::default();
+    let mut next_id = next_id;
+    let mut places: HashMap<Vec<u8>, usize> = HashMap::new();
+    for known in known {
+        let place = *places.entry(known.row_key.clone()).or_insert_with(|| {
+            plan.lines.push(Vec::new());
+            plan.lines.len() - 1
+        });
+        plan.lines[place].push(Line::of_known(known, pass.id));
+    }
+    for (index, row) in seen.iter().enumerate() {
+        let place = *places.entry(row.row_key.to_vec()).or_insert_with(|| {
+            plan.lines.push(Vec::new());
+            plan.lines.len() - 1
+        });
+        let lines = &mut plan.lines[place];
+        let occurrence = 1 + lines.iter().filter(|line| line.seen).map(|line| line.occurrence).max().unwrap_or(0);
+        plan.tally.read += 1;
+        let Some(line) = lines.iter_mut().find(|line| line.occurrence == occurrence) else {
+            let digest = row.digest.to_vec();
+            let (known, written) = (None, Some(index));
+            lines.push(Line { id: next_id, occurrence, digest, known, seen: true, written, replaced: false });
+            next_id += 1;
+            tally_written(&mut plan.tally, row, true);
+            continue;
+        };
+        line.seen = true;
+        if line.digest == row.digest {
+            plan.tally.unchanged += 1;
+            plan.unchanged.push(line.id);
+            if line.known.as_ref().is_some_and(|known| known.place_mark != row.place_mark) {
+                plan.moved.push(MovedRow { id: line.id, place: hex(&row.place_sealed), mark: hex(&row.place_mark) });
+            }
+        } else {
+            line.digest = row.digest.to_vec();
+            line.written = Some(index);
+            tally_written(&mut plan.tally, row, false);
+        }
+    }
+    choose(&mut plan);
+    plan
+}
+
+fn tally_written(tally: &mut RowTally, row: &SealedRow, is_new: bool) {
+    match row.kind {
+        "issue" => tally.issue += 1,
+        "skipped" => tally.skipped += 1,
+        _ if is_new => tally.new += 1,
+        _ => tally.changed += 1,
+    }
+}
+
+/// Lets the last occurrence of each key count. An occurrence that this pass has not come to yet keeps its place: it
+/// may still follow, and [`finish`] settles it when it does not.
+fn choose(plan: &mut Plan) {
+    for lines in &mut plan.lines {
+        let counts = |line: &&Line| line.seen || !(line.was_replaced() || line.was_gone());
+        let Some((chosen, digest)) = lines
+            .iter()
+            .filter(counts)
+            .max_by_key(|line| line.occurrence)
+            .map(|line| (line.occurrence, line.digest.clone()))
+        else {
+            continue;
+        };
+        for line in lines {
+            line.replaced = line.occurrence != chosen;
+            if line.replaced && !line.was_superseded() {
+                plan.tally.superseded += 1;
+            }
+            let returns = line.seen && line.was_gone() && !line.replaced;
+            if line.written.is_none() && (line.replaced != line.was_replaced() || returns) {
+                plan.standings.push(standing(line.id, line.replaced, line.digest == digest));
+            }
+        }
+    }
+}
+
+fn standing(id: i64, replaced: bool, is_equal: bool) -> StandingToWrite {
+    if replaced {
+        StandingToWrite { id, standing: "superseded", replaced: 1, reason: Some(reason(is_equal)) }
+    } else {
+        StandingToWrite { id, standing: "current", replaced: 0, reason: None }
+    }
+}
+
+fn reason(is_equal: bool) -> &'static str {
+    if is_equal { DUPLICATE } else { CORRECTED }
+}
+
+/// Writes the plan; returns the visits whose records must be looked at.
+async fn carry_out(
+    connection: &mut SqliteConnection,
+    pass: &Pass,
+    seen: &[SealedRow],
+    plan: &Plan,
+) -> Result<Vec<(i64, bool)>, LedgerError> {
+    let visits = settling::ensure_visits(connection, seen.iter().filter_map(|row| row.visit.as_ref())).await?;
+    let visit_of = |row: &SealedRow| row.visit.as_ref().and_then(|visit| visits.get(visit.key.as_slice()).copied());
+    let mut affected: HashMap<i64, bool> = HashMap::new();
+    let (mut written, mut stale): (Vec<RowToWrite<'_>>, Vec<i64>) = (Vec::new(), Vec::new());
+    let mut records: Vec<(i64, i64, &SealedRecord)> = Vec::new();
+    let mut issues = Vec::new();
+    for lines in &plan.lines {
+        let chosen = lines.iter().filter(|line| !line.replaced).map(|line| &line.digest).next_back();
+        for line in lines {
+            let before = line.known.as_ref().and_then(|known| known.visit);
+            let Some(index) = line.written else {
+                if line.replaced != line.was_replaced() {
+                    affected.extend(before.map(|visit| (visit, false)));
+                }
+                continue;
+            };
+            let row = &seen[index];
+            let visit = visit_of(row);
+            affected.extend(visit.map(|visit| (visit, true)));
+            if line.known.is_some() {
+                stale.push(line.id);
+                affected.extend(before.map(|visit| (visit, true)));
+            }
+            if let (Some(visit), Some(sealed)) = (visit, &row.visit) {
+                records.extend(sealed.records.iter().map(|record| (line.id, visit, record)));
+            }
+            issues.push((line.id, &row.issues));
+            let replaced = line.replaced.then(|| reason(chosen == Some(&line.digest)));
+            written.push(row_to_write(pass, row, line, visit, replaced, index));
+        }
+    }
+    rows::touch(connection, &plan.unchanged, &pass.file, pass.id).await?;
+    rows::move_rows(connection, &plan.moved).await?;
+    rows::forget_content(connection, &stale).await?;
+    rows::write(connection, &written, &pass.source, &pass.file, pass.id).await?;
+    rows::stand(connection, &plan.standings).await?;
+    rows::insert_records(connection, &records).await?;
+    for (row, list) in issues {
+        rows::insert_issues(connection, Some(row), None, list).await?;
+    }
+    Ok(affected.into_iter().collect())
+}
+
+fn row_to_write<'a>(
+    pass: &'a Pass,
+    row: &'a SealedRow,
+    line: &Line,
+    visit: Option<i64>,
+    replaced: Option<&'static str>,
+    index: usize,
+) -> RowToWrite<'a> {
+    let head = row.visit.as_ref();
+    let date = head.map(|visit| visit.service_date.as_str()).or(row.service_date.as_deref());
+    RowToWrite {
+        id: line.id,
+        row_key: hex(&row.row_key),
+        occurrence: line.occurrence,
+        digest: hex(&row.digest),
+        place: hex(&row.place_sealed),
+        mark: hex(&row.place_mark),
+        kind: row.kind,
+        standing: if replaced.is_some() { "superseded" } else { "current" },
+        replaced: i64::from(replaced.is_some()),
+        reason: row.skip_reason.as_deref().or(replaced),
+        visit,
+        puskesmas: head.map(|visit| visit.puskesmas.as_str()).or(row.puskesmas.as_deref()),
+        posyandu: head.map(|visit| visit.posyandu.as_str()).or(row.posyandu.as_deref()),
+        date: date.unwrap_or(&pass.day),
+        stamp: (pass.id << ROWS_PER_PASS_BITS) + pass.read + i64::try_from(index).unwrap_or(i64::MAX),
+    }
+}
+
+async fn add_up(connection: &mut SqliteConnection, pass: i64, tally: &RowTally) -> Result<(), LedgerError> {
+    let mut update = sqlx::query(
+        "UPDATE pass SET read = read + ?2, new = new + ?3, changed = changed + ?4, unchanged = unchanged + ?5,
+            issue = issue + ?6, skipped = skipped + ?7, superseded = superseded + ?8 WHERE id = ?1",
+    )
+    .bind(pass);
+    for number in [tally.read, tally.new, tally.changed, tally.unchanged, tally.issue, tally.skipped, tally.superseded]
+    {
+        update = update.bind(i64::try_from(number).unwrap_or(i64::MAX));
+    }
+    update.execute(connection).await?;
+    Ok(())
+}
+
+/// Ends a pass. After a complete one, corrections and issue rows that left the file no longer count.
+pub async fn finish(
+    connection: &mut SqliteConnection,
+    pass: i64,
+    complete: bool,
+    now: Timestamp,
+) -> Result<RowTally, LedgerError> {
+    let pass = open_pass(connection, pass).await?;
+    if complete {
+        let superseded = withdraw(connection, &pass, now).await? + forget_gone(connection, &pass).await?;
+        add_up(connection, pass.id, &RowTally { superseded, ..RowTally::default() }).await?;
+    }
+    let row: (i64, i64, i64, i64, i64, i64, i64) = sqlx::query_as(
+        "UPDATE pass SET finished_at = ?2, complete = ?3 WHERE id = ?1
+         RETURNING read, new, changed, unchanged, issue, skipped, superseded",
+    )
+    .bind(pass.id)
+    .bind(now.as_millisecond())
+    .bind(complete)
+    .fetch_one(connection)
+    .await?;
+    Ok(RowTally {
+        read: count(row.0)?,
+        new: count(row.1)?,
+        changed: count(row.2)?,
+        unchanged: count(row.3)?,
+        issue: count(row.4)?,
+        skipped: count(row.5)?,
+        superseded: count(row.6)?,
+    })
+}
+
+async fn forget_gone(connection: &mut SqliteConnection, pass: &Pass) -> Result<u64, LedgerError> {
+    let gone = sqlx::query(
+        "UPDATE source_row SET standing = 'superseded', reason = ?4
+         WHERE source = ?1 AND file = ?2 AND kind = 'issue' AND standing = 'current' AND last_pass <> ?3",
+    );
+    let gone = gone.bind(&pass.source).bind(&pass.file).bind(pass.id).bind(GONE);
+    Ok(gone.execute(connection).await?.rows_affected())
+}
+
+/// A correction row that was taken out of the file gives its place back to the row before it.
+async fn withdraw(connection: &mut SqliteConnection, pass: &Pass, now: Timestamp) -> Result<u64, LedgerError> {
+    let keys: Vec<Vec<u8>> = sqlx::query_scalar(
+        "SELECT DISTINCT seen.row_key FROM source_row AS seen
+         JOIN source_row AS gone ON gone.source = seen.source AND gone.row_key = seen.row_key
+            AND gone.replaced = 0 AND gone.last_pass <> ?2
+         WHERE seen.source = ?1 AND seen.replaced = 1 AND seen.last_pass = ?2",
+    )
+    .bind(&pass.source)
+    .bind(pass.id)
+    .fetch_all(&mut *connection)
+    .await?;
+    let keys: Vec<String> = keys.iter().map(|key| hex(key)).collect();
+    let mut lines: HashMap<Vec<u8>, Vec<KnownRow>> = HashMap::new();
+    for known in rows::known(connection, &pass.source, &keys).await? {
+        lines.entry(known.row_key.clone()).or_default().push(known);
+    }
+    let (mut standings, mut affected, mut superseded) = (Vec::new(), Vec::new(), 0);
+    for lines in lines.values() {
+        let Some(chosen) = lines.iter().rfind(|line| line.last_pass == pass.id) else { continue };
+        for line in lines {
+            let replaced = line.id != chosen.id;
+            if replaced != (line.replaced == 1) {
+                superseded += u64::from(replaced && line.standing != "superseded");
+                standings.push(standing(line.id, replaced, line.digest == chosen.digest));
+                affected.extend(line.visit.map(|visit| (visit, false)));
+            }
+        }
+    }
+    rows::stand(connection, &standings).await?;
+    Ok(superseded + settling::settle(connection, &affected, now).await?)
+}

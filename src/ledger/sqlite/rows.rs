@@ -1,0 +1,272 @@
+//! Rows, records and issues on disk: bulk look-up and bulk writing for intake.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use sqlx::{FromRow, SqliteConnection};
+
+use super::{hex, json};
+use crate::clock::Zone;
+use crate::ledger::LedgerError;
+
+/// A row as intake hands it over: everything personal is sealed.
+#[derive(Debug)]
+pub struct SealedRow {
+    pub row_key: [u8; 32],
+    pub digest: [u8; 32],
+    pub place_sealed: Vec<u8>,
+    pub place_mark: [u8; 32],
+    pub kind: &'static str,
+    pub skip_reason: Option<String>,
+    pub visit: Option<SealedVisit>,
+    pub puskesmas: Option<String>,
+    pub posyandu: Option<String>,
+    pub service_date: Option<String>,
+    pub issues: Vec<SealedIssue>,
+}
+
+/// The visit of a row and the row's records.
+#[derive(Debug)]
+pub struct SealedVisit {
+    pub key: [u8; 32],
+    pub puskesmas: String,
+    pub posyandu: String,
+    pub service_date: String,
+    pub zone: Zone,
+    pub day_ends_at: Timestamp,
+    pub due: Timestamp,
+    pub records: Vec<SealedRecord>,
+}
+
+/// A record, sealed.
+#[derive(Debug)]
+pub struct SealedRecord {
+    pub dataset: String,
+    pub record_key: [u8; 32],
+    pub content_hash: [u8; 32],
+    pub sealed: Vec<u8>,
+}
+
+/// An issue, sealed.
+#[derive(Debug)]
+pub struct SealedIssue {
+    pub severity: &'static str,
+    pub rule: String,
+    pub sealed: Vec<u8>,
+}
+
+/// A row that is known already.
+#[derive(Clone, Debug, FromRow)]
+pub struct KnownRow {
+    pub id: i64,
+    pub row_key: Vec<u8>,
+    pub occurrence: i64,
+    pub digest: Vec<u8>,
+    pub place_mark: Vec<u8>,
+    pub kind: String,
+    pub standing: String,
+    pub replaced: i64,
+    pub visit: Option<i64>,
+    pub last_pass: i64,
+}
+
+/// All occurrences of the given keys in a source.
+pub async fn known(
+    connection: &mut SqliteConnection,
+    source: &str,
+    keys: &[String],
+) -> Result<Vec<KnownRow>, LedgerError> {
+    Ok(sqlx::query_as(
+        "SELECT source_row.id, row_key, occurrence, digest, place_mark, kind, standing, replaced, visit, last_pass
+         FROM json_each(?2) AS j JOIN source_row ON source = ?1 AND row_key = unhex(j.value)
+         ORDER BY source_row.row_key, occurrence",
+    )
+    .bind(source)
+    .bind(json(keys)?)
+    .fetch_all(connection)
+    .await?)
+}
+
+/// A row to be written.
+#[derive(Debug, Serialize)]
+pub struct RowToWrite<'a> {
+    pub id: i64,
+    pub row_key: String,
+    pub occurrence: i64,
+    pub digest: String,
+    pub place: String,
+    pub mark: String,
+    pub kind: &'a str,
+    pub standing: &'a str,
+    pub replaced: i64,
+    pub reason: Option<&'a str>,
+    pub visit: Option<i64>,
+    pub puskesmas: Option<&'a str>,
+    pub posyandu: Option<&'a str>,
+    pub date: &'a str,
+    pub stamp: i64,
+}
+
+const WRITE: &str = "INSERT INTO source_row (id, source, file, row_key, occurrence, digest, place_sealed, place_mark,
+        kind, standing, replaced, reason, visit, puskesmas, posyandu, counted_date, stamp, first_pass, last_pass)
+    SELECT value->>'id', ?2, ?3, unhex(value->>'row_key'), value->>'occurrence', unhex(value->>'digest'),
+        unhex(value->>'place'), unhex(value->>'mark'), value->>'kind', value->>'standing', value->>'replaced',
+        value->>'reason', value->>'visit', value->>'puskesmas', value->>'posyandu', value->>'date', value->>'stamp',
+        ?4, ?4
+    FROM json_each(?1) WHERE true
+    ON CONFLICT (source, row_key, occurrence) DO UPDATE SET file = excluded.file, digest = excluded.digest,
+        place_sealed = excluded.place_sealed, place_mark = excluded.place_mark, kind = excluded.kind,
+        standing = excluded.standing, replaced = excluded.replaced, reason = excluded.reason, visit = excluded.visit,
+        puskesmas = excluded.puskesmas, posyandu = excluded.posyandu, counted_date = excluded.counted_date,
+        stamp = excluded.stamp, last_pass = excluded.last_pass";
+
+/// Writes new and changed rows.
+pub async fn write(
+    connection: &mut SqliteConnection,
+    rows: &[RowToWrite<'_>],
+    source: &str,
+    file: &str,
+    pass: i64,
+) -> Result<(), LedgerError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(WRITE).bind(json(rows)?).bind(source).bind(file).bind(pass).execute(connection).await?;
+    Ok(())
+}
+
+/// Remembers that rows were seen again as they were: the only write an unchanged row costs.
+pub async fn touch(connection: &mut SqliteConnection, rows: &[i64], file: &str, pass: i64) -> Result<(), LedgerError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query("UPDATE source_row SET last_pass = ?2, file = ?3 WHERE id IN (SELECT value FROM json_each(?1))")
+        .bind(json(rows)?)
+        .bind(pass)
+        .bind(file)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// A row that stands elsewhere in its file now.
+#[derive(Debug, Serialize)]
+pub struct MovedRow {
+    pub id: i64,
+    pub place: String,
+    pub mark: String,
+}
+
+/// Remembers new places.
+pub async fn move_rows(connection: &mut SqliteConnection, rows: &[MovedRow]) -> Result<(), LedgerError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE source_row SET place_sealed = unhex(j.value->>'place'), place_mark = unhex(j.value->>'mark')
+         FROM json_each(?1) AS j WHERE source_row.id = j.value->>'id'",
+    )
+    .bind(json(rows)?)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// A row whose standing changes.
+#[derive(Debug, Serialize)]
+pub struct StandingToWrite {
+    pub id: i64,
+    pub standing: &'static str,
+    pub replaced: i64,
+    pub reason: Option<&'static str>,
+}
+
+/// Writes standings of rows with records or issues; a skipped row keeps its reason while it counts.
+pub async fn stand(connection: &mut SqliteConnection, rows: &[StandingToWrite]) -> Result<(), LedgerError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE source_row SET standing = j.value->>'standing', replaced = j.value->>'replaced',
+            reason = CASE WHEN kind = 'skipped' THEN coalesce(reason, j.value->>'reason') ELSE j.value->>'reason' END
+         FROM json_each(?1) AS j WHERE source_row.id = j.value->>'id'",
+    )
+    .bind(json(rows)?)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Forgets the records and issues of rows that are written anew.
+pub async fn forget_content(connection: &mut SqliteConnection, rows: &[i64]) -> Result<(), LedgerError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let list = json(rows)?;
+    for statement in [
+        "DELETE FROM record WHERE source_row IN (SELECT value FROM json_each(?1))",
+        "DELETE FROM issue WHERE source_row IS NOT NULL AND source_row IN (SELECT value FROM json_each(?1))",
+    ] {
+        sqlx::query(statement).bind(&list).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct RecordRow<'a> {
+    row: i64,
+    visit: i64,
+    dataset: &'a str,
+    key: String,
+    hash: String,
+    sealed: String,
+}
+
+/// Stores records, none of them current yet.
+pub async fn insert_records(
+    connection: &mut SqliteConnection,
+    records: &[(i64, i64, &SealedRecord)],
+) -> Result<(), LedgerError> {
+    if records.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<RecordRow<'_>> = records
+        .iter()
+        .map(|(row, visit, record)| RecordRow {
+            row: *row,
+            visit: *visit,
+            dataset: &record.dataset,
+            key: hex(&record.record_key),
+            hash: hex(&record.content_hash),
+            sealed: hex(&record.sealed),
+        })
+        .collect();
+    sqlx::query(
+        "INSERT INTO record (source_row, visit, dataset, record_key, content_hash, sealed)
+         SELECT value->>'row', value->>'visit', value->>'dataset', unhex(value->>'key'), unhex(value->>'hash'),
+            unhex(value->>'sealed') FROM json_each(?1)",
+    )
+    .bind(json(&rows)?)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Stores issues of a row or of an entry.
+pub async fn insert_issues(
+    connection: &mut SqliteConnection,
+    row: Option<i64>,
+    entry: Option<i64>,
+    issues: &[SealedIssue],
+) -> Result<(), LedgerError> {
+    for issue in issues {
+        sqlx::query("INSERT INTO issue (source_row, entry, severity, rule, sealed) VALUES (?, ?, ?, ?, ?)")
+            .bind(row)
+            .bind(entry)
+            .bind(issue.severity)
+            .bind(&issue.rule)
+            .bind(&issue.sealed)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}

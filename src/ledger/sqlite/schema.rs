@@ -1,0 +1,130 @@
+//! Opens the database files, brings their schema up to date and refuses what cannot be trusted.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, SqliteConnection, SqlitePool};
+
+use crate::ledger::LedgerError;
+use crate::seal::{Keys, SealError};
+
+/// The schema's steps, oldest first; a database remembers the last one taken in `user_version`.
+const STEPS: [&str; 1] = [include_str!("../../../schemas/ledger/sqlite/0001_ledger.sql")];
+/// Marks a file as ours: "PSYG" in ASCII, kept in `application_id`.
+const APPLICATION: i64 = 0x5053_5947;
+/// Oldest SQLite accepted: the one that corrected the WAL reset.
+const LIBRARY_NEEDED: (u32, u32, u32) = (3, 51, 3);
+/// The same as text.
+const LIBRARY_NEEDED_TEXT: &str = "3.51.3";
+/// Connections that read, at most.
+const READERS_MAX: u32 = 4;
+/// How long a connection waits for another process, in seconds.
+const BUSY_SECONDS: u64 = 10;
+/// Prepared statements kept per connection.
+const STATEMENTS: usize = 200;
+/// Name and content of the row that shows whether the keys fit.
+const KEY_CHECK: (&str, &[u8]) = ("key_check", b"posyandu-gateway");
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(Duration::from_secs(BUSY_SECONDS))
+        .statement_cache_capacity(STATEMENTS)
+        .foreign_keys(true)
+        .disable_statement_logging()
+}
+
+/// Opens the one connection that writes.
+pub async fn open_writer(path: &Path) -> Result<SqliteConnection, LedgerError> {
+    let mut connection = options(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .pragma("secure_delete", "on")
+        .pragma("temp_store", "memory")
+        .connect()
+        .await?;
+    let library: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut connection).await?;
+    match is_new_enough(&library) {
+        true => Ok(connection),
+        false => Err(LedgerError::Library { found: library, needed: LIBRARY_NEEDED_TEXT }),
+    }
+}
+
+/// Connections that only read; opened when first used.
+pub fn readers(path: &Path, alone: bool) -> SqlitePool {
+    let options = options(path).read_only(alone).pragma("query_only", "on").pragma("temp_store", "memory");
+    SqlitePoolOptions::new().max_connections(READERS_MAX).connect_lazy_with(options)
+}
+
+fn is_new_enough(library: &str) -> bool {
+    let mut parts = library.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    let mut next = || parts.next().unwrap_or(0);
+    (next(), next(), next()) >= LIBRARY_NEEDED
+}
+
+/// Refuses a database of another program or of a newer gateway; returns its schema's number.
+pub async fn check_version(connection: &mut SqliteConnection, path: &Path) -> Result<usize, LedgerError> {
+    let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await?;
+    let application: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *connection).await?;
+    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema").fetch_one(&mut *connection).await?;
+    let is_empty = tables == 0 && version == 0 && application == 0;
+    if application != APPLICATION && !is_empty {
+        return Err(LedgerError::Foreign(path.to_owned()));
+    }
+    usize::try_from(version)
+        .ok()
+        .filter(|step| *step <= STEPS.len())
+        .ok_or(LedgerError::Newer { found: version, known: STEPS.len() as i64 })
+}
+
+/// Takes the steps that are missing, each in its own transaction.
+pub async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), LedgerError> {
+    let taken = check_version(connection, path).await?;
+    for (number, step) in STEPS.iter().enumerate().skip(taken) {
+        // Numbers of our own cannot be bound in a PRAGMA; nothing from outside enters this text.
+        let text = format!(
+            "BEGIN IMMEDIATE;\n{step}\nPRAGMA application_id = {APPLICATION};\nPRAGMA user_version = {};\nCOMMIT;",
+            number + 1
+        );
+        if let Err(error) = sqlx::raw_sql(sqlx::AssertSqlSafe(text)).execute(&mut *connection).await {
+            // The transaction may be gone already; the first error is the one that matters.
+            let _ = sqlx::query("ROLLBACK").execute(&mut *connection).await;
+            return Err(error.into());
+        }
+    }
+    Ok(())
+}
+
+/// Refuses keys that did not seal this ledger; the first opening remembers its keys.
+pub async fn check_keys(connection: &mut SqliteConnection, keys: &Keys) -> Result<(), LedgerError> {
+    let (name, content) = KEY_CHECK;
+    let stored: Option<Vec<u8>> =
+        sqlx::query_scalar("SELECT value FROM meta WHERE name = ?").bind(name).fetch_optional(&mut *connection).await?;
+    let Some(sealed) = stored else {
+        let sealed = keys.seal(name, content)?;
+        let insert = sqlx::query("INSERT INTO meta (name, value) VALUES (?, ?)").bind(name).bind(sealed);
+        insert.execute(&mut *connection).await?;
+        return Ok(());
+    };
+    match keys.open(name, &sealed) {
+        Ok(plain) if plain == content => Ok(()),
+        Ok(_) | Err(SealError::Altered(_) | SealError::NotSealed(_)) => Err(LedgerError::WrongKeys),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_corrected_library_is_accepted() {
+        for (version, accepted) in
+            [("3.51.3", true), ("3.52.0", true), ("4.0.0", true), ("3.51.2", false), ("3.9.9", false)]
+        {
+            assert_eq!(is_new_enough(version), accepted, "{version}");
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! The one task that writes: it owns the connection, gathers what is queued into one transaction, and answers only
+//! when that transaction is on the disk.
+//!
+//! A command that fails by its own rule gets its error and leaves nothing behind; the others are not touched.
+
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sqlx::{Connection as _, SqliteConnection};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::LedgerError;
+use super::attempt::{AcceptedResource, AttemptId};
+use super::entry::{EntryId, Finding, Lease};
+use super::row::RowTally;
+use super::sqlite::claims::Begin;
+use super::sqlite::endings::End;
+use super::sqlite::rows::SealedRow;
+use super::sqlite::visits::SealedEntry;
+use super::sqlite::{cache, claims, endings, entries, intake, visits};
+use super::state::{Event, State};
+use crate::clock::Clock;
+
+/// Commands gathered into one transaction, at most.
+const GROUP_MAX: usize = 512;
+/// Commands waiting for the writer, at most; callers wait when it is full.
+const QUEUE_MAX: usize = 4_096;
+
+/// Where an answer goes.
+pub type Reply<T> = oneshot::Sender<Result<T, LedgerError>>;
+
+/// A command that runs by itself inside the group.
+#[derive(Debug)]
+pub enum Command {
+    BeginPass { source: String, file: String, day: String, reply: Reply<i64> },
+    SeeRows { pass: i64, rows: Vec<SealedRow>, reply: Reply<RowTally> },
+    FinishPass { pass: i64, complete: bool, reply: Reply<RowTally> },
+    Enter { entries: Vec<SealedEntry>, reply: Reply<()> },
+    Claim { lane: String, limit: u32, lease: Lease, reply: Reply<(Timestamp, Vec<EntryId>)> },
+    Prolong { lease: Lease, reply: Reply<Timestamp> },
+    Release { entry: EntryId, lease: Lease, event: Event, reply: Reply<State> },
+    Resolve { entry: EntryId, event: Event, accepted: Vec<AcceptedResource>, reply: Reply<State> },
+    Decide { entry: EntryId, event: Event, reason_sealed: Vec<u8>, reply: Reply<State> },
+    Verify { entry: EntryId, findings: Vec<(u32, Finding)>, reply: Reply<()> },
+    PutIdentity { kind: String, key: [u8; 32], server_id: Option<String>, expires: Timestamp, reply: Reply<()> },
+    PutToken { client: String, sealed: Option<Vec<u8>>, expires: Timestamp, reply: Reply<()> },
+}
+
+/// What callers send.
+#[derive(Debug)]
+enum Message {
+    Alone(Command),
+    Begin(Begin, Reply<AttemptId>),
+    End(Box<End>, Reply<State>),
+    Close(oneshot::Sender<Result<(), LedgerError>>),
+}
+
+/// An answer that waits for the commit; `Some` means that the transaction failed.
+type Answer = Box<dyn FnOnce(Option<&LedgerError>) + Send>;
+
+fn answer<T: Send + 'static>(reply: Reply<T>, result: Result<T, LedgerError>) -> Answer {
+    Box::new(move |failure| {
+        // A caller that has gone away needs no answer.
+        let _ = reply.send(match failure {
+            Some(failure) => Err(failure.again()),
+            None => result,
+        });
+    })
+}
+
+/// Handle of the writing task.
+#[derive(Debug)]
+pub struct Writer {
+    queue: mpsc::Sender<Message>,
+    task: JoinHandle<()>,
+    commits: Arc<AtomicU64>,
+    writes: Arc<AtomicU64>,
+}
+
+impl Writer {
+    /// Starts the task; it keeps the lock until it ends.
+    pub fn start(connection: SqliteConnection, lock: File, clock: Clock, lease_seconds: u64) -> Self {
+        let (queue, messages) = mpsc::channel(QUEUE_MAX);
+        let (commits, writes) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let task = Task {
+            connection,
+            clock,
+            lease: Duration::from_secs(lease_seconds),
+            commits: Arc::clone(&commits),
+            writes: Arc::clone(&writes),
+            is_broken: false,
+        };
+        let task = tokio::spawn(async move {
+            task.run(messages).await;
+            drop(lock);
+        });
+        Self { queue, task, commits, writes }
+    }
+
+    /// Transactions committed.
+    pub fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
+    }
+
+    /// Commands answered by them.
+    pub fn writes(&self) -> u64 {
+        self.writes.load(Ordering::Relaxed)
+    }
+
+    /// Sends a command and waits until its answer is durable.
+    pub async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, LedgerError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Message::Alone(command(reply)), answer).await
+    }
+
+    /// Begins an attempt.
+    pub async fn begin(&self, begin: Begin) -> Result<AttemptId, LedgerError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Message::Begin(begin, reply), answer).await
+    }
+
+    /// Ends an attempt.
+    pub async fn end(&self, end: End) -> Result<State, LedgerError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Message::End(Box::new(end), reply), answer).await
+    }
+
+    async fn send<T>(
+        &self,
+        message: Message,
+        answer: oneshot::Receiver<Result<T, LedgerError>>,
+    ) -> Result<T, LedgerError> {
+        self.queue.send(message).await.map_err(|_| LedgerError::Closed)?;
+        answer.await.map_err(|_| LedgerError::Closed)?
+    }
+
+    /// Finishes what is queued and closes the connection.
+    pub async fn close(self) -> Result<(), LedgerError> {
+        let (reply, answer) = oneshot::channel();
+        let result = self.send(Message::Close(reply), answer).await;
+        // The lock is free when the task has ended.
+        let _ = self.task.await;
+        result
+    }
+}
+
+struct Task {
+    connection: SqliteConnection,
+    clock: Clock,
+    lease: Duration,
+    commits: Arc<AtomicU64>,
+    writes: Arc<AtomicU64>,
+    is_broken: bool,
+}
+
+/// The messages of one transaction, by how they are carried out.
+#[derive(Default)]
+struct Group {
+    alone: Vec<Command>,
+    begins: (Vec<Begin>, Vec<Reply<AttemptId>>),
+    ends: (Vec<End>, Vec<Reply<State>>),
+    close: Option<oneshot::Sender<Result<(), LedgerError>>>,
+}
+
+impl Group {
+    fn add(&mut self, message: Message) {
+        match message {
+            Message::Alone(command) => self.alone.push(command),
+            Message::Begin(begin, reply) => {
+                self.begins.0.push(begin);
+                self.begins.1.push(reply);
+            }
+            Message::End(end, reply) => {
+                self.ends.0.push(*end);
+                self.ends.1.push(reply);
+            }
+            Message::Close(reply) => self.close = Some(reply),
+        }
+    }
+}
+
+impl Task {
+    async fn run(mut self, mut messages: mpsc::Receiver<Message>) {
+        let mut queued = Vec::with_capacity(GROUP_MAX);
+        while messages.recv_many(&mut queued, GROUP_MAX).await > 0 {
+            let mut group = Group::default();
+            queued.drain(..).for_each(|message| group.add(message));
+            let close = group.close.take();
+            self.carry_out(group).await;
+            if let Some(reply) = close {
+                let closed = self.connection.close().await.map_err(LedgerError::from);
+                let _ = reply.send(closed);
+                return;
+            }
+        }
+        let _ = self.connection.close().await;
+    }
+
+    async fn carry_out(&mut self, group: Group) {
+        let mut answers = Vec::with_capacity(group.alone.len() + group.begins.1.len() + group.ends.1.len());
+        let failure = match self.transact(group, &mut answers).await {
+            Ok(()) => {
+                self.commits.fetch_add(1, Ordering::Relaxed);
+                self.writes.fetch_add(answers.len() as u64, Ordering::Relaxed);
+                None
+            }
+            Err(error) => {
+                tracing::error!(error = %error, commands = answers.len(), "a ledger transaction failed");
+                self.is_broken |= matches!(error, LedgerError::Broken);
+                // SQLite may have rolled back by itself; a second time does no harm.
+                let _ = sqlx::query("ROLLBACK").execute(&mut self.connection).await;
+                Some(error)
+            }
+        };
+        answers.into_iter().for_each(|answer| answer(failure.as_ref()));
+    }
+
+    /// Runs the group in one transaction. Every command leaves an answer, also when the transaction fails.
+    async fn transact(&mut self, group: Group, answers: &mut Vec<Answer>) -> Result<(), LedgerError> {
+        let now = self.clock.now();
+        let mut failure =
+            if self.is_broken { Err(LedgerError::Broken) } else { self.statement("BEGIN IMMEDIATE").await };
+        for command in group.alone {
+            let has_failed = failure.is_err();
+            let (one, result) = self.alone(command, now, has_failed).await;
+            answers.push(one);
+            failure = failure.and(result);
+        }
+        let begun = match &failure {
+            Ok(()) if !group.begins.0.is_empty() => claims::begin(&mut self.connection, &group.begins.0, now).await,
+            _ => Ok(Vec::new()),
+        };
+        failure = failure.and(spread(answers, group.begins.1, begun));
+        let ended = match &failure {
+            Ok(()) if !group.ends.0.is_empty() => endings::end(&mut self.connection, &group.ends.0, now).await,
+            _ => Ok(Vec::new()),
+        };
+        failure = failure.and(spread(answers, group.ends.1, ended));
+        failure?;
+        self.statement("COMMIT").await
+    }
+
+    async fn statement(&mut self, statement: &'static str) -> Result<(), LedgerError> {
+        sqlx::query(statement).execute(&mut self.connection).await?;
+        Ok(())
+    }
+
+    /// Runs one command behind a savepoint, so that its failure undoes it alone.
+    async fn alone(&mut self, command: Command, now: Timestamp, has_failed: bool) -> (Answer, Result<(), LedgerError>) {
+        if has_failed {
+            return (refuse(command), Ok(()));
+        }
+        if let Err(error) = self.statement("SAVEPOINT command").await {
+            return (refuse(command), Err(error));
+        }
+        let (answer, outcome) = Box::pin(self.run_command(command, now)).await;
+        let result = match outcome {
+            Outcome::Done => self.statement("RELEASE command").await,
+            Outcome::Undo => match self.statement("ROLLBACK TO command").await {
+                Ok(()) => self.statement("RELEASE command").await,
+                Err(error) => Err(error),
+            },
+            Outcome::Spoilt(error) => Err(error),
+        };
+        (answer, result)
+    }
+
+    async fn run_command(&mut self, command: Command, now: Timestamp) -> (Answer, Outcome) {
+        let c = &mut self.connection;
+        match command {
+            Command::BeginPass { source, file, day, reply } => {
+                settled(reply, intake::begin(c, &source, &file, &day, now).await)
+            }
+            Command::SeeRows { pass, rows, reply } => settled(reply, intake::see(c, pass, &rows, now).await),
+            Command::FinishPass { pass, complete, reply } => {
+                settled(reply, intake::finish(c, pass, complete, now).await)
+            }
+            Command::Enter { entries, reply } => settled(reply, visits::enter(c, &entries, now).await),
+            Command::Claim { lane, limit, lease, reply } => {
+                let until = now.saturating_add(self.lease).unwrap_or(Timestamp::MAX);
+                let claimed = claims::claim(c, &lane, limit, &lease, until, now).await;
+                settled(reply, claimed.map(|entries| (until, entries)))
+            }
+            Command::Prolong { lease, reply } => settled(reply, claims::prolong(c, &lease, self.lease, now).await),
+            Command::Release { entry, lease, event, reply } => {
+                settled(reply, claims::release(c, entry, &lease, &event, now).await)
+            }
+            Command::Resolve { entry, event, accepted, reply } => {
+                settled(reply, endings::resolve(c, entry, &event, &accepted, now).await)
+            }
+            Command::Decide { entry, event, reason_sealed, reply } => {
+                settled(reply, entries::decide(c, entry, &event, &reason_sealed, now).await)
+            }
+            Command::Verify { entry, findings, reply } => {
+                settled(reply, entries::verify(c, entry, &findings, now).await)
+            }
+            Command::PutIdentity { kind, key, server_id, expires, reply } => {
+                settled(reply, cache::put_identity(c, &kind, &key, server_id.as_deref(), expires, now).await)
+            }
+            Command::PutToken { client, sealed, expires, reply } => {
+                settled(reply, cache::put_token(c, &client, sealed.as_deref(), expires).await)
+            }
+        }
+    }
+}
+
+/// What becomes of a command's savepoint.
+enum Outcome {
+    Done,
+    Undo,
+    Spoilt(LedgerError),
+}
+
+fn settled<T: Send + 'static>(reply: Reply<T>, result: Result<T, LedgerError>) -> (Answer, Outcome) {
+    let outcome = match &result {
+        Ok(_) => Outcome::Done,
+        Err(error) if error.spoils_transaction() => Outcome::Spoilt(error.again()),
+        Err(_) => Outcome::Undo,
+    };
+    (answer(reply, result), outcome)
+}
+
+/// The answer to a command whose transaction has failed before its turn came.
+fn refuse(command: Command) -> Answer {
+    fn no<T: Send + 'static>(reply: Reply<T>) -> Answer {
+        answer(reply, Err(LedgerError::Broken))
+    }
+    match command {
+        Command::BeginPass { reply, .. } => no(reply),
+        Command::SeeRows { reply, .. } | Command::FinishPass { reply, .. } => no(reply),
+        Command::Enter { reply, .. } | Command::Verify { reply, .. } => no(reply),
+        Command::Claim { reply, .. } => no(reply),
+        Command::Prolong { reply, .. } => no(reply),
+        Command::Release { reply, .. } | Command::Resolve { reply, .. } | Command::Decide { reply, .. } => no(reply),
+        Command::PutIdentity { reply, .. } | Command::PutToken { reply, .. } => no(reply),
+    }
+}
+
+/// Gives each caller of a bulk statement its own result.
+fn spread<T: Send + 'static>(
+    answers: &mut Vec<Answer>,
+    replies: Vec<Reply<T>>,
+    results: Result<Vec<Result<T, LedgerError>>, LedgerError>,
+) -> Result<(), LedgerError> {
+    let (results, failure) = match results {
+        Ok(results) => (results, Ok(())),
+        Err(error) => (Vec::new(), Err(error)),
+    };
+    let mut results = results.into_iter();
+    for reply in replies {
+        // Without a result the transaction has failed, and its failure is what the caller gets.
+        answers.push(answer(reply, results.next().unwrap_or(Err(LedgerError::Broken))));
+    }
+    failure
+}
