@@ -284,6 +284,7 @@ impl Schemas {
 }
 
 #[cfg(test)]
+#[allow(clippy::panic)]
 mod tests {
     use super::*;
 
