@@ -6,8 +6,8 @@ use std::path::Path;
 
 use rust_embed::RustEmbed;
 
-use crate::mapping::set::{Files, MappingSet};
 use crate::mapping::problem::Problem;
+use crate::mapping::set::{Files, MappingSet};
 use crate::record::schema::Schemas;
 use crate::resource::profile::Profiles;
 use crate::resource::proof;

@@ -299,8 +299,8 @@ impl Config {
     /// # Errors
     /// One clear sentence with the place of the mistake.
     pub fn load(file: &Path, environment: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(file)
-            .map_err(|source| ConfigError::Read { file: file.to_owned(), source })?;
+        let text =
+            std::fs::read_to_string(file).map_err(|source| ConfigError::Read { file: file.to_owned(), source })?;
         let base = file.parent().map_or_else(PathBuf::new, Path::to_path_buf);
         Self::parse(file, &text, base, environment)
     }
@@ -437,8 +437,7 @@ fn wrong(file: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
 
 /// Puts one environment variable into the table; the value is TOML if it reads as such, else a text.
 fn change(table: &mut toml::Table, name: &str, value: &str) -> Result<(), ConfigError> {
-    let path: Vec<String> =
-        name[ENVIRONMENT_PREFIX.len()..].split("__").map(str::to_ascii_lowercase).collect();
+    let path: Vec<String> = name[ENVIRONMENT_PREFIX.len()..].split("__").map(str::to_ascii_lowercase).collect();
     let Some((last, sections)) = path.split_last() else { return Ok(()) };
     let mut at = table;
     for section in sections {

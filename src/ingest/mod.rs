@@ -1,2 +1,286 @@
-//! To be written.
+//! Fills the ledger: rows to records to visits to entries.
+//!
+//! Runs alone: it knows neither delivery nor reconciliation. A source that cannot be read stops itself, never another.
+
 pub mod register;
+pub mod row;
+pub mod visit;
+
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use crate::clock::{Clock, Zone};
+use crate::issue::{Code, Issue, Place};
+use crate::ledger::row::{PassId, RowSeen, RowTally};
+use crate::ledger::{Ledger, LedgerError};
+use crate::record::reader::{Reader, ReaderError};
+use crate::record::schema::Schemas;
+use crate::seal::Keys;
+use crate::source::problem::SourceError;
+use crate::source::profile::Profile;
+use crate::source::{Location, Reading, SkipReason};
+use register::Register;
+use row::Origin;
+use visit::{Mapper, VisitError};
+
+/// Rows handed to the ledger at once: one transaction each.
+const ROWS_AT_ONCE: usize = 500;
+/// Visits mapped and entered at once.
+const VISITS_AT_ONCE: u32 = 200;
+
+/// One source as configured.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Where it lies.
+    pub location: Location,
+    /// How it is read.
+    pub profile: Arc<Profile>,
+    /// The puskesmas whose records it holds; empty when the register of posyandu decides.
+    pub puskesmas: String,
+    /// The zone in which "today" is meant.
+    pub zone: Zone,
+}
+
+/// What became of one source in this pass.
+#[derive(Debug)]
+pub struct SourceOutcome {
+    /// Name of the source.
+    pub source: String,
+    /// File name.
+    pub file: String,
+    /// The rows; as far as they were read when `problem` is set.
+    pub tally: RowTally,
+    /// Why it was not read to the end.
+    pub problem: Option<Box<SourceProblem>>,
+}
+
+/// Why a source was not read to the end.
+#[derive(Debug)]
+pub struct SourceProblem {
+    /// For the log.
+    pub error: SourceError,
+    /// For people.
+    pub issue: Issue,
+}
+
+/// What can go wrong with ingesting as a whole; a source's own problems are values.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// The ledger failed.
+    #[error("the ledger could not be filled")]
+    Ledger(#[from] LedgerError),
+    /// A profile does not fit the record schemas.
+    #[error("source `{source_name}` cannot be read with its profile")]
+    Reader {
+        /// The source.
+        source_name: String,
+        /// Why.
+        #[source]
+        source: ReaderError,
+    },
+    /// A visit cannot be mapped at all.
+    #[error("a visit could not be mapped")]
+    Visit(#[from] VisitError),
+}
+
+/// Reads sources into a ledger.
+pub struct Ingest<'a> {
+    /// The ledger.
+    pub ledger: &'a Ledger,
+    /// Keys for keyed names.
+    pub keys: &'a Keys,
+    /// Record schemas.
+    pub schemas: &'a Schemas,
+    /// The time.
+    pub clock: &'a Clock,
+}
+
+impl Ingest<'_> {
+    /// Reads the registers of posyandu among the sources. Their rows are counted as skipped.
+    ///
+    /// # Errors
+    /// [`IngestError`] when the ledger fails.
+    pub async fn register(&self, sources: &[Source]) -> Result<(Register, Vec<SourceOutcome>), IngestError> {
+        let mut register = Register::default();
+        let mut outcomes = Vec::new();
+        for source in sources.iter().filter(|source| source.profile.posyandu) {
+            let reader = self.reader(source)?;
+            let today = source.zone.date_at(self.clock.now());
+            let mut pass = Pass::begin(self, source).await?;
+            let empty = Register::default();
+            let origin = self.origin(source, &empty);
+            let mut read = async |pass: &mut Pass| {
+                let mut rows = crate::source::open(&source.profile, &source.location).await?;
+                while let Some(reading) = rows.next().await? {
+                    let seen = posyandu_row(reading, &reader, today, &origin, &mut register);
+                    pass.push(self, seen).await?;
+                }
+                Ok::<(), Halt>(())
+            };
+            let result = read(&mut pass).await;
+            outcomes.push(pass.end(self, source, result).await?);
+        }
+        Ok((register, outcomes))
+    }
+
+    /// Reads one source of records. `progress` is told the rows read so far.
+    ///
+    /// # Errors
+    /// [`IngestError`] when the ledger fails; the source's own problems are in the outcome.
+    pub async fn source(
+        &self,
+        source: &Source,
+        register: &Register,
+        progress: &dyn Fn(u64),
+    ) -> Result<SourceOutcome, IngestError> {
+        let reader = self.reader(source)?;
+        let today = source.zone.date_at(self.clock.now());
+        let mut pass = Pass::begin(self, source).await?;
+        let origin = self.origin(source, register);
+        let read = async |pass: &mut Pass| {
+            let mut rows = crate::source::open(&source.profile, &source.location).await?;
+            let mut count = 0;
+            while let Some(reading) = rows.next().await? {
+                let seen = match reading {
+                    Reading::Row(row) => origin.row(&row, reader.read(&row, today)),
+                    Reading::Skipped { place, reason } => origin.skipped(place, reason),
+                    Reading::Broken(issue) => origin.broken(issue),
+                };
+                pass.push(self, seen).await?;
+                count += 1;
+                progress(count);
+            }
+            Ok::<(), Halt>(())
+        };
+        let result = read(&mut pass).await;
+        pass.end(self, source, result).await
+    }
+
+    /// Maps every visit whose records changed and enters the new versions. Gives the number of entries made.
+    ///
+    /// # Errors
+    /// [`IngestError`] when the ledger fails or stored records cannot be read.
+    pub async fn map(&self, mapper: &Mapper<'_>, progress: &dyn Fn(u64)) -> Result<u64, IngestError> {
+        let mut entered = 0;
+        loop {
+            let stale = self.ledger.stale_visits(VISITS_AT_ONCE).await?;
+            if stale.is_empty() {
+                return Ok(entered);
+            }
+            let entries = stale.iter().map(|visit| mapper.entry(visit)).collect::<Result<Vec<_>, _>>()?;
+            entered += entries.len() as u64;
+            self.ledger.enter(entries).await?;
+            progress(entered);
+        }
+    }
+
+    fn reader(&self, source: &Source) -> Result<Reader, IngestError> {
+        Reader::new(Arc::clone(&source.profile), self.schemas)
+            .map_err(|error| IngestError::Reader { source_name: source.location.source.clone(), source: error })
+    }
+
+    fn origin<'a>(&'a self, source: &'a Source, register: &'a Register) -> Origin<'a> {
+        Origin { keys: self.keys, register, puskesmas: &source.puskesmas, kind: source.profile.kind }
+    }
+}
+
+/// One reading of one source, on its way into the ledger.
+struct Pass {
+    id: PassId,
+    waiting: Vec<RowSeen>,
+    tally: RowTally,
+}
+
+/// Why a pass stopped.
+enum Halt {
+    Source(SourceError),
+    Ledger(LedgerError),
+}
+
+impl From<SourceError> for Halt {
+    fn from(error: SourceError) -> Self {
+        Self::Source(error)
+    }
+}
+
+impl From<LedgerError> for Halt {
+    fn from(error: LedgerError) -> Self {
+        Self::Ledger(error)
+    }
+}
+
+impl Pass {
+    async fn begin(ingest: &Ingest<'_>, source: &Source) -> Result<Self, IngestError> {
+        let id = ingest.ledger.begin_pass(&source.location.source, &source.location.file()).await?;
+        Ok(Self { id, waiting: Vec::with_capacity(ROWS_AT_ONCE), tally: RowTally::default() })
+    }
+
+    async fn push(&mut self, ingest: &Ingest<'_>, seen: RowSeen) -> Result<(), LedgerError> {
+        self.waiting.push(seen);
+        if self.waiting.len() >= ROWS_AT_ONCE { self.flush(ingest).await } else { Ok(()) }
+    }
+
+    async fn flush(&mut self, ingest: &Ingest<'_>) -> Result<(), LedgerError> {
+        if !self.waiting.is_empty() {
+            let rows = std::mem::take(&mut self.waiting);
+            self.tally = ingest.ledger.see_rows(self.id, rows).await?;
+        }
+        Ok(())
+    }
+
+    async fn end(
+        mut self,
+        ingest: &Ingest<'_>,
+        source: &Source,
+        result: Result<(), Halt>,
+    ) -> Result<SourceOutcome, IngestError> {
+        let problem = match result {
+            Ok(()) => None,
+            Err(Halt::Ledger(error)) => return Err(error.into()),
+            Err(Halt::Source(error)) => {
+                let issue = error.issue(&source.location);
+                Some(Box::new(SourceProblem { error, issue }))
+            }
+        };
+        self.flush(ingest).await?;
+        let tally = ingest.ledger.finish_pass(self.id, problem.is_none()).await?;
+        let (source, file) = (source.location.source.clone(), source.location.file());
+        Ok(SourceOutcome { source, file, tally, problem })
+    }
+}
+
+/// A row of the register: kept in memory, counted as skipped, or an issue.
+fn posyandu_row(
+    reading: Reading,
+    reader: &Reader,
+    today: Date,
+    origin: &Origin<'_>,
+    register: &mut Register,
+) -> RowSeen {
+    let row = match reading {
+        Reading::Row(row) => row,
+        Reading::Skipped { place, reason } => return origin.skipped(place, reason),
+        Reading::Broken(issue) => return origin.broken(issue),
+    };
+    let mut outcome = reader.read(&row, today);
+    let place = row.place.clone();
+    if !outcome.is_held() {
+        for record in std::mem::take(&mut outcome.records) {
+            if let Err(issue) = register.add(record) {
+                outcome.issues.push(*issue);
+            }
+        }
+    }
+    match outcome.issues.iter().find(|issue| issue.is_error()) {
+        None => origin.skipped(place, SkipReason::Register),
+        Some(_) => origin.row(&row, outcome),
+    }
+}
+
+/// An issue for a source that is configured but cannot be used at all.
+#[must_use]
+pub fn source_issue(rule: &'static str, source: &str, file: &str) -> Issue {
+    let place = Place { source: source.to_owned(), file: file.to_owned(), ..Place::default() };
+    Issue::error(Code::NotFound, rule).at(place)
+}

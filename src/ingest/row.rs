@@ -118,13 +118,7 @@ impl Origin<'_> {
         seen
     }
 
-    fn row_key(
-        &self,
-        row: &Row,
-        visit: &str,
-        records: &[Record],
-        record_key: impl Fn(&Record) -> String,
-    ) -> [u8; 32] {
+    fn row_key(&self, row: &Row, visit: &str, records: &[Record], record_key: impl Fn(&Record) -> String) -> [u8; 32] {
         if self.kind == Kind::Sqlite {
             return self.keys.hash("row.key", &[&row.place.file, &row.place.row]);
         }

@@ -12,7 +12,8 @@ use crate::ledger::entry::{NewEntry, NewResource};
 use crate::ledger::row::{CurrentRecord, VisitRecords};
 use crate::mapping::set::MappingSet;
 use crate::mapping::visit::Visit;
-use crate::record::{Record, RecordError, Schemas, Value};
+use crate::record::schema::Schemas;
+use crate::record::{Record, RecordError, Value};
 use crate::redact::Personal;
 use crate::resource::envelope::{Envelope, Practitioner};
 use crate::resource::profile::Profiles;
@@ -121,12 +122,7 @@ impl Mapper<'_> {
     }
 
     /// The visit itself as a record, made from what was recorded.
-    fn head(
-        &self,
-        visit: &VisitRecords,
-        services: &[(&Record, [u8; 32])],
-        place: Place,
-    ) -> Result<Record, Vec<Issue>> {
+    fn head(&self, visit: &VisitRecords, services: &[(&Record, [u8; 32])], place: Place) -> Result<Record, Vec<Issue>> {
         let has = |dataset: &str| services.iter().any(|(record, _)| record.schema.dataset == dataset);
         let reason = match (has("kunjungan_balita"), has("imunisasi")) {
             (true, true) => "penimbangan_imunisasi",

@@ -77,13 +77,7 @@ impl ConceptMap {
         }
     }
 
-    fn take(
-        rows: &mut BTreeMap<String, Target>,
-        file: &str,
-        number: usize,
-        line: &Line,
-        problems: &mut Vec<Problem>,
-    ) {
+    fn take(rows: &mut BTreeMap<String, Target>, file: &str, number: usize, line: &Line, problems: &mut Vec<Problem>) {
         // Kept for people and for provenance; the lookup itself needs only the codes.
         let _ = (&line.source_system, &line.source_version, &line.target_version, &line.note);
         let mut wrong = |text: String, suggestion: Option<String>| {

@@ -323,9 +323,9 @@ pub fn compile_question(question: &Question, read: impl Fn(&str) -> Option<Value
     Ok(match question {
         Question::Present => Asked::Present,
         Question::Absent => Asked::Absent,
-        Question::In(values) => Asked::In(
-            values.iter().map(|text| read(text).ok_or_else(|| text.clone())).collect::<Result<_, _>>()?,
-        ),
+        Question::In(values) => {
+            Asked::In(values.iter().map(|text| read(text).ok_or_else(|| text.clone())).collect::<Result<_, _>>()?)
+        }
         Question::AtLeast(text) => Asked::AtLeast(decimal(text)?),
         Question::Below(text) => Asked::Below(decimal(text)?),
     })

@@ -97,10 +97,9 @@ impl MappingSet {
         let mut mappings = BTreeMap::new();
         for file in &written {
             let Some(own) = schemas.0.get(&file.dataset) else {
-                let mut problem = file.dataset_position.problem(
-                    &file.file,
-                    format!("there is no record schema for `{}`", file.dataset),
-                );
+                let mut problem = file
+                    .dataset_position
+                    .problem(&file.file, format!("there is no record schema for `{}`", file.dataset));
                 problem.suggestion = nearest(&file.dataset, schemas.0.keys().map(String::as_str));
                 problems.push(problem);
                 continue;

@@ -143,8 +143,7 @@ pub enum Question {
 }
 
 /// All instructions, for suggestions.
-const INSTRUCTIONS: [&str; 7] =
-    ["$field", "$optional", "$instant", "$identifier", "$reference", "$translate", "$when"];
+const INSTRUCTIONS: [&str; 7] = ["$field", "$optional", "$instant", "$identifier", "$reference", "$translate", "$when"];
 
 /// Reads a mapping file's shape.
 ///

@@ -188,9 +188,9 @@ impl Shared<'_, '_> {
                         .with("switch", switch)
                         .with("resource", &plan.name)
                         .at(place),
-                    None => Issue::error(Code::Exception, "mapping.reference_absent")
-                        .with("resource", &plan.name)
-                        .at(place),
+                    None => {
+                        Issue::error(Code::Exception, "mapping.reference_absent").with("resource", &plan.name).at(place)
+                    }
                 }
             }
         }

@@ -216,6 +216,7 @@ fn apart(text: &str) -> (String, Option<i64>, bool) {
 }
 
 #[cfg(test)]
+#[allow(clippy::panic)]
 mod tests {
     use super::*;
 

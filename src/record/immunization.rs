@@ -11,7 +11,7 @@ use super::Value;
 use super::antigen::{Antigens, VaccineRead};
 use super::date::months_between;
 use super::draft::{Draft, Scene};
-use super::visit::check_day;
+use super::visit::{Birth, check_age, check_day};
 use super::words::tidy;
 use crate::issue::{Code, Issue};
 
@@ -19,7 +19,13 @@ use crate::issue::{Code, Issue};
 pub type VisitDay = Option<(Date, Option<Arc<str>>)>;
 
 /// Fills the fields of `imunisasi`.
-pub fn read(draft: &mut Draft<'_>, birth: Option<Date>, visit: &VisitDay, antigens: &Antigens, scene: &mut Scene<'_>) {
+pub fn read(
+    draft: &mut Draft<'_>,
+    birth: Option<&Birth>,
+    visit: &VisitDay,
+    antigens: &Antigens,
+    scene: &mut Scene<'_>,
+) {
     for name in ["tanggal", "status", "pelapor", "nomor_batch", "kedaluwarsa", "petugas", "penyelenggara", "kode_kfa"] {
         draft.read(name, scene);
     }
@@ -68,24 +74,25 @@ fn given_or_not(draft: &mut Draft<'_>, antigens: &Antigens, scene: &Scene<'_>) {
 }
 
 /// A dose that a health worker or kader reports without a day was given at the visit; one that is only remembered
-/// or copied from a book needs its own day.
-fn day_of_dose(draft: &mut Draft<'_>, birth: Option<Date>, visit: &VisitDay, scene: &mut Scene<'_>) {
+/// or copied from a book needs its own day. The visit's day was checked with the visit.
+fn day_of_dose(draft: &mut Draft<'_>, birth: Option<&Birth>, visit: &VisitDay, scene: &mut Scene<'_>) {
     let from_memory = matches!(draft.record().text("pelapor"), Some("orang_tua" | "buku_kia"));
     let unwritten = draft.cell("tanggal", scene.row).is_none();
     match visit {
         Some((day, column)) if unwritten && !from_memory => {
             draft.set("tanggal", Value::Date(*day), column.as_ref());
-            if birth.is_some_and(|birth| *day < birth) {
-                draft.report(Issue::error(Code::Invariant, "immunization.before_birth"), "tanggal", scene);
-            }
         }
         _ => {
             check_day(draft, birth, scene, "immunization.before_birth");
+            // In a row that also describes a visit, the visit has judged the age already.
+            if let (None, Some(birth), Some(day)) = (visit, birth, draft.record().date("tanggal")) {
+                check_age(months_between(birth.date, day), birth, scene);
+            }
         }
     }
 }
 
-fn vaccine(draft: &mut Draft<'_>, birth: Option<Date>, antigens: &Antigens, scene: &mut Scene<'_>) {
+fn vaccine(draft: &mut Draft<'_>, birth: Option<&Birth>, antigens: &Antigens, scene: &mut Scene<'_>) {
     let Some(cell) = draft.cell("antigen", scene.row) else {
         return draft.report(Issue::error(Code::Required, "immunization.unknown_antigen"), "antigen", scene);
     };
@@ -103,7 +110,7 @@ fn vaccine(draft: &mut Draft<'_>, birth: Option<Date>, antigens: &Antigens, scen
     let written_dose = written.as_ref().and_then(|cell| dose_of(&cell.text));
     draft.set("vaksin_nama", Value::Text(name), Some(&cell.column));
     draft.set("antigen", Value::Text(antigen.clone()), Some(&cell.column));
-    let months = draft.record().date("tanggal").zip(birth).map(|(day, birth)| months_between(birth, day));
+    let months = draft.record().date("tanggal").zip(birth).map(|(day, birth)| months_between(birth.date, day));
     // The newborn dose is "dose 0" to the field and the first dose to everybody else.
     let birth_dose = antigen == "HB0" && written_dose == Some(0);
     let (dose, column) = match (named_dose, written_dose) {

@@ -122,6 +122,7 @@ fn as_date(text: &str) -> Option<String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::panic)]
 mod tests {
     use super::*;
 

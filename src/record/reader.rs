@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use super::antigen::{Antigens, AntigensError};
 use super::draft::{DatasetPlan, Draft, Scene};
 use super::schema::Schemas;
+use super::visit::Birth;
 use super::{Record, RowOutcome, Value, fingerprint, immunization, person, visit};
 use crate::issue::{Code, Issue};
 use crate::source::Row;
@@ -102,14 +103,15 @@ impl Reader {
                         return RowOutcome { records: Vec::new(), issues: scene.issues };
                     }
                     person::read(&mut draft, &mut scene);
-                    birth = draft.record().date("tanggal_lahir");
+                    let place = draft.place_of("tanggal_lahir");
+                    birth = draft.record().date("tanggal_lahir").map(|date| Birth { date, place });
                 }
                 "kunjungan_balita" => {
-                    visit::read(&mut draft, birth, &mut scene);
+                    visit::read(&mut draft, birth.as_ref(), &mut scene);
                     let column = draft.place_of("tanggal").column.map(Arc::from);
                     visit_day = draft.record().date("tanggal").map(|day| (day, column));
                 }
-                _ => immunization::read(&mut draft, birth, &visit_day, &self.antigens, &mut scene),
+                _ => immunization::read(&mut draft, birth.as_ref(), &visit_day, &self.antigens, &mut scene),
             }
             records.push(draft.finish());
         }

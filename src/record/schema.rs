@@ -286,6 +286,7 @@ impl Schemas {
 }
 
 #[cfg(test)]
+#[allow(clippy::panic)]
 mod tests {
     use super::*;
 

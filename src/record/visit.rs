@@ -10,7 +10,7 @@ use super::date::{FLOOR, months_between};
 use super::draft::{Draft, Scene};
 use super::measurement;
 use super::words::{fold, says_nothing, shown};
-use crate::issue::{Code, Issue};
+use crate::issue::{Code, Issue, Place};
 use crate::source::profile::Format;
 
 /// Age at which a child leaves the group, in months (posyandu records, section 2.1).
@@ -21,8 +21,25 @@ const STANDING_FROM_MONTH: i64 = 24;
 const BLUE_MONTHS: std::ops::RangeInclusive<i64> = 6..=11;
 const RED_MONTHS: std::ops::RangeInclusive<i64> = 12..=59;
 
+/// The birth date of the row's child and the cell it stands in.
+#[derive(Clone)]
+pub struct Birth {
+    /// The day.
+    pub date: Date,
+    /// Its cell.
+    pub place: Place,
+}
+
+/// Holds a child that has left the group; the birth date is the likelier mistake, so that cell is named.
+pub fn check_age(months: i64, birth: &Birth, scene: &mut Scene<'_>) {
+    if months >= AGE_MONTHS_END {
+        let issue = Issue::error(Code::BusinessRule, "visit.age_out_of_group").with("umur", months);
+        scene.issues.push(issue.on("sasaran.tanggal_lahir").at(birth.place.clone()));
+    }
+}
+
 /// Checks the day of a service against birth and today; `false` when the row must wait.
-pub fn check_day(draft: &Draft<'_>, birth: Option<Date>, scene: &mut Scene<'_>, before_birth: &'static str) -> bool {
+pub fn check_day(draft: &Draft<'_>, birth: Option<&Birth>, scene: &mut Scene<'_>, before_birth: &'static str) -> bool {
     let name = "tanggal";
     let Some(day) = draft.record().date(name) else {
         if draft.cell(name, scene.row).is_none() {
@@ -32,7 +49,7 @@ pub fn check_day(draft: &Draft<'_>, birth: Option<Date>, scene: &mut Scene<'_>, 
     };
     let issue = if day > scene.today {
         Issue::error(Code::Value, "date.future")
-    } else if birth.is_some_and(|birth| birth <= scene.today && day < birth) {
+    } else if birth.is_some_and(|birth| birth.date <= scene.today && day < birth.date) {
         Issue::error(Code::Invariant, before_birth)
     } else if day < FLOOR {
         Issue::error(Code::BusinessRule, "date.too_old").with("batas", FLOOR)
@@ -44,17 +61,14 @@ pub fn check_day(draft: &Draft<'_>, birth: Option<Date>, scene: &mut Scene<'_>, 
 }
 
 /// Fills the fields of `kunjungan_balita`.
-pub fn read(draft: &mut Draft<'_>, birth: Option<Date>, scene: &mut Scene<'_>) {
+pub fn read(draft: &mut Draft<'_>, birth: Option<&Birth>, scene: &mut Scene<'_>) {
     draft.read("tanggal", scene);
     let usable = check_day(draft, birth, scene, "date.before_birth");
     let day = draft.record().date("tanggal").filter(|_| usable);
-    let months = day.zip(birth).map(|(day, birth)| months_between(birth, day)).filter(|months| *months >= 0);
-    if let Some(months) = months {
+    let months = day.zip(birth).map(|(day, birth)| months_between(birth.date, day)).filter(|months| *months >= 0);
+    if let (Some(months), Some(birth)) = (months, birth) {
         draft.set("umur_bulan", Value::Integer(months), None);
-        if months >= AGE_MONTHS_END {
-            let issue = Issue::error(Code::BusinessRule, "visit.age_out_of_group").with("umur", months);
-            draft.report(issue, "tanggal", scene);
-        }
+        check_age(months, birth, scene);
         compare_age(draft, months, scene);
     }
     measurement::read(draft, months, scene);

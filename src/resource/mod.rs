@@ -4,8 +4,8 @@
 
 pub mod bundle;
 pub mod envelope;
-pub mod proof;
 pub mod profile;
+pub mod proof;
 pub mod structure;
 
 use std::collections::BTreeSet;

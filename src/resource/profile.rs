@@ -91,8 +91,8 @@ impl Profiles {
     pub fn parse<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, ProfileError> {
         let mut profiles = BTreeMap::new();
         for (file, text) in files {
-            let profile: Profile = serde_json::from_str(text)
-                .map_err(|source| ProfileError { file: file.to_owned(), source })?;
+            let profile: Profile =
+                serde_json::from_str(text).map_err(|source| ProfileError { file: file.to_owned(), source })?;
             profiles.insert(profile.resource_type.clone(), profile);
         }
         Ok(Self(profiles))

@@ -84,7 +84,9 @@ impl Proof<'_> {
         match run(&self.plan.operations, &with, &mut json) {
             Ok(()) => self.judge(&json, problems),
             Err(Gap::NotReported(_)) => {}
-            Err(gap) => self.tell(&self.plan.resource_type.clone(), format!("cannot be filled: {gap:?}"), None, problems),
+            Err(gap) => {
+                self.tell(&self.plan.resource_type.clone(), format!("cannot be filled: {gap:?}"), None, problems)
+            }
         }
         true
     }
@@ -96,7 +98,8 @@ impl Proof<'_> {
             self.tell(&kind, text, None, problems);
         }
         for fault in structure::check(&kind, json).err().unwrap_or_default() {
-            let name = fault.path.rsplit('.').next().unwrap_or_default().split('[').next().unwrap_or_default().to_owned();
+            let name =
+                fault.path.rsplit('.').next().unwrap_or_default().split('[').next().unwrap_or_default().to_owned();
             let (text, suggestion) = match &fault.kind {
                 FaultKind::Dropped => {
                     let near = nearest(&name, self.profiles.elements().filter(|element| *element != name));
@@ -139,7 +142,6 @@ impl Proof<'_> {
 /// The resource types that we send.
 const RESOURCE_TYPES: [&str; 6] =
     ["Encounter", "Condition", "Observation", "Procedure", "Immunization", "MedicationStatement"];
-
 
 /// Samples of a record for which a resource's `when` can hold.
 fn samples(schema: &Arc<Schema>, when: &[Check]) -> Vec<Record> {
@@ -192,9 +194,7 @@ fn of_number(kind: &Kind, number: Decimal) -> Value {
 }
 
 fn sample(schema: &Arc<Schema>, full: bool) -> Record {
-    let filled = |(index, field): (usize, &Field)| {
-        (full || field.required).then(|| plausible_at(&field.kind, index))
-    };
+    let filled = |(index, field): (usize, &Field)| (full || field.required).then(|| plausible_at(&field.kind, index));
     Record {
         values: schema.fields.iter().enumerate().map(filled).collect(),
         columns: vec![None; schema.fields.len()],

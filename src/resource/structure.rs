@@ -93,7 +93,9 @@ fn compare(path: &str, written: &Value, read: &Value, faults: &mut Vec<Fault>) {
 fn same(written: &Value, read: &Value) -> bool {
     match (written, read) {
         (Value::Number(one), Value::Number(other)) => decimal(one) == decimal(other),
-        (Value::String(one), Value::String(other)) => one == other || instant(one).is_some_and(|a| instant(other) == Some(a)),
+        (Value::String(one), Value::String(other)) => {
+            one == other || instant(one).is_some_and(|a| instant(other) == Some(a))
+        }
         _ => written == read,
     }
 }
@@ -125,7 +127,8 @@ mod tests {
 
     #[test]
     fn a_value_of_the_wrong_kind_is_a_fault_and_a_rewritten_instant_is_not() {
-        let wrong = r#"{"resourceType":"Observation","status":"final","code":{"text":"x"},"valueQuantity":{"value":"1"}}"#;
+        let wrong =
+            r#"{"resourceType":"Observation","status":"final","code":{"text":"x"},"valueQuantity":{"value":"1"}}"#;
         assert!(check("Observation", wrong).is_err());
         let fine = r#"{"resourceType":"Observation","status":"final","code":{"text":"x"},"issued":"2026-11-18T01:00:00+00:00","valueQuantity":{"value":10.50}}"#;
         assert_eq!(check("Observation", fine), Ok(()));

@@ -316,6 +316,7 @@ impl Profile {
 }
 
 #[cfg(test)]
+#[allow(clippy::panic)]
 mod tests {
     use super::*;
 

@@ -4,7 +4,8 @@
 mod ledger;
 mod ledger_intake;
 mod mapping;
+mod record;
 mod remote;
 mod simulator;
-mod simulator;
+mod source;
 mod state;

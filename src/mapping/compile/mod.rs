@@ -101,7 +101,6 @@ struct Known {
     words: BTreeMap<Slot, Vec<String>>,
 }
 
-
 struct Compiler<'a> {
     file: &'a MappingFile,
     scope: &'a Scope<'a>,

@@ -40,7 +40,10 @@ impl Compiler<'_> {
             Part::Reference(target) => self.reference(at, target, &mut leaf),
             Part::Translate(field, (map_at, map)) => {
                 if !path.ends_with(']') {
-                    self.problem(at, "`$translate` yields codings, so it must be an entry of a list (`- $translate: …`)");
+                    self.problem(
+                        at,
+                        "`$translate` yields codings, so it must be an entry of a list (`- $translate: …`)",
+                    );
                 }
                 Piece::sure(self.translate(at, field, *map_at, map, known, &mut leaf))
             }
@@ -108,9 +111,12 @@ impl Compiler<'_> {
             Some(pointer) => Piece::sure(vec![Operation::Reference(pointer)]),
             None => {
                 let own = self.file.resources.iter().map(|resource| resource.name.as_str());
-                let names = own
-                    .chain(self.scope.visit_resources.iter().map(String::as_str))
-                    .chain(["patient", "practitioner", "puskesmas", "location"]);
+                let names = own.chain(self.scope.visit_resources.iter().map(String::as_str)).chain([
+                    "patient",
+                    "practitioner",
+                    "puskesmas",
+                    "location",
+                ]);
                 let suggestion = nearest(target, names);
                 self.suggest(at, format!("no resource of the visit is called `{target}`"), suggestion);
                 Piece::sure(Vec::new())
