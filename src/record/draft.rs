@@ -2,6 +2,7 @@
 //!
 //! It must not know what a dataset means; it reads single cells by the format their profile declares.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::civil::Date;
@@ -10,7 +11,7 @@ use rust_decimal::Decimal;
 use super::date::{self, DateRead};
 use super::nik::{self, NikRead};
 use super::schema::{Field, Schema};
-use super::words::{code_of, is_baby_of, phone, says_nothing, shown, tidy};
+use super::words::{by_word, fold, is_baby_of, phone, says_nothing, shown, tidy};
 use super::{Record, Value, number};
 use crate::issue::{Code, Issue, Place};
 use crate::redact::mask;
@@ -33,6 +34,7 @@ pub struct DatasetPlan {
 struct CellPlan {
     column: String,
     spec: FieldSpec,
+    codes: HashMap<String, String>,
 }
 
 impl DatasetPlan {
@@ -47,6 +49,7 @@ impl DatasetPlan {
         let cells = schema.fields.iter().map(|field| {
             specs.get(&field.name).map(|spec| CellPlan {
                 column: plain_header(spec.columns.first().map_or("", String::as_str)),
+                codes: by_word(&spec.words),
                 spec: spec.clone(),
             })
         });
@@ -195,12 +198,12 @@ impl<'a> Draft<'a> {
         cell: &Written,
         scene: &mut Scene<'_>,
     ) -> Option<Value> {
-        let found = code_of(&spec.words, &cell.text);
+        let found = self.cell_plan(name).and_then(|plan| plan.codes.get(&fold(&cell.text)));
         if let Some(code) = found {
             return Some(if spec.format == Format::Flag {
                 Value::Boolean(code == "true")
             } else {
-                Value::Text(code.to_owned())
+                Value::Text(code.clone())
             });
         }
         let issue = match name {

@@ -2,7 +2,7 @@
 //!
 //! It must not know any dataset. A word that is not listed has no meaning here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::redact::mask;
 
@@ -37,16 +37,12 @@ pub fn fold(text: &str) -> String {
     text.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// The code whose words contain the text, compared by [`fold`]; a code also stands for itself.
+/// Folded word → code, for each word of each code; a code also stands for itself.
 #[must_use]
-pub fn code_of<'a>(words: &'a BTreeMap<String, Vec<String>>, text: &str) -> Option<&'a str> {
-    let wanted = fold(text);
-    if wanted.is_empty() {
-        return None;
-    }
-    let found =
-        words.iter().find(|(code, words)| fold(code) == wanted || words.iter().any(|word| fold(word) == wanted));
-    found.map(|(code, _)| code.as_str())
+pub fn by_word(words: &BTreeMap<String, Vec<String>>) -> HashMap<String, String> {
+    let each =
+        words.iter().flat_map(|(code, words)| words.iter().chain([code]).map(move |word| (fold(word), code.clone())));
+    each.filter(|(word, _)| !word.is_empty()).collect()
 }
 
 /// Whether a phrase occurs in the text as whole words, without regard to case and marks.
@@ -103,8 +99,9 @@ mod tests {
     #[test]
     fn words_are_found_in_any_spelling() {
         let words = BTreeMap::from([("L".to_owned(), vec!["Laki-laki".to_owned()])]);
-        assert_eq!(code_of(&words, "LAKI LAKI"), Some("L"));
-        assert_eq!(code_of(&words, "laki"), None);
+        let codes = by_word(&words);
+        assert_eq!(codes.get(&fold("LAKI LAKI")).map(String::as_str), Some("L"));
+        assert_eq!(codes.get(&fold("laki")), None);
         assert!(mentions("Vaksin: DITOLAK (ibu)", "ditolak"));
         assert!(!mentions("tundanya", "tunda"));
     }

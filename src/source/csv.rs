@@ -225,6 +225,10 @@ fn encoding_name(encoding: Encoding) -> &'static str {
 
 /// Cuts one row into cells, with the quoting rules of spreadsheets.
 fn cut(text: &str, delimiter: u8) -> Vec<String> {
+    // Most rows have no quotation mark; setting up the quoting rules costs more than cutting.
+    if !text.contains('"') {
+        return text.split(char::from(delimiter)).map(str::to_owned).collect();
+    }
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)

@@ -83,6 +83,18 @@ pub enum SkipReason {
     Register,
 }
 
+impl SkipReason {
+    /// The word it is counted under.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::Footer => "footer",
+            Self::Register => "register",
+        }
+    }
+}
+
 /// What one row of a source is.
 #[derive(Clone, Debug)]
 pub enum Reading {

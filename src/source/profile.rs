@@ -130,6 +130,18 @@ pub struct FieldSpec {
     pub part: Option<usize>,
 }
 
+impl FieldSpec {
+    /// A word that is listed under two codes: the profile must choose, not the order of its lines.
+    fn ambiguous_word(&self) -> Option<&str> {
+        let mut codes: BTreeMap<String, &str> = BTreeMap::new();
+        let listed = self.words.iter().flat_map(|(code, words)| words.iter().map(move |word| (code, word)));
+        listed.into_iter().find_map(|(code, word)| {
+            let known = codes.entry(plain_header(word)).or_insert(code);
+            (*known != code).then_some(word.as_str())
+        })
+    }
+}
+
 /// The fields of one dataset.
 pub type FieldSpecs = BTreeMap<String, FieldSpec>;
 
@@ -303,6 +315,9 @@ impl Profile {
                 if spec.part.is_some() == spec.split.is_empty() {
                     return Some(format!("table `{name}`: {dataset}.{field}: `part` and `split` go together"));
                 }
+                if let Some(word) = spec.ambiguous_word() {
+                    return Some(format!("table `{name}`: {dataset}.{field}: `{word}` stands for two codes"));
+                }
                 for alias in &spec.columns {
                     let known = seen.entry(plain_header(alias)).or_insert(first);
                     if known != first {
@@ -316,7 +331,7 @@ impl Profile {
 }
 
 #[cfg(test)]
-#[allow(clippy::panic)]
+#[allow(clippy::panic, clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -335,5 +350,12 @@ mod tests {
         let error = Profile::parse("a.yaml", text).err().map(|error| error.to_string()).unwrap_or_default();
         assert!(error.starts_with("a.yaml:6:"), "{error}");
         assert!(error.contains("colour"), "{error}");
+    }
+
+    #[test]
+    fn a_word_with_two_meanings_is_refused() {
+        let (file, text) = BUILT_IN[3];
+        let error = Profile::parse(file, &text.replace("WITA: [WITA,", "WITA: [wib,")).map(|_| ()).unwrap_err();
+        assert!(error.to_string().contains("stands for two codes"), "{error}");
     }
 }

@@ -226,6 +226,9 @@ fn day_rules() {
             ),
         ],
     );
+    let old = register(&[("Tanggal Lahir", "05-11-2020")]);
+    let held = old.issues.iter().find(|issue| issue.rule == "visit.age_out_of_group").unwrap();
+    assert_eq!(held.place.as_ref().unwrap().column.as_deref(), Some("Tanggal Lahir"));
     check(eppgbm, &[(&[("Usia Saat Ukur", "1 Tahun - 2 Bulan")], &[("age.mismatch", INFORMATION)])]);
 }
 

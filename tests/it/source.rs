@@ -8,6 +8,7 @@ use posyandu_gateway::source::problem::SourceError;
 use posyandu_gateway::source::profile::{BUILT_IN, Profile};
 use posyandu_gateway::source::{self, Location, Reading, Row};
 use posyandu_gateway::words::{self, Language};
+use proptest::prelude::*;
 use sqlx::{ConnectOptions, Connection, Executor};
 
 const EPPGBM_HEADER: &str = "No;NIK;Nama;JK;Tgl Lahir;BB Lahir;TB Lahir;Nama Ortu;Prov;Kab/Kota;Kec;Pukesmas;Desa/Kel;Posyandu;RT;RW;Alamat;Usia Saat Ukur;Tanggal Pengukuran;Berat;Tinggi;Cara Ukur;LiLA;BB/U;ZS BB/U;TB/U;ZS TB/U;BB/TB;ZS BB/TB;Naik Berat Badan;Jml Vit A;KPSP;KIA;Detail";
@@ -280,5 +281,41 @@ async fn a_table_or_column_that_went_missing_is_named() {
         let issue = error.issue(&location(&path));
         assert_eq!(&*issue.rule, "file.query");
         assert!(argument(&issue, "sebab").contains(reason), "{issue:?}");
+    }
+}
+
+fn quoted(cell: &str) -> String {
+    format!("\"{}\"", cell.replace('"', "\"\""))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn every_line_of_any_bytes_is_accounted_for(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let bytes = [POSYANDU_HEADER.as_bytes(), b"\n", bytes.as_slice()].concat();
+        match runtime.block_on(read("posyandu_register.yaml", &bytes)) {
+            Ok(readings) => {
+                let rows: Vec<u64> = summary(&readings).iter().map(|row| row.rsplit(' ').next().unwrap().parse().unwrap()).collect();
+                prop_assert!(rows.windows(2).all(|pair| pair[0] < pair[1]));
+            }
+            Err(error) => {
+                let refused_for_its_encoding = matches!(error, SourceError::Encoding { .. });
+                prop_assert!(refused_for_its_encoding);
+            }
+        }
+    }
+
+    #[test]
+    fn cells_arrive_as_they_were_written(cells in proptest::collection::vec("[a-z\",;'\n]{1,12}", 16)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let written: Vec<String> = cells.iter().map(|cell| quoted(cell)).collect();
+        let text = format!("{POSYANDU_HEADER}\n{}\n", written.join(","));
+        let readings = runtime.block_on(read("posyandu_register.yaml", text.as_bytes())).unwrap();
+        let breaks: usize = cells.iter().map(|cell| cell.matches('\n').count()).sum();
+        prop_assume!(breaks <= 20 && cells.iter().any(|cell| !cell.trim().is_empty()));
+        let raw: Vec<String> = first_row(&readings).cells.iter().map(|cell| cell.raw.clone()).collect();
+        prop_assert_eq!(raw, cells);
     }
 }
