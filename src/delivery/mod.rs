@@ -1,3 +1,265 @@
-//! Empties the ledger: what is sent again, and when.
+//! Empties the ledger: claims visits, looks people up, sends, and writes down what came of it.
+//!
+//! The intent is durable before the first byte leaves, the answer before it is counted. It never asks about unknown
+//! outcomes (that is reconciliation) and never sends what is not in the ledger.
 
+pub mod identity;
+pub mod outcome;
 pub mod retry;
+pub mod send;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use crate::clock::Clock;
+use crate::ledger::entry::Claimed;
+use crate::ledger::state::{Event, State};
+use crate::ledger::{Ledger, LedgerError};
+use crate::redact::Personal;
+use crate::remote::Remote;
+use crate::remote::token::Token;
+use crate::seal::Keys;
+use retry::Policy;
+
+/// Visits claimed at once for each request that may be in flight: enough that the ledger commits in groups.
+const CLAIMED_PER_SLOT: u32 = 2;
+/// As many refusals in a row for the same reason stop the lane: then the mapping or the platform changed, not the
+/// records (faults.md, design rule 5).
+pub const REFUSALS_ALIKE_MAX: u32 = 20;
+
+/// One puskesmas' way to SATUSEHAT.
+#[derive(Clone)]
+pub struct Lane {
+    /// Name of the puskesmas.
+    pub name: String,
+    /// The client under its credentials.
+    pub remote: Remote,
+    /// Client id, under which the token is remembered.
+    pub client_id: String,
+    /// Requests in flight.
+    pub concurrency: u32,
+}
+
+/// What can go wrong with delivery itself; answers of the server are values.
+#[derive(Debug, thiserror::Error)]
+pub enum DeliveryError {
+    /// The ledger failed: nothing more is sent.
+    #[error("the ledger could not be used for delivery")]
+    Ledger(#[from] LedgerError),
+    /// A stored envelope or bundle cannot be read.
+    #[error("a stored visit cannot be read")]
+    Stored(#[source] serde_json::Error),
+    /// A stored bundle cannot be taken apart.
+    #[error("a stored visit cannot be taken apart")]
+    Bundle(#[from] crate::resource::bundle::BundleError),
+    /// A sending task ended unexpectedly.
+    #[error("a sending task ended unexpectedly")]
+    Task(#[source] tokio::task::JoinError),
+}
+
+/// What was done in one run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Accepted by the server.
+    pub delivered: u64,
+    /// Refused by the server.
+    pub refused: u64,
+    /// Waiting for a patient or another resource.
+    pub blocked: u64,
+    /// Put off because the server could not or would not work.
+    pub deferred: u64,
+    /// Outcome unknown: to be looked up.
+    pub unknown: u64,
+}
+
+/// Why a lane sends no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Access or configuration is wrong; the answer's words, masked.
+    Configuration(String),
+    /// Too many refusals in a row for the same reason.
+    MassRefusal(String),
+    /// The server is in trouble; trying on would only burn calls.
+    Trouble(String),
+}
+
+/// How one lane's run ended.
+#[derive(Clone, Debug, Default)]
+pub struct LaneEnd {
+    /// Name of the puskesmas.
+    pub name: String,
+    /// What was done.
+    pub tally: Tally,
+    /// Why it stopped early; `None` when nothing more was due.
+    pub stop: Option<Stop>,
+}
+
+/// Sends what is due.
+#[derive(Clone)]
+pub struct Delivery {
+    /// The ledger.
+    pub ledger: Arc<Ledger>,
+    /// Keys of the keyed hashes.
+    pub keys: Arc<Keys>,
+    /// The time.
+    pub clock: Clock,
+    /// When to try again.
+    pub policy: Policy,
+    /// Wait before an unknown outcome is first looked up.
+    pub first_look: Duration,
+    /// Set from outside to stop taking new work.
+    pub halt: Arc<AtomicBool>,
+    /// Visits finished so far, for progress.
+    pub finished: Arc<AtomicU64>,
+}
+
+/// What the tasks of a lane share.
+struct Shared {
+    delivery: Delivery,
+    lane: Lane,
+    stop: std::sync::Mutex<Option<Stop>>,
+    refusals_alike: AtomicU32,
+    last_refusal: std::sync::Mutex<String>,
+    troubles: AtomicU32,
+    /// Health workers found in this run, so that many visits of one posyandu ask once.
+    practitioners: tokio::sync::Mutex<HashMap<String, String>>,
+}
+
+/// As many exchanges in a row that say "the server is in trouble" stop the lane for this run.
+const TROUBLES_MAX: u32 = 10;
+
+impl Delivery {
+    /// Sends everything of a lane that is due, until nothing more is, or the lane must stop.
+    ///
+    /// # Errors
+    /// [`DeliveryError`] when the ledger fails.
+    pub async fn drain(&self, lane: &Lane) -> Result<LaneEnd, DeliveryError> {
+        self.recall_token(lane).await?;
+        let shared = Arc::new(Shared {
+            delivery: self.clone(),
+            lane: lane.clone(),
+            stop: std::sync::Mutex::new(None),
+            refusals_alike: AtomicU32::new(0),
+            last_refusal: std::sync::Mutex::new(String::new()),
+            troubles: AtomicU32::new(0),
+            practitioners: tokio::sync::Mutex::new(HashMap::new()),
+        });
+        let mut end = LaneEnd { name: lane.name.clone(), ..LaneEnd::default() };
+        let mut running: JoinSet<Result<State, DeliveryError>> = JoinSet::new();
+        let slots = lane.concurrency.max(1) * CLAIMED_PER_SLOT;
+        let mut dry = false;
+        loop {
+            let busy = u32::try_from(running.len()).unwrap_or(u32::MAX);
+            if !dry && busy <= slots / 2 && shared.goes_on() {
+                let claimed = self.ledger.claim(&lane.name, slots - busy).await?;
+                dry = claimed.is_empty();
+                for claim in claimed {
+                    let shared = Arc::clone(&shared);
+                    running.spawn(async move { shared.one(claim).await });
+                }
+            }
+            match running.join_next().await {
+                Some(done) => {
+                    count(&mut end.tally, done.map_err(DeliveryError::Task)??);
+                    self.finished.fetch_add(1, Ordering::Relaxed);
+                }
+                None if dry || !shared.goes_on() => break,
+                None => {}
+            }
+        }
+        self.keep_token(lane).await?;
+        end.stop = shared.stopped();
+        Ok(end)
+    }
+
+    async fn recall_token(&self, lane: &Lane) -> Result<(), DeliveryError> {
+        if lane.remote.current_token().is_none()
+            && let Some((text, expires)) = self.ledger.token(&lane.client_id).await?
+        {
+            lane.remote.restore_token(Token::new(text, expires, self.clock.now()));
+        }
+        Ok(())
+    }
+
+    async fn keep_token(&self, lane: &Lane) -> Result<(), DeliveryError> {
+        match lane.remote.current_token() {
+            Some(token) => self.ledger.put_token(&lane.client_id, token.text(), token.expires()).await?,
+            None => self.ledger.forget_token(&lane.client_id).await?,
+        }
+        Ok(())
+    }
+}
+
+impl Shared {
+    fn goes_on(&self) -> bool {
+        !self.delivery.halt.load(Ordering::Relaxed) && self.stopped().is_none()
+    }
+
+    fn stopped(&self) -> Option<Stop> {
+        self.stop.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    fn stop(&self, why: Stop) {
+        let mut stop = self.stop.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        stop.get_or_insert(why);
+    }
+
+    /// Sends one claimed visit, or gives it back when the lane has stopped meanwhile.
+    async fn one(&self, claimed: Claimed) -> Result<State, DeliveryError> {
+        if !self.goes_on() {
+            let due = self.delivery.clock.now();
+            let ledger = &self.delivery.ledger;
+            return Ok(ledger.release(claimed.entry.entry_id, &claimed.lease, Event::Released { due }).await?);
+        }
+        send::visit(self, claimed).await
+    }
+
+    /// Counts refusals alike; the same reason over and over is not the records' fault.
+    fn note_refusal(&self, reason: &str) {
+        let mut last = self.last_refusal.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if *last == reason {
+            if self.refusals_alike.fetch_add(1, Ordering::Relaxed) + 1 >= REFUSALS_ALIKE_MAX {
+                self.stop(Stop::MassRefusal(reason.to_owned()));
+            }
+        } else {
+            reason.clone_into(&mut last);
+            self.refusals_alike.store(1, Ordering::Relaxed);
+        }
+    }
+
+    fn note_acceptance(&self) {
+        self.refusals_alike.store(0, Ordering::Relaxed);
+        self.troubles.store(0, Ordering::Relaxed);
+    }
+
+    fn note_trouble(&self, words: &str) {
+        if self.troubles.fetch_add(1, Ordering::Relaxed) + 1 >= TROUBLES_MAX {
+            self.stop(Stop::Trouble(words.to_owned()));
+        }
+    }
+}
+
+fn count(tally: &mut Tally, state: State) {
+    match state {
+        State::Delivered => tally.delivered += 1,
+        State::Refused | State::Exhausted => tally.refused += 1,
+        State::Blocked => tally.blocked += 1,
+        State::Unknown => tally.unknown += 1,
+        _ => tally.deferred += 1,
+    }
+}
+
+/// A lane for tests and benches: everything but the name comes from the client's own options.
+#[must_use]
+pub fn lane(name: &str, remote: Remote, client_id: &str, concurrency: u32) -> Lane {
+    Lane { name: name.to_owned(), remote, client_id: client_id.to_owned(), concurrency }
+}
+
+/// The person's data of a claimed entry, opened.
+fn envelope(person: &Personal<String>) -> Result<crate::resource::envelope::Envelope, DeliveryError> {
+    serde_json::from_str(person.reveal()).map_err(DeliveryError::Stored)
+}

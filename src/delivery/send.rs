@@ -1,0 +1,199 @@
+//! One visit on the wire: people, begun row, request, ended row.
+//!
+//! A new visit is one transaction Bundle. A visit that was delivered before is sent as single creates and updates of
+//! what changed. Nothing is sent twice from here: what has no clear answer becomes unknown.
+
+use sha2::{Digest, Sha256};
+
+use super::identity::{Found, Identities};
+use super::outcome::{consequence, end};
+use super::{DeliveryError, Shared, Stop, envelope};
+use crate::ledger::LedgerError;
+use crate::ledger::attempt::AttemptId;
+use crate::ledger::entry::{Claimed, OpenEntry};
+use crate::ledger::state::{Event, State};
+use crate::remote::answer::{Accepted, Answer, Class};
+use crate::resource::bundle::{entries, fill, resolve};
+use crate::resource::envelope::{Envelope, Practitioner};
+
+/// Sends one claimed visit.
+pub(super) async fn visit(shared: &Shared, claimed: Claimed) -> Result<State, DeliveryError> {
+    let Claimed { lease, entry, .. } = claimed;
+    let delivery = &shared.delivery;
+    let envelope = envelope(&entry.person)?;
+    let identities = Identities { ledger: &delivery.ledger, keys: &delivery.keys, clock: &delivery.clock };
+    let practitioner = practitioner(shared, &identities, &envelope).await?;
+    let Found::Id(practitioner) = practitioner else { return not_found(shared, &entry, &lease, practitioner).await };
+    let patient = identities.patient(&shared.lane, &envelope).await?;
+    let Found::Id(patient) = patient else { return not_found(shared, &entry, &lease, patient).await };
+    let bundle = fill(entry.bundle.reveal(), &patient, &practitioner);
+    let hash = Sha256::digest(bundle.as_bytes()).into();
+    let attempt = match delivery.ledger.begin_attempt(entry.entry_id, &lease, hash).await {
+        Ok(attempt) => attempt,
+        // The lease went to somebody else while people were looked up: it is theirs now.
+        Err(LedgerError::LostLease(_)) => return Ok(State::Pending),
+        Err(error) => return Err(error.into()),
+    };
+    let answer = if entry.resources.iter().any(|resource| resource.server_id.is_some()) {
+        changes(shared, &entry, &bundle).await?
+    } else {
+        shared.lane.remote.transaction(bundle).await
+    };
+    finish(shared, &entry, &envelope, attempt, &lease, &answer).await
+}
+
+/// The health worker in charge. One task asks, the others wait for its answer.
+async fn practitioner(
+    shared: &Shared,
+    identities: &Identities<'_>,
+    envelope: &Envelope,
+) -> Result<Found, DeliveryError> {
+    let name = match &envelope.practitioner {
+        Practitioner::Known(id) => return Ok(Found::Id(id.clone())),
+        Practitioner::ByNik(nik) => nik.clone(),
+    };
+    let mut known = shared.practitioners.lock().await;
+    if let Some(id) = known.get(&name) {
+        return Ok(Found::Id(id.clone()));
+    }
+    let found = identities.practitioner(&shared.lane, envelope).await?;
+    if let Found::Id(id) = &found {
+        known.insert(name, id.clone());
+    }
+    Ok(found)
+}
+
+async fn finish(
+    shared: &Shared,
+    entry: &OpenEntry,
+    envelope: &Envelope,
+    attempt: AttemptId,
+    lease: &crate::ledger::entry::Lease,
+    answer: &Answer,
+) -> Result<State, DeliveryError> {
+    let delivery = &shared.delivery;
+    let now = delivery.clock.now();
+    let what = consequence(answer, entry, &delivery.policy, delivery.first_look, now);
+    match &what.event {
+        Event::Accepted => shared.note_acceptance(),
+        Event::RefusedContent => shared.note_refusal(&refusal_reason(answer)),
+        _ if answer.server_in_trouble() => shared.note_trouble(&answer.excerpt),
+        _ => {}
+    }
+    if what.stops_lane {
+        shared.stop(Stop::Configuration(answer.excerpt.clone()));
+    }
+    let ended = delivery.ledger.end_attempt(attempt, lease, what.event, end(answer, envelope)).await;
+    match ended {
+        Ok(state) => Ok(state),
+        // The answer came after the lease had run out: the ledger already calls the outcome unknown.
+        Err(LedgerError::LostLease(_)) => Ok(State::Unknown),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What makes two refusals alike: the same rules, or the same words.
+fn refusal_reason(answer: &Answer) -> String {
+    if answer.rules.is_empty() { answer.excerpt.clone() } else { format!("rules {:?}", answer.rules) }
+}
+
+/// Gives the claim back: the person is not known, or could not be asked for.
+async fn not_found(
+    shared: &Shared,
+    entry: &OpenEntry,
+    lease: &crate::ledger::entry::Lease,
+    found: Found,
+) -> Result<State, DeliveryError> {
+    let delivery = &shared.delivery;
+    let now = delivery.clock.now();
+    let event = match found {
+        Found::Missing(on) => {
+            let answer = Answer::of(Class::Dependency, String::new());
+            match consequence(&answer, entry, &delivery.policy, delivery.first_look, now).event {
+                Event::DependencyMissing { due, .. } => Event::DependencyMissing { on: on.to_owned(), due },
+                other => other,
+            }
+        }
+        Found::Failed(answer) => {
+            if answer.server_in_trouble() {
+                shared.note_trouble(&answer.excerpt);
+            }
+            // A look-up changes nothing at the server, so whatever came of it the visit simply waits.
+            let what = consequence(&answer, entry, &delivery.policy, delivery.first_look, now);
+            if what.stops_lane || matches!(answer.class, Class::Content) {
+                shared.stop(Stop::Configuration(answer.excerpt.clone()));
+            }
+            let due = what.event.due().unwrap_or(now);
+            Event::Released { due }
+        }
+        Found::Id(_) => Event::Released { due: now },
+    };
+    match delivery.ledger.release(entry.entry_id, lease, event).await {
+        Ok(state) => Ok(state),
+        Err(LedgerError::LostLease(_)) => Ok(State::Pending),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Sends what changed of a visit that the server holds already: new resources first, so that updates can refer to
+/// them. Any answer but "accepted" ends it; then the outcome of the whole is looked up.
+async fn changes(shared: &Shared, entry: &OpenEntry, bundle: &str) -> Result<Answer, DeliveryError> {
+    let bodies = entries(bundle)?;
+    let mut known: Vec<(String, String)> = Vec::new();
+    let mut accepted: Vec<Accepted> = Vec::new();
+    for resource in &entry.resources {
+        if let Some(id) = &resource.server_id {
+            known.push((resource.full_url.clone(), format!("{}/{id}", resource.resource_type)));
+        }
+    }
+    for create in [true, false] {
+        for (position, resource) in entry.resources.iter().enumerate() {
+            if resource.server_id.is_none() != create {
+                continue;
+            }
+            let body = bodies.get(position).map(|(_, json)| resolve(json, &known)).unwrap_or_default();
+            let answer = match &resource.server_id {
+                Some(id) if resource.unchanged => {
+                    accepted.push(Accepted {
+                        position,
+                        resource_type: resource.resource_type.clone(),
+                        id: id.clone(),
+                        version: resource.server_version.clone(),
+                    });
+                    continue;
+                }
+                Some(id) => shared.lane.remote.update(&resource.resource_type, id, with_id(&body, id)).await,
+                None => shared.lane.remote.create(&resource.resource_type, body).await,
+            };
+            if answer.class != Class::Accepted {
+                return Ok(partly(answer, &accepted, entry));
+            }
+            for mut one in answer.accepted {
+                one.position = position;
+                if create {
+                    known.push((resource.full_url.clone(), format!("{}/{}", one.resource_type, one.id)));
+                }
+                accepted.push(one);
+            }
+        }
+    }
+    accepted.sort_by_key(|one| one.position);
+    let mut answer = Answer::of(Class::Accepted, String::new());
+    answer.accepted = accepted;
+    Ok(answer)
+}
+
+/// When a part was written and the next was not, the whole is unknown; when nothing was, the answer stands.
+fn partly(answer: Answer, accepted: &[Accepted], entry: &OpenEntry) -> Answer {
+    let unchanged = entry.resources.iter().filter(|resource| resource.unchanged).count();
+    let nothing_written = accepted.len() <= unchanged;
+    let harmless = nothing_written || matches!(answer.class, Class::Content | Class::Configuration);
+    if harmless { answer } else { Answer { class: Class::Unknown, ..answer } }
+}
+
+fn with_id(body: &str, id: &str) -> String {
+    match body.strip_prefix('{') {
+        Some(rest) => format!("{{\"id\":\"{id}\",{rest}"),
+        None => body.to_owned(),
+    }
+}
