@@ -34,4 +34,6 @@ pub mod simulator;
 
 pub mod config;
 
+pub mod daemon;
+
 pub mod cli;

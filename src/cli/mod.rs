@@ -1,1 +1,153 @@
-//! To be written.
+//! The command line: arguments as written, commands as meant, errors printed once as a chain.
+//!
+//! The only place that prints. What a command does stands in the modules above; here it is only asked for.
+
+pub mod check;
+pub mod demo;
+pub mod doctor;
+pub mod exit;
+pub mod init;
+pub mod installation;
+pub mod mapping;
+pub mod print;
+pub mod reconcile;
+pub mod report;
+pub mod run;
+pub mod simulate;
+pub mod status;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::words::Language;
+use exit::Exit;
+
+/// Carries the day's posyandu records to SATUSEHAT, effectively once, and proves it by reconciliation.
+#[derive(Debug, Parser)]
+#[command(name = "posyandu-gateway", version, about, after_help = EXAMPLES, max_term_width = 100)]
+struct Arguments {
+    /// Configuration file
+    #[arg(long, global = true, value_name = "FILE", default_value = "posyandu-gateway.toml")]
+    config: PathBuf,
+    /// Folder of ledger and keys, instead of the configured one
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Language of issues and reports, instead of the configured one
+    #[arg(long, global = true, value_name = "LANG")]
+    lang: Option<Lang>,
+    /// Write log events as JSON lines to standard error
+    #[arg(long, global = true)]
+    log_json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  posyandu-gateway demo                      a city's day, from files to a reconciliation report
+  posyandu-gateway init                      write a commented configuration, keys and an empty ledger
+  posyandu-gateway check                     read, validate and map everything; change nothing, call nobody
+  posyandu-gateway run --once                read what is new, send it, look up what is unknown, end
+  posyandu-gateway report --date 2026-11-18  the day's reconciliation report
+
+Exit codes: 0 fine; 1 records need attention; 2 usage or configuration; 3 the other side (server, database,
+disk) failed; 4 another instance holds the ledger.";
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Lang {
+    Id,
+    En,
+}
+
+/// How a command writes its result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object on standard output.
+    Json,
+    /// The work list as CSV.
+    Csv,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// A sample city's day on this machine: simulator, files, delivery, read-back and report
+    Demo(demo::Demo),
+    /// Write a commented configuration, keys and an empty ledger
+    Init(init::Init),
+    /// Dry run: read, validate and map; change nothing and call nobody
+    Check(check::Check),
+    /// Read what is new, send it and look up what is unknown
+    Run(run::Run),
+    /// Read delivered visits back from the server and compare
+    Reconcile(reconcile::Reconcile),
+    /// The reconciliation report of a day or month
+    Report(report::Report),
+    /// How many visits stand where
+    Status(status::Status),
+    /// The mapping files: list them, or run their tests
+    Mapping(mapping::Mapping),
+    /// A stand-in for SATUSEHAT on this machine
+    Simulate(simulate::Simulate),
+    /// Check configuration, keys, ledger, sources, clock and reachability
+    Doctor(doctor::Doctor),
+}
+
+/// What every command needs to know of the command line.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// Configuration file.
+    pub config: PathBuf,
+    /// Data folder given on the command line.
+    pub data_dir: Option<PathBuf>,
+    /// Language given on the command line.
+    pub language: Option<Language>,
+}
+
+/// Runs the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    print::start_log(arguments.log_json);
+    let context = Context {
+        config: arguments.config,
+        data_dir: arguments.data_dir,
+        language: arguments.lang.map(|lang| match lang {
+            Lang::Id => Language::Indonesian,
+            Lang::En => Language::English,
+        }),
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            print::error(&anyhow::Error::new(error).context("cannot start"));
+            return Exit::OtherSide.into();
+        }
+    };
+    match runtime.block_on(command(arguments.command, &context)) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            print::error(&error);
+            exit::of(&error).into()
+        }
+    }
+}
+
+async fn command(command: Command, context: &Context) -> anyhow::Result<Exit> {
+    match command {
+        Command::Demo(demo) => Box::pin(demo.run(context)).await,
+        Command::Init(init) => init.run(context).await,
+        Command::Check(check) => Box::pin(check.run(context)).await,
+        Command::Run(run) => Box::pin(run.run(context)).await,
+        Command::Reconcile(reconcile) => Box::pin(reconcile.run(context)).await,
+        Command::Report(report) => report.run(context).await,
+        Command::Status(status) => status.run(context).await,
+        Command::Mapping(mapping) => mapping.run(context),
+        Command::Simulate(simulate) => simulate.run().await,
+        Command::Doctor(doctor) => Box::pin(doctor.run(context)).await,
+    }
+}

@@ -36,6 +36,9 @@ pub struct Options {
     pub zone: Zone,
 }
 
+/// Lease of a dry run, in seconds; nothing is ever claimed from it.
+const DRY_RUN_LEASE_SECONDS: u64 = 60;
+
 /// The ledger of one installation. Share it behind an `Arc`.
 #[derive(Debug)]
 pub struct Ledger {
@@ -191,8 +194,21 @@ impl Ledger {
         sqlite::schema::check_keys(&mut connection, &keys).await?;
         sqlite::recovery::recover(&mut connection, clock.now()).await?;
         let readers = sqlite::schema::readers(&options.path, false);
-        let writer = Writer::start(connection, lock, clock.clone(), options.lease_seconds);
+        let writer = Writer::start(connection, Some(lock), clock.clone(), options.lease_seconds);
         Ok(Self { keys, clock, zone: options.zone, readers, writer: Some(writer) })
+    }
+
+    /// A ledger in memory that is gone with the process: a dry run counts by the very same rules and leaves no file.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub async fn in_memory(zone: Zone, keys: Arc<Keys>, clock: Clock) -> Result<Self, LedgerError> {
+        let name = PathBuf::from(format!("file:dry-run-{}", uuid::Uuid::new_v4()));
+        let (mut connection, readers) = sqlite::schema::in_memory(&name).await?;
+        sqlite::schema::migrate(&mut connection, &name).await?;
+        sqlite::schema::check_keys(&mut connection, &keys).await?;
+        let writer = Writer::start(connection, None, clock.clone(), DRY_RUN_LEASE_SECONDS);
+        Ok(Self { keys, clock, zone, readers, writer: Some(writer) })
     }
 
     /// Opens the ledger for reading, also while another process writes it.

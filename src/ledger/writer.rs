@@ -83,7 +83,7 @@ pub struct Writer {
 
 impl Writer {
     /// Starts the task; it keeps the lock until it ends.
-    pub fn start(connection: SqliteConnection, lock: File, clock: Clock, lease_seconds: u64) -> Self {
+    pub fn start(connection: SqliteConnection, lock: Option<File>, clock: Clock, lease_seconds: u64) -> Self {
         let (queue, messages) = mpsc::channel(QUEUE_MAX);
         let (commits, writes) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let task = Task {

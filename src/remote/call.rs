@@ -71,6 +71,10 @@ impl Inner {
     /// Tells the limiter what an answer shows.
     fn learn(&self, received: &Received, permit: &Permit) {
         let reply = received.reply();
+        if let Some(date) = reply.date.and_then(response::http_date) {
+            let skew = date.as_second() - self.clock.now().as_second();
+            self.skew_seconds.store(skew, Ordering::Relaxed);
+        }
         let success = (200..300).contains(&reply.status);
         if !success && response::is_push_back(&reply) {
             self.limiter.throttled(permit);

@@ -15,7 +15,7 @@ pub mod token;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -155,6 +155,8 @@ struct Inner {
     limiter: Limiter,
     shelf: Shelf,
     counters: Counters,
+    /// Server's clock minus ours at the last answer, in seconds; `i64::MIN` before the first.
+    skew_seconds: AtomicI64,
 }
 
 impl fmt::Debug for Remote {
@@ -201,6 +203,7 @@ impl Remote {
             clock,
             shelf: Shelf::default(),
             counters: Counters::default(),
+            skew_seconds: AtomicI64::new(i64::MIN),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -290,6 +293,15 @@ impl Remote {
     pub fn replace_secret(&self, secret: Personal<String>) {
         *self.inner.client_secret.write().unwrap_or_else(PoisonError::into_inner) = secret;
         self.inner.shelf.forget_failures();
+    }
+
+    /// How far our clock is from the server's, by the `Date` header of its last answer; `None` before the first.
+    #[must_use]
+    pub fn clock_skew(&self) -> Option<Duration> {
+        match self.inner.skew_seconds.load(Ordering::Relaxed) {
+            i64::MIN => None,
+            seconds => Some(Duration::from_secs(seconds.unsigned_abs())),
+        }
     }
 
     /// Calls made so far.

@@ -53,6 +53,12 @@ pub enum SimulatorError {
     /// Connections can no longer be served.
     #[error("connections cannot be served")]
     Serve(#[source] std::io::Error),
+    /// A line of an earlier dump cannot be taken up.
+    #[error("line {line} of the stored resources is no resource")]
+    Load {
+        /// Line, from 1.
+        line: usize,
+    },
     /// The dump cannot be written.
     #[error("the stored resources cannot be written out")]
     Dump(#[source] std::io::Error),
@@ -167,6 +173,22 @@ impl Simulator {
     /// The writer fails.
     pub fn dump(&self, writer: &mut impl Write) -> Result<(), SimulatorError> {
         writer.write_all(&self.dumped()).and_then(|()| writer.flush()).map_err(SimulatorError::Dump)
+    }
+
+    /// Takes up what an earlier [`Simulator::dump`] wrote, so that a demonstration can go on where it stopped.
+    ///
+    /// # Errors
+    /// A line is no resource with type and id.
+    pub fn load(&self, dump: &str) -> Result<(), SimulatorError> {
+        let wrong = |number: usize| SimulatorError::Load { line: number + 1 };
+        let mut state = self.state();
+        for (number, line) in dump.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            let Ok(Value::Object(resource)) = serde_json::from_str(line) else { return Err(wrong(number)) };
+            let text = |name: &str| resource.get(name).and_then(Value::as_str).map(str::to_owned);
+            let (Some(kind), Some(id)) = (text("resourceType"), text("id")) else { return Err(wrong(number)) };
+            state.store.put(&kind, &id, resource, self.clock.now());
+        }
+        Ok(())
     }
 
     /// What happened so far.

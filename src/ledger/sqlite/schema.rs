@@ -58,6 +58,14 @@ pub fn readers(path: &Path, alone: bool) -> SqlitePool {
     SqlitePoolOptions::new().max_connections(READERS_MAX).connect_lazy_with(options)
 }
 
+/// A writer and a reader on a database that lives in memory under a name of its own, for a dry run.
+pub async fn in_memory(name: &Path) -> Result<(SqliteConnection, SqlitePool), LedgerError> {
+    let options = options(name).in_memory(true).shared_cache(true).pragma("read_uncommitted", "on");
+    let writer = options.clone().create_if_missing(true).connect().await?;
+    let readers = SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options.pragma("query_only", "on"));
+    Ok((writer, readers))
+}
+
 fn is_new_enough(library: &str) -> bool {
     let mut parts = library.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
     let mut next = || parts.next().unwrap_or(0);

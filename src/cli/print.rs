@@ -1,0 +1,106 @@
+//! Printing, progress and log: results to standard output, everything else to standard error.
+//!
+//! It must not format personal data; what arrives here is already fit to be read.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the one place that prints")]
+
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::daemon::Step;
+
+/// Writes a result to standard output. A closed pipe is not an error.
+pub fn result(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes());
+    if !text.ends_with('\n') {
+        let _ = out.write_all(b"\n");
+    }
+}
+
+/// Writes a line for people to standard error.
+pub fn note(text: &str) {
+    eprintln!("{text}");
+}
+
+/// Writes an error with its causes, once, on one line.
+pub fn error(error: &anyhow::Error) {
+    let mut text = String::from("error: ");
+    let mut last = String::new();
+    for cause in error.chain() {
+        let words = cause.to_string();
+        // A transparent error says what its cause says: once is enough.
+        if words != last {
+            if !last.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&words);
+        }
+        last = words;
+    }
+    eprintln!("{text}");
+}
+
+/// Starts the log: warnings and worse, to standard error.
+pub fn start_log(json: bool) {
+    let level = tracing::Level::WARN;
+    if json {
+        tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).json().init();
+    } else {
+        tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false).init();
+    }
+}
+
+/// Shows how far long work is: a bar on a terminal, plain lines elsewhere.
+pub struct Steps {
+    bar: ProgressBar,
+    is_terminal: bool,
+    said: Mutex<(String, u64)>,
+}
+
+/// Plain lines say a number again when it grew by this much.
+const PLAIN_EVERY: u64 = 10_000;
+
+impl Default for Steps {
+    fn default() -> Self {
+        let is_terminal = std::io::stderr().is_terminal();
+        let target = if is_terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(None, target);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {pos}{prefix} [{elapsed}]") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Self { bar, is_terminal, said: Mutex::new((String::new(), 0)) }
+    }
+}
+
+impl Steps {
+    /// Shows a step.
+    pub fn show(&self, step: Step<'_>) {
+        let (message, position, total) = match step {
+            Step::Reading { source, rows } => (format!("reading {source}:"), rows, None),
+            Step::Mapping(visits) => ("mapping visits:".to_owned(), visits, None),
+            Step::Sending { finished, waiting } => ("sending visits:".to_owned(), finished, Some(waiting)),
+        };
+        if self.is_terminal {
+            self.bar.set_prefix(total.map(|total| format!("/{total}")).unwrap_or_default());
+            self.bar.set_message(message);
+            self.bar.set_position(position);
+            return;
+        }
+        let mut said = self.said.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if said.0 != message {
+            *said = (message.clone(), position);
+        } else if position >= said.1 + PLAIN_EVERY {
+            said.1 = position;
+            eprintln!("{message} {position}");
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn done(&self) {
+        self.bar.finish_and_clear();
+    }
+}

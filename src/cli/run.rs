@@ -1,0 +1,235 @@
+//! `run`: the gateway at work, once or until it is stopped.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use super::exit::Exit;
+use super::print::{self, Steps};
+use super::{Context, Format, installation};
+use crate::clock::Clock;
+use crate::daemon::{Daemon, Round};
+use crate::delivery::Stop;
+use crate::ledger::reading::{Counts, Filter};
+use crate::ledger::row::RowTally;
+use crate::ledger::state::State;
+use crate::words::{self, Language};
+
+/// Pause between two rounds of the daemon.
+const PAUSE_BETWEEN_ROUNDS: Duration = Duration::from_secs(60);
+
+/// Read what is new, send it and look up what is unknown
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  posyandu-gateway run --once
+  posyandu-gateway run --once --format json
+  posyandu-gateway run                        every minute a round, until Ctrl-C or SIGTERM
+
+Stopping takes no new visit and finishes what is in flight; a killed run is recovered by the next one.")]
+pub struct Run {
+    /// One round: read, send, look up, end
+    #[arg(long)]
+    pub once: bool,
+    /// How to write the result
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+impl Run {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What keeps the gateway from working at all.
+    pub async fn run(&self, context: &Context) -> anyhow::Result<Exit> {
+        let config = installation::config(context)?;
+        let language = installation::language(&config, context);
+        let daemon = installation::daemon(config, Clock::System).await?;
+        let halt = Arc::clone(&daemon.halt);
+        tokio::spawn(async move {
+            stop_signal().await;
+            halt.store(true, Ordering::Relaxed);
+        });
+        loop {
+            let steps = Steps::default();
+            let round = daemon.once(&|step| steps.show(step)).await;
+            steps.done();
+            let round = round?;
+            let counts = daemon.ledger.counts(&Filter::default()).await?;
+            match self.format {
+                Format::Json => print::result(&as_json(&round, &counts).to_string()),
+                _ => print::note(&as_text(&round, &counts, language)),
+            }
+            let exit = exit_of(&round, &counts);
+            if self.once || daemon.halt.load(Ordering::Relaxed) {
+                close(daemon).await?;
+                return Ok(exit);
+            }
+            nap(&daemon).await;
+        }
+    }
+}
+
+async fn nap(daemon: &Daemon) {
+    let step = Duration::from_millis(200);
+    let mut slept = Duration::ZERO;
+    while slept < PAUSE_BETWEEN_ROUNDS && !daemon.halt.load(Ordering::Relaxed) {
+        tokio::time::sleep(step).await;
+        slept += step;
+    }
+}
+
+/// Closes the ledger properly; what was answered before is stored already.
+///
+/// # Errors
+/// When the database cannot be closed.
+pub async fn close(daemon: Daemon) -> anyhow::Result<()> {
+    if let Some(ledger) = Arc::into_inner(daemon.ledger) {
+        ledger.close().await?;
+    }
+    Ok(())
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+pub async fn stop_signal() {
+    let interrupted = tokio::signal::ctrl_c();
+    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(mut terminated) => {
+            tokio::select! {
+                _ = interrupted => {}
+                _ = terminated.recv() => {}
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%error, "SIGTERM cannot be waited for");
+            let _ = interrupted.await;
+        }
+    }
+}
+
+/// How a round ends: failures of the other side before records that need a person.
+#[must_use]
+pub fn exit_of(round: &Round, counts: &Counts) -> Exit {
+    if round.sources.iter().any(|source| source.problem.is_some()) {
+        return Exit::Usage;
+    }
+    if round.lanes.iter().any(|lane| lane.stop.is_some()) {
+        return Exit::OtherSide;
+    }
+    if needs_attention(counts) > 0 { Exit::NeedsAttention } else { Exit::Fine }
+}
+
+/// Rows that wait for a person.
+#[must_use]
+pub fn needs_attention(counts: &Counts) -> u64 {
+    counts.issue + counts.of(State::Refused) + counts.of(State::Exhausted) + counts.of(State::Blocked)
+}
+
+/// Counts by the state words, for JSON.
+#[must_use]
+pub fn counts_json(counts: &Counts) -> Map<String, Value> {
+    let mut object = Map::new();
+    object.insert("read".to_owned(), json!(counts.read));
+    for state in State::ALL {
+        object.insert(state.word().to_owned(), json!(counts.of(state)));
+    }
+    object.insert("unchanged".to_owned(), json!(0));
+    object.insert("issue".to_owned(), json!(counts.issue));
+    object.insert("skipped".to_owned(), json!(counts.skipped_total()));
+    object.insert("skipped_reasons".to_owned(), json!(counts.skipped));
+    object
+}
+
+fn tally_json(tally: &RowTally) -> Value {
+    json!({
+        "read": tally.read, "new": tally.new, "changed": tally.changed, "unchanged": tally.unchanged,
+        "issue": tally.issue, "skipped": tally.skipped, "superseded": tally.superseded,
+    })
+}
+
+fn as_json(round: &Round, counts: &Counts) -> Value {
+    let sources: Vec<Value> = round
+        .sources
+        .iter()
+        .map(|source| {
+            let problem = source.problem.as_ref().map(|problem| problem.error.to_string());
+            json!({"source": source.source, "file": source.file, "rows": tally_json(&source.tally), "problem": problem})
+        })
+        .collect();
+    let lanes: Vec<Value> = round
+        .lanes
+        .iter()
+        .map(|lane| {
+            let tally = &lane.tally;
+            json!({
+                "puskesmas": lane.name, "delivered": tally.delivered, "refused": tally.refused,
+                "blocked": tally.blocked, "deferred": tally.deferred, "unknown": tally.unknown,
+                "stopped": lane.stop.as_ref().map(stop_words),
+            })
+        })
+        .collect();
+    let mut object = counts_json(counts);
+    object.insert("sources".to_owned(), Value::Array(sources));
+    object.insert("entered".to_owned(), json!(round.entered));
+    object.insert("lanes".to_owned(), Value::Array(lanes));
+    Value::Object(object)
+}
+
+/// The round in lines for people.
+#[must_use]
+pub fn as_text(round: &Round, counts: &Counts, language: Language) -> String {
+    let mut lines = Vec::new();
+    for source in &round.sources {
+        let tally = &source.tally;
+        let numbers = [
+            ("sumber", source.source.clone()),
+            ("baca", tally.read.to_string()),
+            ("baru", (tally.new + tally.changed).to_string()),
+            ("sama", tally.unchanged.to_string()),
+            ("masalah", tally.issue.to_string()),
+            ("lewat", tally.skipped.to_string()),
+        ];
+        lines.push(words::text(language, "run.source", &numbers));
+        if let Some(problem) = &source.problem {
+            lines.push(format!("  {}", words::of_issue(language, &problem.issue)));
+        }
+    }
+    for lane in &round.lanes {
+        let tally = &lane.tally;
+        let numbers = [
+            ("puskesmas", lane.name.clone()),
+            ("diterima", tally.delivered.to_string()),
+            ("ditolak", tally.refused.to_string()),
+            ("tertahan", tally.blocked.to_string()),
+            ("tunda", (tally.deferred + tally.unknown).to_string()),
+        ];
+        lines.push(words::text(language, "run.lane", &numbers));
+        if let Some(stop) = &lane.stop {
+            let (key, words_of_server) = match stop {
+                Stop::Configuration(text) => ("run.stop_configuration", text),
+                Stop::MassRefusal(text) => ("run.stop_mass_refusal", text),
+                Stop::Trouble(text) => ("run.stop_trouble", text),
+            };
+            lines.push(format!("  {}", words::text(language, key, &[("kata", words_of_server.as_str())])));
+        }
+    }
+    let waiting = counts.of(State::Pending) + counts.of(State::InFlight) + counts.of(State::Unknown);
+    let numbers = [
+        ("diterima", counts.of(State::Delivered).to_string()),
+        ("tunggu", waiting.to_string()),
+        ("perbaiki", needs_attention(counts).to_string()),
+    ];
+    lines.push(words::text(language, "run.total", &numbers));
+    lines.join("\n")
+}
+
+fn stop_words(stop: &Stop) -> String {
+    match stop {
+        Stop::Configuration(text) => format!("configuration: {text}"),
+        Stop::MassRefusal(text) => format!("mass refusal: {text}"),
+        Stop::Trouble(text) => format!("trouble: {text}"),
+    }
+}

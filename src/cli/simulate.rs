@@ -1,0 +1,87 @@
+//! `simulate`: the stand-in for SATUSEHAT as a server of its own.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::net::TcpListener;
+
+use super::exit::Exit;
+use super::print;
+use crate::clock::Clock;
+use crate::simulator::fault::Faults;
+use crate::simulator::options::Options;
+use crate::simulator::people::People;
+use crate::simulator::{Simulator, run};
+
+/// A stand-in for SATUSEHAT on this machine
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  posyandu-gateway simulate --people tests/fixtures/kota-contoh/simulator.json
+  posyandu-gateway simulate --faults faults.toml --dump stored.ndjson
+
+It accepts any client id and secret. GET /_stats counts what it was asked, GET /_dump gives what it stores.
+Stop it with Ctrl-C; with --dump it then writes every stored resource as NDJSON.")]
+pub struct Simulate {
+    /// Address to listen on; port 0 picks a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8210")]
+    pub listen: String,
+    /// Patients, practitioners, organizations and locations that exist from the start (JSON)
+    #[arg(long, value_name = "FILE")]
+    pub people: Option<PathBuf>,
+    /// Faults to inject (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub faults: Option<PathBuf>,
+    /// Accept a resource with a known business identifier again, as a server without duplicate check
+    #[arg(long)]
+    pub no_duplicate_check: bool,
+    /// Hidden limit of calls a minute per client
+    #[arg(long, value_name = "N")]
+    pub requests_per_minute: Option<u32>,
+    /// Write every stored resource to this file when stopping
+    #[arg(long, value_name = "FILE")]
+    pub dump: Option<PathBuf>,
+    /// Stand on another moment, e.g. 2026-11-18T08:30:00Z
+    #[arg(long, value_name = "INSTANT")]
+    pub now: Option<jiff::Timestamp>,
+}
+
+impl Simulate {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// A file that cannot be read or an address that is taken.
+    pub async fn run(&self) -> anyhow::Result<Exit> {
+        let mut options = Options { open: true, duplicate_check: !self.no_duplicate_check, ..Options::default() };
+        options.requests_per_minute = self.requests_per_minute;
+        if let Some(file) = &self.people {
+            options.people = People::from_json(&read(file)?).with_context(|| format!("{}", file.display()))?;
+        }
+        if let Some(file) = &self.faults {
+            let faults = Faults::from_toml(&read(file)?).with_context(|| format!("{}", file.display()))?;
+            options.faults = faults.faults;
+            options.seed = faults.seed;
+        }
+        let clock = self.now.map_or(Clock::System, Clock::started_at);
+        let simulator = Arc::new(Simulator::new(options, clock)?);
+        let listener = TcpListener::bind(&self.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}: choose another address with --listen", self.listen))?;
+        print::result(&format!("listening on http://{}", listener.local_addr()?));
+        run(listener, Arc::clone(&simulator), super::run::stop_signal()).await?;
+        if let Some(file) = &self.dump {
+            let mut out = std::io::BufWriter::new(
+                std::fs::File::create(file).with_context(|| format!("cannot write {}", file.display()))?,
+            );
+            simulator.dump(&mut out)?;
+            std::io::Write::flush(&mut out)?;
+        }
+        Ok(Exit::Fine)
+    }
+}
+
+fn read(file: &std::path::Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
+}

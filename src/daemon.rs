@@ -1,0 +1,377 @@
+//! The three verbs in order: ingest, deliver, reconcile; once, or again and again until told to stop.
+//!
+//! It must not know how a person started it, and it decides nothing that the three decide themselves.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::task::JoinSet;
+
+use crate::clock::{Clock, Zone};
+use crate::config::assets::{self, AssetsError, Rules};
+use crate::config::{Config, ConfigError, Environment, Puskesmas};
+use crate::delivery::retry::Policy;
+use crate::delivery::{Delivery, DeliveryError, Lane, LaneEnd};
+use crate::ingest::register::Register;
+use crate::ingest::visit::Mapper;
+use crate::ingest::{Ingest, IngestError, Source, SourceOutcome};
+use crate::ledger::reading::Filter;
+use crate::ledger::state::State;
+use crate::ledger::{Ledger, LedgerError};
+use crate::reconciliation::{Reconciliation, ReconciliationError};
+use crate::redact::Personal;
+use crate::remote::{self, Remote, RemoteError};
+use crate::seal::Keys;
+use crate::source::Location;
+use crate::source::profile::{Profile, ProfileError};
+
+/// Longest sleep between two looks at the ledger, so that a stop is noticed.
+const NAP_MAX: Duration = Duration::from_millis(200);
+/// Entries looked at to find out when the next is due.
+const DUE_LOOKED_AT: u32 = 100_000;
+
+/// Why the gateway cannot work at all.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// Configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Mapping files, schemas.
+    #[error(transparent)]
+    Assets(#[from] AssetsError),
+    /// A source profile.
+    #[error("source `{source_name}`")]
+    Profile {
+        /// The source.
+        source_name: String,
+        /// Why.
+        #[source]
+        source: ProfileError,
+    },
+    /// A setting names something that does not exist.
+    #[error("{0}")]
+    Setting(String),
+    /// A client secret cannot be read.
+    #[error("cannot read the client secret of `{puskesmas}` from {path}: put only the secret into this file")]
+    Secret {
+        /// The puskesmas.
+        puskesmas: String,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A client cannot be made.
+    #[error("the connection of `{puskesmas}` cannot be set up")]
+    Remote {
+        /// The puskesmas.
+        puskesmas: String,
+        /// Why.
+        #[source]
+        source: RemoteError,
+    },
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// Ingest.
+    #[error(transparent)]
+    Ingest(#[from] IngestError),
+    /// Delivery.
+    #[error(transparent)]
+    Delivery(#[from] DeliveryError),
+    /// Reconciliation.
+    #[error(transparent)]
+    Reconciliation(#[from] ReconciliationError),
+    /// A task ended unexpectedly.
+    #[error("a lane ended unexpectedly")]
+    Task(#[source] tokio::task::JoinError),
+}
+
+/// What one round came to.
+#[derive(Debug, Default)]
+pub struct Round {
+    /// Each source with its rows.
+    pub sources: Vec<SourceOutcome>,
+    /// New versions of visits entered.
+    pub entered: u64,
+    /// Each lane with what it sent; a lane that ran several times is added up.
+    pub lanes: Vec<LaneEnd>,
+}
+
+/// How far a round is.
+#[derive(Clone, Copy, Debug)]
+pub enum Step<'a> {
+    /// Rows read of a source.
+    Reading {
+        /// The source.
+        source: &'a str,
+        /// Rows so far.
+        rows: u64,
+    },
+    /// Visits mapped so far.
+    Mapping(u64),
+    /// Visits sent of those that waited.
+    Sending {
+        /// Finished so far.
+        finished: u64,
+        /// Waiting when the sending began.
+        waiting: u64,
+    },
+}
+
+/// Told how far a round is.
+pub type Progress<'a> = &'a (dyn Fn(Step<'_>) + Sync);
+
+/// Everything a round needs.
+pub struct Daemon {
+    /// Configuration.
+    pub config: Config,
+    /// Schemas, mappings, profiles.
+    pub rules: Rules,
+    /// The time.
+    pub clock: Clock,
+    /// Keys.
+    pub keys: Arc<Keys>,
+    /// The ledger.
+    pub ledger: Arc<Ledger>,
+    /// Set to stop taking new work.
+    pub halt: Arc<AtomicBool>,
+}
+
+/// The sources of a configuration with their profiles.
+///
+/// # Errors
+/// A profile that does not exist or cannot be read.
+pub fn sources(config: &Config) -> Result<Vec<Source>, DaemonError> {
+    config.source.iter().map(|one| source(config, one)).collect()
+}
+
+fn source(config: &Config, one: &crate::config::Source) -> Result<Source, DaemonError> {
+    let Some((file, text)) = assets::source_profile(&one.profile, &config.base)? else {
+        let names = assets::source_profile_names();
+        let near = crate::mapping::problem::nearest(&one.profile, names.iter().map(String::as_str));
+        let near = near.unwrap_or_else(|| format!("there are: {}", names.join(", ")));
+        let text = format!("source `{}`: there is no profile `{}` ({near})", one.name, one.profile);
+        return Err(DaemonError::Setting(text));
+    };
+    let profile = Profile::parse(&file, &text)
+        .map_err(|source| DaemonError::Profile { source_name: one.name.clone(), source })?;
+    let zone = config.puskesmas.iter().find(|puskesmas| puskesmas.name == one.puskesmas);
+    Ok(Source {
+        location: Location { source: one.name.clone(), path: config.path(&one.path) },
+        profile: Arc::new(profile),
+        puskesmas: one.puskesmas.clone(),
+        zone: zone.map_or(Zone::Wib, |puskesmas| puskesmas.timezone),
+    })
+}
+
+/// The guesses that a configuration accepts; an unknown name is a mistake.
+///
+/// # Errors
+/// A name that no mapping knows.
+pub fn switches(config: &Config, rules: &Rules) -> Result<BTreeSet<String>, DaemonError> {
+    let known = rules.mappings.switches();
+    for name in &config.mapping.accept_guesses {
+        if !known.contains(name.as_str()) {
+            let near = crate::mapping::problem::nearest(name, known.iter().copied()).unwrap_or_default();
+            let text = format!("[mapping] accept_guesses: no mapping has a switch `{name}` {near}");
+            return Err(DaemonError::Setting(text.trim_end().to_owned()));
+        }
+    }
+    Ok(config.mapping.accept_guesses.iter().cloned().collect())
+}
+
+/// The ledger's options in a configuration.
+///
+/// # Errors
+/// An address that is not supported.
+pub fn ledger_options(config: &Config) -> Result<crate::ledger::Options, DaemonError> {
+    let zone = config.puskesmas.first().map_or(Zone::Wib, |puskesmas| puskesmas.timezone);
+    Ok(crate::ledger::Options { path: config.ledger_file()?, lease_seconds: config.delivery.lease_seconds, zone })
+}
+
+/// The lane of a puskesmas: its client under its own credentials.
+///
+/// # Errors
+/// A secret that cannot be read, an address that is none.
+pub fn lane(config: &Config, puskesmas: &Puskesmas, clock: &Clock) -> Result<Lane, DaemonError> {
+    let path = config.path(&puskesmas.client_secret_file);
+    let secret = std::fs::read_to_string(&path).map_err(|source| DaemonError::Secret {
+        puskesmas: puskesmas.name.clone(),
+        path: path.clone(),
+        source,
+    })?;
+    let (auth_url, fhir_url) = config.addresses();
+    let extra_ca = &config.satusehat.extra_ca_file;
+    let options = remote::Options {
+        auth_url,
+        fhir_url,
+        client_id: puskesmas.client_id.clone(),
+        client_secret: Personal::new(secret.trim().to_owned()),
+        organization_id: puskesmas.organization_id.clone(),
+        requests_per_minute: puskesmas.requests_per_minute,
+        concurrency: config.delivery.concurrency,
+        connect_timeout: Duration::from_secs(config.delivery.connect_timeout_seconds),
+        request_timeout: Duration::from_secs(config.delivery.request_timeout_seconds),
+        extra_ca: (!extra_ca.as_os_str().is_empty()).then(|| config.path(extra_ca)),
+        plain_http_allowed: config.satusehat.environment == Environment::Custom,
+    };
+    let remote = Remote::new(options, clock.clone())
+        .map_err(|source| DaemonError::Remote { puskesmas: puskesmas.name.clone(), source })?;
+    Ok(Lane {
+        name: puskesmas.name.clone(),
+        remote,
+        client_id: puskesmas.client_id.clone(),
+        concurrency: config.delivery.concurrency,
+    })
+}
+
+impl Daemon {
+    /// Reads all sources and enters what is new; sends nothing.
+    ///
+    /// # Errors
+    /// [`DaemonError`] when the ledger or a setting fails; a source's own problem is in its outcome.
+    pub async fn ingest(&self, progress: Progress<'_>) -> Result<(Round, Register), DaemonError> {
+        let sources = sources(&self.config)?;
+        let switches = switches(&self.config, &self.rules)?;
+        let ingest =
+            Ingest { ledger: &self.ledger, keys: &self.keys, schemas: &self.rules.schemas, clock: &self.clock };
+        let (register, mut outcomes) = ingest.register(&sources).await?;
+        for source in sources.iter().filter(|source| !source.profile.posyandu) {
+            let name = source.location.source.as_str();
+            outcomes.push(ingest.source(source, &register, &|rows| progress(Step::Reading { source: name, rows })).await?);
+        }
+        let organizations: Vec<(String, String)> =
+            self.config.puskesmas.iter().map(|one| (one.name.clone(), one.organization_id.clone())).collect();
+        let mapper = Mapper {
+            keys: &self.keys,
+            schemas: &self.rules.schemas,
+            mappings: &self.rules.mappings,
+            profiles: &self.rules.profiles,
+            switches: &switches,
+            register: &register,
+            organizations: &organizations,
+        };
+        let entered = ingest.map(&mapper, &|visits| progress(Step::Mapping(visits))).await?;
+        Ok((Round { sources: outcomes, entered, lanes: Vec::new() }, register))
+    }
+
+    /// All lanes of the configuration.
+    ///
+    /// # Errors
+    /// As [`lane`].
+    pub fn lanes(&self) -> Result<Vec<Lane>, DaemonError> {
+        self.config.puskesmas.iter().map(|puskesmas| lane(&self.config, puskesmas, &self.clock)).collect()
+    }
+
+    /// Sends what is due and looks up what is unknown, until nothing more is due before `deadline`.
+    ///
+    /// # Errors
+    /// [`DaemonError`] when the ledger fails; what the server says is in the lanes' ends.
+    pub async fn deliver(
+        &self,
+        lanes: &[Lane],
+        deadline: Timestamp,
+        progress: Progress<'_>,
+    ) -> Result<Vec<LaneEnd>, DaemonError> {
+        let finished = Arc::new(AtomicU64::new(0));
+        let delivery = self.delivery(&finished);
+        let probe_after: Vec<Duration> =
+            self.config.delivery.probe_after_seconds.iter().copied().map(Duration::from_secs).collect();
+        let reconciliation =
+            Reconciliation { ledger: &self.ledger, lanes, clock: &self.clock, probe_after: &probe_after };
+        let mut ends: Vec<LaneEnd> =
+            lanes.iter().map(|lane| LaneEnd { name: lane.name.clone(), ..LaneEnd::default() }).collect();
+        loop {
+            self.drain(&delivery, lanes, &mut ends, &finished, progress).await?;
+            reconciliation.resolve_unknown().await?;
+            let Some(due) = self.next_due(&ends).await? else { break };
+            let now = self.clock.now();
+            if due > deadline || now >= deadline || self.halt.load(Ordering::Relaxed) {
+                break;
+            }
+            let wait = Duration::try_from(due.duration_since(now)).unwrap_or_default();
+            if !wait.is_zero() {
+                self.clock.sleep(wait.min(NAP_MAX)).await;
+            }
+        }
+        Ok(ends)
+    }
+
+    /// Reads one round: ingest, then deliver.
+    ///
+    /// # Errors
+    /// As the parts.
+    pub async fn once(&self, progress: Progress<'_>) -> Result<Round, DaemonError> {
+        let lanes = self.lanes()?;
+        let (mut round, _) = self.ingest(progress).await?;
+        let limit = Duration::from_secs(self.config.delivery.once_seconds);
+        let deadline = self.clock.now().saturating_add(limit).unwrap_or(Timestamp::MAX);
+        round.lanes = self.deliver(&lanes, deadline, progress).await?;
+        Ok(round)
+    }
+
+    fn delivery(&self, finished: &Arc<AtomicU64>) -> Delivery {
+        let first_look = self.config.delivery.probe_after_seconds.first().copied().unwrap_or(5);
+        Delivery {
+            ledger: Arc::clone(&self.ledger),
+            keys: Arc::clone(&self.keys),
+            clock: self.clock.clone(),
+            policy: Policy::default(),
+            first_look: Duration::from_secs(first_look),
+            halt: Arc::clone(&self.halt),
+            finished: Arc::clone(finished),
+        }
+    }
+
+    /// All lanes side by side, except those that stopped.
+    async fn drain(
+        &self,
+        delivery: &Delivery,
+        lanes: &[Lane],
+        ends: &mut [LaneEnd],
+        finished: &Arc<AtomicU64>,
+        progress: Progress<'_>,
+    ) -> Result<(), DaemonError> {
+        let waiting = self.ledger.counts(&Filter::default()).await?.of(State::Pending);
+        let mut running = JoinSet::new();
+        for (lane, _) in lanes.iter().zip(ends.iter()).filter(|(_, end)| end.stop.is_none()) {
+            let (delivery, lane) = (delivery.clone(), lane.clone());
+            running.spawn(async move { delivery.drain(&lane).await });
+        }
+        loop {
+            tokio::select! {
+                done = running.join_next() => match done {
+                    Some(done) => add(ends, done.map_err(DaemonError::Task)??),
+                    None => return Ok(()),
+                },
+                () = tokio::time::sleep(NAP_MAX) => {}
+            }
+            progress(Step::Sending { finished: finished.load(Ordering::Relaxed), waiting });
+        }
+    }
+
+    /// When something is due next in a lane that still runs; `None` when nothing waits for time alone.
+    async fn next_due(&self, ends: &[LaneEnd]) -> Result<Option<Timestamp>, DaemonError> {
+        let states = [State::Pending, State::Unknown];
+        let lines = self.ledger.entries(&Filter::default(), &states, DUE_LOOKED_AT).await?;
+        let runs = |name: &str| ends.iter().any(|end| end.name == name && end.stop.is_none());
+        Ok(lines.iter().filter(|line| runs(&line.puskesmas)).map(|line| line.due).min())
+    }
+}
+
+fn add(ends: &mut [LaneEnd], more: LaneEnd) {
+    if let Some(end) = ends.iter_mut().find(|end| end.name == more.name) {
+        end.tally.delivered += more.tally.delivered;
+        end.tally.refused += more.tally.refused;
+        end.tally.blocked += more.tally.blocked;
+        end.tally.deferred += more.tally.deferred;
+        end.tally.unknown += more.tally.unknown;
+        end.stop = more.stop.or(end.stop.take());
+    }
+}
