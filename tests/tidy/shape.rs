@@ -10,8 +10,8 @@ const LINES_MAX: usize = 400;
 const FOLDERS: [&str; 4] = ["src/", "tests/", "benches/", "fhir-structure/src/"];
 
 /// Names that say nothing about what is inside.
-const EMPTY_NAMES: [&str; 11] =
-    ["util", "utils", "helper", "helpers", "common", "core", "types", "manager", "service", "processor", "data"];
+const EMPTY_NAMES: [&str; 10] =
+    ["util", "utils", "helpers", "common", "core", "types", "manager", "service", "processor", "data"];
 
 fn rust(files: &[File]) -> impl Iterator<Item = &File> {
     files.iter().filter(|file| FOLDERS.iter().any(|folder| file.is_rust_in(folder)))

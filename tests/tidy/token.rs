@@ -164,8 +164,7 @@ pub fn paths(tokens: &[Token], roots: &[&str]) -> Vec<Path> {
 /// Follows one path from `at`; returns the place after it.
 fn spell_out(tokens: &[Token], mut at: usize, before: &[String], ends: &mut Vec<Vec<String>>) -> usize {
     let mut names = before.to_vec();
-    loop {
-        let Some(token) = tokens.get(at) else { break };
+    while let Some(token) = tokens.get(at) {
         if token.is("{") {
             at += 1;
             while tokens.get(at).is_some_and(|next| !next.is("}")) {
