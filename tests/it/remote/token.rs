@@ -1,0 +1,93 @@
+//! The access token: asked for once, renewed once, kept, and never a storm.
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_calls_at_once_ask_for_one_token() {
+    let server = serve(|_, _, _| accepted(&["Encounter", "Observation"])).await;
+    let remote = remote(&server);
+    let calls: Vec<_> = (0..50)
+        .map(|_| {
+            let remote = remote.clone();
+            tokio::spawn(async move { remote.transaction(bundle()).await.class })
+        })
+        .collect();
+    for call in calls {
+        assert_eq!(call.await.unwrap(), Class::Accepted);
+    }
+    assert_eq!(server.tokens.load(Ordering::SeqCst), 1);
+    assert_eq!((remote.calls().token, remote.calls().transaction), (1, 50));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_token_is_renewed_once_for_all_calls() {
+    let server = serve(|_, _, token| {
+        if token == "Bearer token-0" {
+            return fault(StatusCode::UNAUTHORIZED, "oauth.v2.InvalidAccessToken");
+        }
+        accepted(&["Encounter", "Observation"])
+    })
+    .await;
+    let remote = remote(&server);
+    let calls: Vec<_> = (0..100)
+        .map(|_| {
+            let remote = remote.clone();
+            tokio::spawn(async move { remote.transaction(bundle()).await.class })
+        })
+        .collect();
+    for call in calls {
+        assert_eq!(call.await.unwrap(), Class::Accepted);
+    }
+    assert_eq!(server.tokens.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_token_refused_twice_stops_the_client_without_a_storm() {
+    let server = serve(|_, _, _| fault(StatusCode::UNAUTHORIZED, "keymanagement.service.access_token_expired")).await;
+    let remote = remote(&server);
+    for _ in 0..10 {
+        assert_eq!(remote.transaction(bundle()).await.class, Class::Configuration);
+    }
+    assert_eq!(server.tokens.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_failing_token_endpoint_is_asked_once_a_minute_and_nothing_is_sent() {
+    let refusal = |_| {
+        let body = json!({"ErrorCode": "invalid_client", "Error": "ClientId is Invalid"});
+        (StatusCode::UNAUTHORIZED, axum::Json(body)).into_response()
+    };
+    let server = serve_with(refusal, |_, _, _| accepted(&[])).await;
+    let clock = clock();
+    let remote = Remote::new(options(&server.address), clock.clone()).unwrap();
+    for _ in 0..5 {
+        assert_eq!(remote.transaction(bundle()).await.class, Class::Configuration);
+    }
+    assert_eq!(server.tokens.load(Ordering::SeqCst), 1);
+    clock.advance(Duration::from_secs(61));
+    remote.transaction(bundle()).await;
+    assert_eq!(server.tokens.load(Ordering::SeqCst), 2);
+    let again = Remote::new(options(&server.address), clock.clone()).unwrap();
+    again.restore_token_failure(remote.token_failed_at().unwrap());
+    again.transaction(bundle()).await;
+    assert_eq!(server.tokens.load(Ordering::SeqCst), 2, "a restart does not ask again");
+    remote.replace_secret(Personal::new("new".into()));
+    remote.transaction(bundle()).await;
+    assert_eq!(server.tokens.load(Ordering::SeqCst), 3, "a new secret is tried at once");
+    assert!(server.seen.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_kept_token_is_used_until_shortly_before_its_end() {
+    let server = serve(|_, _, _| accepted(&["Encounter", "Observation"])).await;
+    let clock = clock();
+    let remote = Remote::new(options(&server.address), clock.clone()).unwrap();
+    let end = clock.now() + Duration::from_secs(3600);
+    remote.restore_token(Token::new(Personal::new("kept".into()), end, clock.now()));
+    remote.transaction(bundle()).await;
+    assert_eq!(server.tokens.load(Ordering::SeqCst), 0);
+    clock.advance(Duration::from_secs(3400));
+    remote.transaction(bundle()).await;
+    assert_eq!(server.tokens.load(Ordering::SeqCst), 1);
+    assert_eq!(remote.current_token().unwrap().expires(), clock.now() + Duration::from_secs(3599));
+}
