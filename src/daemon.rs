@@ -13,7 +13,8 @@ use tokio::task::JoinSet;
 
 use crate::clock::{Clock, Zone};
 use crate::config::assets::{self, AssetsError, Rules};
-use crate::config::{Config, ConfigError, Environment, Puskesmas};
+use crate::config::sections::{Environment, Puskesmas};
+use crate::config::{Config, ConfigError};
 use crate::delivery::retry::Policy;
 use crate::delivery::{Delivery, DeliveryError, Lane, LaneEnd};
 use crate::ingest::register::Register;
@@ -151,7 +152,7 @@ pub fn sources(config: &Config) -> Result<Vec<Source>, DaemonError> {
     config.source.iter().map(|one| source(config, one)).collect()
 }
 
-fn source(config: &Config, one: &crate::config::Source) -> Result<Source, DaemonError> {
+fn source(config: &Config, one: &crate::config::sections::Source) -> Result<Source, DaemonError> {
     let Some((file, text)) = assets::source_profile(&one.profile, &config.base)? else {
         let names = assets::source_profile_names();
         let near = crate::mapping::problem::nearest(&one.profile, names.iter().map(String::as_str));

@@ -4,13 +4,13 @@
 //! secrets come from files only.
 
 pub mod assets;
+pub mod sections;
 
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::clock::Zone;
-use crate::words::Language;
+use sections::{Delivery, Environment, Http, LanguageName, Ledger, Mapping, Puskesmas, Reconciliation, Satusehat, Seal, Source};
 
 /// The commented defaults, as `init` writes them.
 pub const DEFAULT_TEXT: &str = include_str!("default.toml");
@@ -63,197 +63,12 @@ pub struct Config {
     pub base: PathBuf,
 }
 
-/// Language by its code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LanguageName {
-    /// Indonesian.
-    Id,
-    /// English.
-    En,
-}
-
-impl LanguageName {
-    /// The language of the words catalogue.
-    #[must_use]
-    pub fn language(self) -> Language {
-        match self {
-            Self::Id => Language::Indonesian,
-            Self::En => Language::English,
-        }
-    }
-}
-
-/// `[ledger]`
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Ledger {
-    /// `sqlite:PATH`; empty means in the data folder.
-    pub url: String,
-}
-
-/// `[seal]`
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Seal {
-    /// Key file; empty means in the data folder.
-    pub key_file: PathBuf,
-}
-
-/// Which SATUSEHAT.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Environment {
-    /// The sandbox.
-    Staging,
-    /// The real one.
-    Production,
-    /// Addresses given in the file.
-    Custom,
-}
-
-/// `[satusehat]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Satusehat {
-    /// Which SATUSEHAT.
-    pub environment: Environment,
-    /// Address of the token service, for `custom`.
-    pub auth_url: String,
-    /// Address of the FHIR service, for `custom`.
-    pub fhir_url: String,
-    /// Extra certificate authority.
-    pub extra_ca_file: PathBuf,
-}
-
-impl Default for Satusehat {
-    fn default() -> Self {
-        Self {
-            environment: Environment::Staging,
-            auth_url: String::new(),
-            fhir_url: String::new(),
-            extra_ca_file: PathBuf::new(),
-        }
-    }
-}
-
-/// `[delivery]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Delivery {
-    /// Requests in flight per puskesmas.
-    pub concurrency: u32,
-    /// Time to connect, seconds.
-    pub connect_timeout_seconds: u64,
-    /// Time for a whole request, seconds.
-    pub request_timeout_seconds: u64,
-    /// Life of a claim, seconds.
-    pub lease_seconds: u64,
-    /// Waits before each look-up of an unknown outcome, seconds.
-    pub probe_after_seconds: Vec<u64>,
-    /// Longest `run --once`, seconds.
-    pub once_seconds: u64,
-}
-
-impl Default for Delivery {
-    fn default() -> Self {
-        Self {
-            concurrency: 8,
-            connect_timeout_seconds: 10,
-            request_timeout_seconds: 60,
-            lease_seconds: 180,
-            probe_after_seconds: vec![5, 60, 600],
-            once_seconds: 900,
-        }
-    }
-}
-
-/// `[reconciliation]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Reconciliation {
-    /// Share of the calls a minute, percent.
-    pub share_percent: u32,
-}
-
-impl Default for Reconciliation {
-    fn default() -> Self {
-        Self { share_percent: 30 }
-    }
-}
-
-/// `[mapping]`
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Mapping {
-    /// Folder with own mapping files; empty means the built-in ones.
-    pub directory: PathBuf,
-    /// Switches turned on.
-    pub accept_guesses: Vec<String>,
-}
-
-/// `[http]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Http {
-    /// Address.
-    pub listen: String,
-}
-
-impl Default for Http {
-    fn default() -> Self {
-        Self { listen: "127.0.0.1:8200".to_owned() }
-    }
-}
-
-/// `[[puskesmas]]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Puskesmas {
-    /// Name, as sources refer to it.
-    pub name: String,
-    /// SATUSEHAT Organization id.
-    pub organization_id: String,
-    /// SATUSEHAT client id.
-    pub client_id: String,
-    /// File that holds only the client secret.
-    pub client_secret_file: PathBuf,
-    /// Time zone.
-    pub timezone: Zone,
-    /// Calls a minute allowed.
-    #[serde(default = "default_requests_per_minute")]
-    pub requests_per_minute: u32,
-}
-
-/// `[[source]]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Source {
-    /// Name for reports.
-    pub name: String,
-    /// Source profile.
-    pub profile: String,
-    /// File or database.
-    #[serde(default)]
-    pub path: PathBuf,
-    /// Address of a database server.
-    #[serde(default)]
-    pub url: String,
-    /// The puskesmas whose records it holds; empty for the posyandu register.
-    #[serde(default)]
-    pub puskesmas: String,
-}
-
 fn default_data_dir() -> PathBuf {
     PathBuf::from("posyandu-data")
 }
 
 fn default_language() -> LanguageName {
     LanguageName::Id
-}
-
-fn default_requests_per_minute() -> u32 {
-    60
 }
 
 /// Why there is no configuration.

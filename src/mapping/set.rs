@@ -81,11 +81,6 @@ impl MappingSet {
                 template::read(file, &root).map_err(|found| problems.extend(found)).ok()
             })
             .collect();
-        let visit_resources: Vec<String> = written
-            .iter()
-            .filter(|file| file.dataset == VISIT)
-            .flat_map(|file| file.resources.iter().map(|resource| resource.name.clone()))
-            .collect();
         let (Some(sasaran), Some(posyandu), Some(visit)) =
             (schemas.0.get("sasaran"), schemas.0.get("posyandu"), schemas.0.get(VISIT))
         else {
@@ -94,32 +89,8 @@ impl MappingSet {
             problems.push(Problem { file, line: 1, column: 1, text, suggestion: None });
             return Err(problems);
         };
-        let mut mappings = BTreeMap::new();
-        for file in &written {
-            let Some(own) = schemas.0.get(&file.dataset) else {
-                let mut problem = file
-                    .dataset_position
-                    .problem(&file.file, format!("there is no record schema for `{}`", file.dataset));
-                problem.suggestion = nearest(&file.dataset, schemas.0.keys().map(String::as_str));
-                problems.push(problem);
-                continue;
-            };
-            let scope = Scope {
-                own,
-                sasaran,
-                posyandu,
-                visit,
-                visit_resources: &visit_resources,
-                concept_maps: &concept_maps,
-                codes: &codes,
-            };
-            match compile(file, &scope) {
-                Ok(plans) => {
-                    mappings.insert(file.dataset.clone(), mapping(file, own, plans));
-                }
-                Err(found) => problems.extend(found),
-            }
-        }
+        let world = World { schemas, sasaran, posyandu, visit, concept_maps: &concept_maps, codes: &codes };
+        let mut mappings = compile_all(&written, &world, &mut problems);
         let visit_mapping = mappings.remove(VISIT);
         match visit_mapping {
             Some(visit) if problems.is_empty() => Ok(Self {
@@ -150,6 +121,55 @@ impl MappingSet {
     pub fn switches(&self) -> BTreeSet<&str> {
         self.all().flat_map(|mapping| mapping.switches.keys().map(String::as_str)).collect()
     }
+}
+
+/// What all mapping files share.
+struct World<'a> {
+    schemas: &'a Schemas,
+    sasaran: &'a Arc<Schema>,
+    posyandu: &'a Arc<Schema>,
+    visit: &'a Arc<Schema>,
+    concept_maps: &'a BTreeMap<String, Arc<ConceptMap>>,
+    codes: &'a CodeList,
+}
+
+fn compile_all(
+    written: &[MappingFile],
+    world: &World<'_>,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<String, Mapping> {
+    let visit_resources: Vec<String> = written
+        .iter()
+        .filter(|file| file.dataset == VISIT)
+        .flat_map(|file| file.resources.iter().map(|resource| resource.name.clone()))
+        .collect();
+    let mut mappings = BTreeMap::new();
+    for file in written {
+        let Some(own) = world.schemas.0.get(&file.dataset) else {
+            let mut problem = file
+                .dataset_position
+                .problem(&file.file, format!("there is no record schema for `{}`", file.dataset));
+            problem.suggestion = nearest(&file.dataset, world.schemas.0.keys().map(String::as_str));
+            problems.push(problem);
+            continue;
+        };
+        let scope = Scope {
+            own,
+            sasaran: world.sasaran,
+            posyandu: world.posyandu,
+            visit: world.visit,
+            visit_resources: &visit_resources,
+            concept_maps: world.concept_maps,
+            codes: world.codes,
+        };
+        match compile(file, &scope) {
+            Ok(plans) => {
+                mappings.insert(file.dataset.clone(), mapping(file, own, plans));
+            }
+            Err(found) => problems.extend(found),
+        }
+    }
+    mappings
 }
 
 fn mapping(file: &MappingFile, schema: &Arc<Schema>, plans: Vec<ResourcePlan>) -> Mapping {
