@@ -30,7 +30,7 @@ const CLAIM: &str = "UPDATE entry SET state = 'in_flight', seq = seq + 1, lease 
             WHERE lane = ?1 AND state = 'pending' AND day_ends_at <= ?2 AND due_at <= ?2
             ORDER BY day_ends_at, id LIMIT ?3)
         LIMIT ?3)
-    RETURNING id, seq";
+    RETURNING id, seq, day_ends_at";
 
 #[derive(Serialize)]
 struct ClaimedEvent {
@@ -48,7 +48,7 @@ pub async fn claim(
     now: Timestamp,
 ) -> Result<Vec<EntryId>, LedgerError> {
     sweep(connection, now).await?;
-    let taken: Vec<(i64, i64)> = sqlx::query_as(CLAIM)
+    let mut taken: Vec<(i64, i64, i64)> = sqlx::query_as(CLAIM)
         .bind(lane)
         .bind(now.as_millisecond())
         .bind(i64::from(limit.min(CLAIM_MAX)))
@@ -59,7 +59,9 @@ pub async fn claim(
     if taken.is_empty() {
         return Ok(Vec::new());
     }
-    let list: Vec<ClaimedEvent> = taken.iter().map(|&(entry, seq)| ClaimedEvent { entry, seq }).collect();
+    // RETURNING promises no order.
+    taken.sort_unstable_by_key(|&(entry, _, ends)| (ends <= now.as_millisecond(), ends, entry));
+    let list: Vec<ClaimedEvent> = taken.iter().map(|&(entry, seq, _)| ClaimedEvent { entry, seq }).collect();
     sqlx::query(
         "INSERT INTO event (entry, seq, event, state, at)
          SELECT value->>'entry', value->>'seq', '\"claimed\"', 'in_flight', ?2 FROM json_each(?1)",
@@ -68,7 +70,7 @@ pub async fn claim(
     .bind(now.as_millisecond())
     .execute(connection)
     .await?;
-    Ok(taken.into_iter().map(|(entry, _)| EntryId(entry)).collect())
+    Ok(taken.into_iter().map(|(entry, ..)| EntryId(entry)).collect())
 }
 
 /// Ends leases that ran out and wakes blocked entries whose time to look again has come.

@@ -116,14 +116,16 @@ const FOLLOWERS: &str = "SELECT entry.id, entry.state, successor.id, successor.d
     LEFT JOIN entry AS successor ON successor.visit = entry.visit AND successor.blocked_on = 'predecessor'
     WHERE successor.id IS NOT NULL OR visit.emptied = 1";
 
+/// Entry, its state, its successor with due time and the mapping's refusal, and whether its visit was emptied.
+type Follower = (i64, String, Option<i64>, Option<i64>, Option<bool>, i64);
+
 /// An entry that came back from the server makes way: for the newer version that waited for it, or, when its records
 /// were withdrawn meanwhile, for nothing.
 async fn follow(connection: &mut SqliteConnection, settled: &[i64], now: Timestamp) -> Result<(), LedgerError> {
     if settled.is_empty() {
         return Ok(());
     }
-    let rows: Vec<(i64, String, Option<i64>, Option<i64>, Option<bool>, i64)> =
-        sqlx::query_as(FOLLOWERS).bind(json(settled)?).fetch_all(&mut *connection).await?;
+    let rows: Vec<Follower> = sqlx::query_as(FOLLOWERS).bind(json(settled)?).fetch_all(&mut *connection).await?;
     let (mut leaving, mut coming, mut refusing, mut heirs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (entry, word, successor, due, refused, emptied) in rows {
         let state = State::from_word(&word).ok_or(LedgerError::Spoiled("state"))?;
