@@ -104,7 +104,7 @@ pub async fn expire(connection: &mut SqliteConnection, entries: &[i64], now: Tim
         return Ok(());
     }
     let begun: Vec<(i64, i64)> = sqlx::query_as(
-        "SELECT attempt.entry, attempt.id FROM json_each(?1) AS j JOIN attempt ON attempt.entry = j.value
+        "SELECT attempt.entry, attempt.id FROM json_each(?1) AS j CROSS JOIN attempt ON attempt.entry = j.value
          WHERE NOT EXISTS (SELECT 1 FROM attempt_end WHERE attempt_end.attempt = attempt.id)",
     )
     .bind(json(entries)?)
@@ -114,7 +114,7 @@ pub async fn expire(connection: &mut SqliteConnection, entries: &[i64], now: Tim
     sqlx::query(
         "INSERT INTO attempt_end (attempt, outcome, class, excerpt, rules, duration_ms, ended_at)
          SELECT attempt.id, 'interrupted', 'interrupted', '', '[]', max(0, ?2 - attempt.begun_at), ?2
-         FROM json_each(?1) AS j JOIN attempt ON attempt.id = j.value",
+         FROM json_each(?1) AS j CROSS JOIN attempt ON attempt.id = j.value",
     )
     .bind(json(&attempts)?)
     .bind(now.as_millisecond())
@@ -149,7 +149,7 @@ struct BegunRow<'a> {
 
 const BEGIN: &str = "INSERT OR IGNORE INTO attempt (entry, lease, request_hash, begun_at)
     SELECT entry.id, entry.lease, unhex(j.value->>'hash'), ?2
-    FROM json_each(?1) AS j JOIN entry ON entry.id = j.value->>'entry'
+    FROM json_each(?1) AS j CROSS JOIN entry ON entry.id = j.value->>'entry'
     WHERE entry.state = 'in_flight' AND entry.lease = j.value->>'lease' AND entry.lease_until > ?2
     RETURNING entry, id";
 
