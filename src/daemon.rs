@@ -193,7 +193,13 @@ pub fn switches(config: &Config, rules: &Rules) -> Result<BTreeSet<String>, Daem
 /// An address that is not supported.
 pub fn ledger_options(config: &Config) -> Result<crate::ledger::Options, DaemonError> {
     let zone = config.puskesmas.first().map_or(Zone::Wib, |puskesmas| puskesmas.timezone);
-    Ok(crate::ledger::Options { path: config.ledger_file()?, lease_seconds: config.delivery.lease_seconds, zone })
+    let bytes_max = config.ledger.mebibytes_max.saturating_mul(1024 * 1024);
+    Ok(crate::ledger::Options {
+        path: config.ledger_file()?,
+        lease_seconds: config.delivery.lease_seconds,
+        zone,
+        bytes_max: (bytes_max > 0).then_some(bytes_max),
+    })
 }
 
 /// The lane of a puskesmas: its client under its own credentials.

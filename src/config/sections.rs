@@ -36,6 +36,8 @@ impl LanguageName {
 pub struct Ledger {
     /// `sqlite:PATH`; empty means in the data folder.
     pub url: String,
+    /// Largest ledger, mebibytes; 0 means until the disk is full.
+    pub mebibytes_max: u64,
 }
 
 /// `[seal]`

@@ -86,6 +86,11 @@ async fn finish(
     let ended = delivery.ledger.end_attempt(attempt, lease, what.event, end(answer, envelope)).await;
     match ended {
         Ok(state) => Ok(state),
+        // An acceptance that does not name every resource is no clear answer.
+        Err(LedgerError::Incomplete(_)) => {
+            let event = Event::NoAnswer { due: now.saturating_add(delivery.first_look).unwrap_or(now) };
+            Ok(delivery.ledger.end_attempt(attempt, lease, event, end(answer, envelope)).await?)
+        }
         // The answer came after the lease had run out: the ledger already calls the outcome unknown.
         Err(LedgerError::LostLease(_)) => Ok(State::Unknown),
         Err(error) => Err(error.into()),
