@@ -97,8 +97,9 @@ impl Ledger {
         self.load(&entries.into_iter().map(EntryId).collect::<Vec<_>>()).await
     }
 
-    /// Writes down what was found out about an entry that nobody holds; `found` are the server's resources when the
-    /// event is `FoundEqual`.
+    /// Writes down what was found out about an entry that nobody holds. `found` are the server's resources: with
+    /// `FoundEqual` all of them, with `NotFound` those that are there with this content and need not be sent again,
+    /// with `FoundDifferent` those that are there with other content, so that a correction replaces them.
     ///
     /// # Errors
     /// [`LedgerError::Illegal`], [`LedgerError::Incomplete`], [`LedgerError::LostLease`] when someone holds it.

@@ -192,7 +192,7 @@ impl Ledger {
         })
     }
 
-    fn open_record(&self, stored: &StaleRecord) -> Result<CurrentRecord, LedgerError> {
+    pub(super) fn open_record(&self, stored: &StaleRecord) -> Result<CurrentRecord, LedgerError> {
         let (key, record_key) = (hash(stored.key.clone())?, hash(stored.record_key.clone())?);
         let content = self.keys.open(&record_context(&key, &record_key), &stored.sealed)?;
         let content: RecordContent = serde_json::from_slice(&content).map_err(|_| LedgerError::Spoiled("record"))?;

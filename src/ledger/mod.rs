@@ -7,6 +7,7 @@ pub mod attempt;
 mod delivery;
 pub mod entry;
 mod intake;
+pub mod origin;
 pub mod reading;
 pub mod row;
 mod sqlite;

@@ -66,12 +66,27 @@ impl Counts {
         self.skipped.values().sum()
     }
 
+    /// Adds the rows of another part.
+    pub fn add(&mut self, other: &Self) {
+        self.read += other.read;
+        self.issue += other.issue;
+        for (state, number) in &other.states {
+            *self.states.entry(*state).or_default() += number;
+        }
+        for (reason, number) in &other.skipped {
+            *self.skipped.entry(reason.clone()).or_default() += number;
+        }
+    }
+
     /// The sum of everything but `read`, which it must equal.
     #[must_use]
     pub fn sum(&self) -> u64 {
         self.states.values().sum::<u64>() + self.issue + self.skipped_total()
     }
 }
+
+/// Puskesmas and posyandu code, as far as known.
+pub type Whereabouts = (Option<String>, Option<String>);
 
 /// A row with its issues.
 #[derive(Clone, Debug)]
@@ -111,10 +126,23 @@ impl Ledger {
     /// # Errors
     /// Failures of the store.
     pub async fn counts(&self, filter: &Filter) -> Result<Counts, LedgerError> {
+        let mut all = Counts::default();
+        for counts in self.counts_by_posyandu(filter).await?.values() {
+            all.add(counts);
+        }
+        Ok(all)
+    }
+
+    /// Where the rows stand, by puskesmas and posyandu code as far as a row names them.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub async fn counts_by_posyandu(&self, filter: &Filter) -> Result<BTreeMap<Whereabouts, Counts>, LedgerError> {
         let mut reader = self.readers.acquire().await?;
-        let mut counts = Counts::default();
-        for (group, reason, number) in lists::counts(&mut reader, filter).await? {
+        let mut all: BTreeMap<Whereabouts, Counts> = BTreeMap::new();
+        for (group, reason, puskesmas, posyandu, number) in lists::counts(&mut reader, filter).await? {
             let number = count::<u64>(number)?;
+            let counts = all.entry((puskesmas, posyandu)).or_default();
             counts.read += number;
             match (group.as_str(), State::from_word(&group)) {
                 (_, Some(state)) => *counts.states.entry(state).or_default() += number,
@@ -122,7 +150,7 @@ impl Ledger {
                 _ => *counts.skipped.entry(reason.unwrap_or_default()).or_default() += number,
             }
         }
-        Ok(counts)
+        Ok(all)
     }
 
     /// Rows that need a person, oldest date first; with `warnings` also those that only have warnings.

@@ -1,1 +1,223 @@
-//! To be written.
+//! Checks the ledger against the server: what became of sends without an answer, and whether what was delivered is
+//! still there as it was sent.
+//!
+//! It never sends. Only from here does an entry leave the unknown state.
+
+pub mod compare;
+mod look_up;
+pub mod read_back;
+pub mod verdict;
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::clock::Clock;
+use crate::ledger::entry::OpenEntry;
+use crate::ledger::state::Event;
+use crate::ledger::{Ledger, LedgerError};
+use crate::remote::Remote;
+use crate::remote::answer::{Answer, Class};
+use crate::remote::rate_limit::clamped;
+use look_up::{Blind, look};
+use verdict::{Schedule, decide};
+
+/// Entries looked at in one lane at the same time.
+const IN_FLIGHT: usize = 8;
+/// Entries taken from the ledger at once.
+const BATCH: u32 = 200;
+/// Entries left untouched in one run before it ends: their lanes do not answer.
+const UNTOUCHED_MAX: usize = 5_000;
+/// As many look-ups in a row without a usable answer end a lane's run.
+const TROUBLES_MAX: u32 = 5;
+/// Wait after a look-up that got no usable answer.
+const TROUBLE_WAIT: Duration = Duration::from_secs(60);
+
+/// One puskesmas' way to SATUSEHAT.
+#[derive(Clone, Debug)]
+pub struct Lane {
+    /// Name of the puskesmas, as the ledger knows it.
+    pub name: String,
+    /// The client under its credentials.
+    pub remote: Remote,
+}
+
+/// What can go wrong with reconciliation itself; answers of the server are values.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconciliationError {
+    /// The ledger failed.
+    #[error("the ledger could not be used for reconciliation")]
+    Ledger(#[from] LedgerError),
+    /// A stored bundle cannot be taken apart.
+    #[error("a stored visit cannot be taken apart")]
+    Bundle(#[from] crate::resource::bundle::BundleError),
+    /// A stored resource cannot be read.
+    #[error("a stored resource cannot be read")]
+    Stored(#[source] serde_json::Error),
+    /// A stored bundle and its list of resources do not fit each other.
+    #[error("the stored bundle of entry {0} does not fit its list of resources")]
+    Uneven(i64),
+    /// A task ended unexpectedly.
+    #[error("a look-up ended unexpectedly")]
+    Task(#[source] tokio::task::JoinError),
+}
+
+/// Why a lane was not asked any further.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// Name of the puskesmas.
+    pub lane: String,
+    /// Whether its access or configuration is wrong; otherwise the server is in trouble.
+    pub configuration: bool,
+    /// The last answer's words, masked.
+    pub words: String,
+}
+
+/// What became of entries without an answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ResolveTally {
+    /// Found with equal content: delivered.
+    pub found_equal: u64,
+    /// Found with other content: a person must look.
+    pub found_different: u64,
+    /// Certainly not there: to be sent again.
+    pub not_found: u64,
+    /// Not clear yet: to be looked up again later.
+    pub still_unknown: u64,
+    /// Not asked for, because the lane stopped or is not configured.
+    pub untouched: u64,
+    /// Lanes that were not asked any further.
+    pub stopped: Vec<Stopped>,
+}
+
+/// Asks the server and keeps the ledger true.
+#[derive(Clone)]
+pub struct Reconciliation {
+    /// The ledger.
+    pub ledger: Arc<Ledger>,
+    /// Ways to the server.
+    pub lanes: Vec<Lane>,
+    /// The time.
+    pub clock: Clock,
+    /// Moments of the looks, counted from when the outcome became unknown; the last one decides.
+    pub probe_after: Vec<Duration>,
+}
+
+/// A lane during a run.
+struct Line {
+    lane: Lane,
+    slots: Semaphore,
+    troubles: AtomicU32,
+    stopped: Mutex<Option<Stopped>>,
+}
+
+impl Line {
+    fn new(lane: &Lane) -> Arc<Self> {
+        let slots = Semaphore::new(IN_FLIGHT);
+        Arc::new(Self { lane: lane.clone(), slots, troubles: AtomicU32::new(0), stopped: Mutex::new(None) })
+    }
+
+    fn stopped(&self) -> Option<Stopped> {
+        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Learns from an answer that showed nothing; tells whether the configuration is to blame.
+    fn failed(&self, answer: &Answer) -> bool {
+        let configuration = matches!(answer.class, Class::Configuration);
+        let troubles = self.troubles.fetch_add(1, Ordering::Relaxed) + 1;
+        if configuration || troubles >= TROUBLES_MAX {
+            let mut stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+            let (lane, words) = (self.lane.name.clone(), answer.excerpt.clone());
+            stopped.get_or_insert(Stopped { lane, configuration, words });
+        }
+        configuration
+    }
+
+    fn worked(&self) {
+        self.troubles.store(0, Ordering::Relaxed);
+    }
+}
+
+fn lines(lanes: &[Lane]) -> BTreeMap<String, Arc<Line>> {
+    lanes.iter().map(|lane| (lane.name.clone(), Line::new(lane))).collect()
+}
+
+fn stopped(lines: &BTreeMap<String, Arc<Line>>) -> Vec<Stopped> {
+    lines.values().filter_map(|line| line.stopped()).collect()
+}
+
+impl Reconciliation {
+    /// Looks for every entry without an answer whose time has come.
+    ///
+    /// # Errors
+    /// [`ReconciliationError`] when the ledger fails; a server that does not answer is in the tally.
+    pub async fn resolve_unknown(&self) -> Result<ResolveTally, ReconciliationError> {
+        let lines = lines(&self.lanes);
+        let mut tally = ResolveTally::default();
+        let mut asked = HashSet::new();
+        let mut untouched = 0_usize;
+        loop {
+            let limit = BATCH.saturating_add(u32::try_from(untouched).unwrap_or(u32::MAX));
+            let due = self.ledger.unknown_due(limit).await?;
+            let fresh: Vec<OpenEntry> = due.into_iter().filter(|entry| asked.insert(entry.entry_id)).collect();
+            if fresh.is_empty() || untouched >= UNTOUCHED_MAX {
+                break;
+            }
+            let mut running: JoinSet<Result<Option<Event>, ReconciliationError>> = JoinSet::new();
+            for entry in fresh {
+                match lines.get(&entry.lane) {
+                    Some(line) => {
+                        let (own, line) = (self.clone(), Arc::clone(line));
+                        running.spawn(async move { own.resolve(&line, &entry).await });
+                    }
+                    None => untouched += 1,
+                }
+            }
+            while let Some(done) = running.join_next().await {
+                match done.map_err(ReconciliationError::Task)?? {
+                    Some(Event::FoundEqual) => tally.found_equal += 1,
+                    Some(Event::FoundDifferent) => tally.found_different += 1,
+                    Some(Event::NotFound { .. }) => tally.not_found += 1,
+                    Some(_) => tally.still_unknown += 1,
+                    None => untouched += 1,
+                }
+            }
+        }
+        tally.untouched = untouched as u64;
+        tally.stopped = stopped(&lines);
+        Ok(tally)
+    }
+
+    async fn resolve(&self, line: &Line, entry: &OpenEntry) -> Result<Option<Event>, ReconciliationError> {
+        let Ok(_slot) = line.slots.acquire().await else { return Ok(None) };
+        if line.stopped().is_some() {
+            return Ok(None);
+        }
+        let looked = look(&line.lane.remote, entry).await;
+        let (since, now) = (entry.since, self.clock.now());
+        let schedule = Schedule { probe_after: &self.probe_after, probes: entry.probes, since, now };
+        let (event, found) = match looked {
+            Ok(seen) => {
+                line.worked();
+                decide(&seen, schedule)
+            }
+            Err(Blind::Stored(error)) => return Err(error),
+            Err(Blind::Failed(answer)) if line.failed(&answer) => return Ok(None),
+            Err(Blind::Failed(answer)) => {
+                let wait = answer.retry_after.map_or(TROUBLE_WAIT, clamped);
+                (Event::StillUnknown { due: now.saturating_add(wait).unwrap_or(Timestamp::MAX) }, Vec::new())
+            }
+        };
+        match self.ledger.resolve(entry.entry_id, event.clone(), found).await {
+            Ok(_) => Ok(Some(event)),
+            // Somebody else has settled it meanwhile.
+            Err(LedgerError::Illegal(_) | LedgerError::LostLease(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

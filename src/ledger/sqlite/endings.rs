@@ -45,8 +45,11 @@ struct EndRow<'a> {
 struct AcceptedRow<'a> {
     entry: i64,
     position: u32,
+    kind: &'a str,
     id: &'a str,
     version: Option<&'a str>,
+    /// Whether the server holds the entry's content under this id, or something else.
+    equal: bool,
 }
 
 /// What an ending needs to know of its entry before it is written.
@@ -67,10 +70,12 @@ const MISSING: &str = "SELECT entry, position, resource_type FROM json_each(?1) 
     WHERE server_id IS NULL OR server_hash <> content_hash";
 
 const ACCEPT: &str = "UPDATE entry_resource
-    SET server_id = j.value->>'id', server_version = j.value->>'version', server_hash = content_hash,
+    SET server_id = j.value->>'id', server_version = j.value->>'version',
+        server_hash = CASE WHEN j.value->>'equal' THEN content_hash ELSE zeroblob(32) END,
         verified = NULL, verified_at = NULL
     FROM json_each(?1) AS j
-    WHERE entry_resource.entry = j.value->>'entry' AND entry_resource.position = j.value->>'position'";
+    WHERE entry_resource.entry = j.value->>'entry' AND entry_resource.position = j.value->>'position'
+        AND entry_resource.resource_type = j.value->>'kind' AND j.value->>'id' <> ''";
 
 const END: &str = "INSERT INTO attempt_end (attempt, outcome, status, request_id, class, excerpt, rules, duration_ms,
         issues_sealed, ended_at)
@@ -177,14 +182,20 @@ fn end_row(end: &End) -> EndRow<'_> {
 }
 
 fn accepted_rows<'a>(entry: i64, event: &Event, accepted: &'a [AcceptedResource]) -> Vec<AcceptedRow<'a>> {
-    if !matches!(event, Event::Accepted | Event::FoundEqual) {
-        return Vec::new();
-    }
+    let equal = match event {
+        // Not found as a whole: what is there already need not be sent again.
+        Event::Accepted | Event::FoundEqual | Event::NotFound { .. } => true,
+        // A corrected version, or a person's retry, then replaces it instead of running into a duplicate.
+        Event::FoundDifferent => false,
+        _ => return Vec::new(),
+    };
     let row = |resource: &'a AcceptedResource| AcceptedRow {
         entry,
         position: resource.position,
+        kind: &resource.resource_type,
         id: &resource.id,
         version: resource.version.as_deref(),
+        equal,
     };
     accepted.iter().map(row).collect()
 }

@@ -28,17 +28,17 @@ const COUNTS: &str = "SELECT
                             AND entry.state <> 'superseded' ORDER BY version DESC LIMIT 1), 'pending')
         END AS standing,
         CASE WHEN source_row.kind = 'skipped' THEN source_row.reason END AS reason,
-        count(*)
+        puskesmas, posyandu, count(*)
     FROM source_row
     WHERE (?1 IS NULL OR counted_date >= ?1) AND (?2 IS NULL OR counted_date <= ?2)
         AND (?3 IS NULL OR puskesmas = ?3) AND (?4 IS NULL OR posyandu = ?4)
-    GROUP BY 1, 2";
+    GROUP BY 1, 2, 3, 4";
 
-/// Rows by standing and reason.
-pub async fn counts(
-    connection: &mut SqliteConnection,
-    filter: &Filter,
-) -> Result<Vec<(String, Option<String>, i64)>, LedgerError> {
+/// Standing, reason, puskesmas, posyandu, number of rows.
+pub type CountLine = (String, Option<String>, Option<String>, Option<String>, i64);
+
+/// Rows by standing and reason, puskesmas and posyandu.
+pub async fn counts(connection: &mut SqliteConnection, filter: &Filter) -> Result<Vec<CountLine>, LedgerError> {
     let Bound { from, to } = bound(filter);
     let query = sqlx::query_as(COUNTS).bind(from).bind(to).bind(&filter.puskesmas).bind(&filter.posyandu);
     Ok(query.fetch_all(connection).await?)

@@ -46,6 +46,20 @@ pub async fn stale(connection: &mut SqliteConnection, limit: u32) -> Result<Vec<
     Ok(sqlx::query_as(STALE).bind(i64::from(limit)).fetch_all(connection).await?)
 }
 
+const FEEDING: &str =
+    "SELECT visit.key, visit.revision, visit.puskesmas, visit.posyandu, visit.service_date, visit.zone,
+        visit.due_at, record.dataset, record.record_key, record.sealed, source_row.row_key, source_row.source,
+        source_row.place_sealed
+    FROM entry JOIN visit ON visit.id = entry.visit
+    JOIN record ON record.visit = visit.id AND record.current = 1
+    JOIN source_row ON source_row.id = record.source_row
+    WHERE entry.id = ?1 ORDER BY source_row.id, record.id";
+
+/// Records that feed the visit of an entry now, in the order they were read.
+pub async fn feeding(connection: &mut SqliteConnection, entry: i64) -> Result<Vec<StaleRecord>, LedgerError> {
+    Ok(sqlx::query_as(FEEDING).bind(entry).fetch_all(connection).await?)
+}
+
 /// An entry to be made, its personal content sealed.
 #[derive(Debug)]
 pub struct SealedEntry {

@@ -1,0 +1,147 @@
+//! What a look at the server means for an entry whose outcome is unknown. Pure.
+//!
+//! It must never decide that something may be sent again before the last look, nor on a look that could not see
+//! everything.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::compare::Difference;
+use crate::ledger::attempt::AcceptedResource;
+use crate::ledger::state::Event;
+
+/// What was seen of one resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// The server holds it with this content.
+    Equal(AcceptedResource),
+    /// The server holds something else under its identifier.
+    Different(AcceptedResource, Vec<Difference>),
+    /// The server holds it as an older version of the visit left it, or so it seems: the update did not arrive.
+    Older,
+    /// The server does not show it.
+    Absent,
+    /// It may be there, but the search was cut short or consent rules hide it.
+    Unclear,
+}
+
+/// When to look, and when the looking ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Schedule<'a> {
+    /// Moments to look at, counted from when the outcome became unknown, ascending.
+    pub probe_after: &'a [Duration],
+    /// Looks without a clear answer so far.
+    pub probes: u32,
+    /// Since when the outcome is unknown.
+    pub since: Timestamp,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// Shortest wait before the next look.
+const WAIT_MIN: Duration = Duration::from_secs(1);
+
+impl Schedule<'_> {
+    /// Whether nothing found now means that nothing will be found: all looks are spent and the time of the last one
+    /// has come. The time counts too, because an outage spends looks that saw nothing.
+    fn is_last(&self) -> bool {
+        let spent = usize::try_from(self.probes).unwrap_or(usize::MAX).saturating_add(1) >= self.probe_after.len();
+        spent && self.now >= self.at_last()
+    }
+
+    fn at_last(&self) -> Timestamp {
+        let last = self.probe_after.last().copied().unwrap_or(Duration::ZERO);
+        self.since.saturating_add(last).unwrap_or(Timestamp::MAX)
+    }
+
+    /// When to look again.
+    #[must_use]
+    pub fn next(&self) -> Timestamp {
+        let at = |index: usize| self.probe_after.get(index).copied();
+        let index = usize::try_from(self.probes).unwrap_or(usize::MAX);
+        let wait = match (at(index), index.checked_add(1).and_then(at)) {
+            (Some(this), Some(next)) => next.saturating_sub(this),
+            _ => self.probe_after.last().copied().unwrap_or(WAIT_MIN),
+        };
+        let soonest = self.now.saturating_add(wait.max(WAIT_MIN)).unwrap_or(Timestamp::MAX);
+        let last = self.at_last();
+        if index.saturating_add(1) >= self.probe_after.len() && last > self.now { last } else { soonest }
+    }
+}
+
+/// The event that follows, and the resources to remember with it.
+#[must_use]
+pub fn decide(seen: &[Seen], schedule: Schedule<'_>) -> (Event, Vec<AcceptedResource>) {
+    let equal: Vec<AcceptedResource> = seen
+        .iter()
+        .filter_map(|seen| match seen {
+            Seen::Equal(resource) => Some(resource.clone()),
+            _ => None,
+        })
+        .collect();
+    if equal.len() == seen.len() {
+        return (Event::FoundEqual, equal);
+    }
+    if seen.iter().any(|seen| matches!(seen, Seen::Different(..))) {
+        let held = seen.iter().filter_map(|seen| match seen {
+            Seen::Equal(resource) | Seen::Different(resource, _) => Some(resource.clone()),
+            _ => None,
+        });
+        return (Event::FoundDifferent, held.collect());
+    }
+    if !schedule.is_last() || seen.contains(&Seen::Unclear) {
+        return (Event::StillUnknown { due: schedule.next() }, Vec::new());
+    }
+    (Event::NotFound { due: schedule.now }, equal)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const PROBES: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(60), Duration::from_secs(600)];
+
+    fn at(probes: u32, seconds: i64) -> Schedule<'static> {
+        let now = Timestamp::from_second(seconds).unwrap();
+        Schedule { probe_after: &PROBES, probes, since: Timestamp::UNIX_EPOCH, now }
+    }
+
+    fn held() -> Seen {
+        let resource =
+            AcceptedResource { position: 0, resource_type: "Encounter".into(), id: "e".into(), version: None };
+        Seen::Equal(resource)
+    }
+
+    fn due(event: &Event) -> i64 {
+        assert!(matches!(event, Event::StillUnknown { .. }), "{event:?}");
+        event.due().unwrap().as_second()
+    }
+
+    #[test]
+    fn the_looks_follow_the_schedule_and_only_the_last_gives_it_back() {
+        assert_eq!(due(&decide(&[Seen::Absent], at(0, 5)).0), 60);
+        assert_eq!(due(&decide(&[Seen::Absent], at(1, 60)).0), 600);
+        assert!(matches!(decide(&[Seen::Absent], at(2, 600)).0, Event::NotFound { .. }));
+    }
+
+    #[test]
+    fn an_outage_that_spent_the_looks_does_not_shorten_the_time() {
+        assert_eq!(due(&decide(&[Seen::Absent], at(9, 100)).0), 600);
+        assert!(matches!(decide(&[Seen::Absent], at(9, 700)).0, Event::NotFound { .. }));
+    }
+
+    #[test]
+    fn what_could_not_be_seen_is_never_sent_again() {
+        assert!(due(&decide(&[Seen::Absent, Seen::Unclear], at(7, 10_000)).0) > 10_000);
+    }
+
+    #[test]
+    fn a_part_that_is_there_is_remembered() {
+        let (event, found) = decide(&[held(), Seen::Absent], at(2, 600));
+        assert!(matches!(event, Event::NotFound { .. }));
+        assert_eq!(found.len(), 1);
+        assert_eq!(decide(&[held()], at(0, 5)).0, Event::FoundEqual);
+    }
+}
