@@ -23,7 +23,7 @@ use crate::ingest::{Ingest, IngestError, Source, SourceOutcome};
 use crate::ledger::reading::Filter;
 use crate::ledger::state::State;
 use crate::ledger::{Ledger, LedgerError};
-use crate::reconciliation::{Reconciliation, ReconciliationError};
+use crate::reconciliation::{self, Reconciliation, ReconciliationError};
 use crate::redact::Personal;
 use crate::remote::{self, Remote, RemoteError};
 use crate::seal::Keys;
@@ -288,10 +288,7 @@ impl Daemon {
     ) -> Result<Vec<LaneEnd>, DaemonError> {
         let finished = Arc::new(AtomicU64::new(0));
         let delivery = self.delivery(&finished);
-        let probe_after: Vec<Duration> =
-            self.config.delivery.probe_after_seconds.iter().copied().map(Duration::from_secs).collect();
-        let reconciliation =
-            Reconciliation { ledger: &self.ledger, lanes, clock: &self.clock, probe_after: &probe_after };
+        let reconciliation = self.reconciliation(lanes);
         let mut ends: Vec<LaneEnd> =
             lanes.iter().map(|lane| LaneEnd { name: lane.name.clone(), ..LaneEnd::default() }).collect();
         loop {
@@ -321,6 +318,21 @@ impl Daemon {
         let deadline = self.clock.now().saturating_add(limit).unwrap_or(Timestamp::MAX);
         round.lanes = self.deliver(&lanes, deadline, progress).await?;
         Ok(round)
+    }
+
+    /// The look-ups of this installation over its lanes.
+    #[must_use]
+    pub fn reconciliation(&self, lanes: &[Lane]) -> Reconciliation {
+        let seconds = self.config.delivery.probe_after_seconds.iter();
+        Reconciliation {
+            ledger: Arc::clone(&self.ledger),
+            lanes: lanes
+                .iter()
+                .map(|lane| reconciliation::Lane { name: lane.name.clone(), remote: lane.remote.clone() })
+                .collect(),
+            clock: self.clock.clone(),
+            probe_after: seconds.copied().map(Duration::from_secs).collect(),
+        }
     }
 
     fn delivery(&self, finished: &Arc<AtomicU64>) -> Delivery {

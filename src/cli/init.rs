@@ -2,6 +2,7 @@
 //!
 //! It never overwrites: what exists stays, and is named.
 
+use anyhow::Context as _;
 use clap::Args;
 
 use super::exit::Exit;
@@ -47,6 +48,9 @@ pub async fn storage(config: &Config) -> anyhow::Result<()> {
     if key_file.exists() {
         print::note(&format!("kept: {}", key_file.display()));
     } else {
+        if let Some(folder) = key_file.parent() {
+            std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        }
         Keys::create(&key_file)?;
         print::note(&format!(
             "written: {} (copy it to a safe place: without it the ledger cannot be read)",

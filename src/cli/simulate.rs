@@ -62,7 +62,7 @@ impl Simulate {
         if let Some(file) = &self.faults {
             let faults = Faults::from_toml(&read(file)?).with_context(|| format!("{}", file.display()))?;
             options.faults = faults.faults;
-            options.seed = faults.seed;
+            options.seed = faults.seed.unwrap_or(options.seed);
         }
         let clock = self.now.map_or(Clock::System, Clock::started_at);
         let simulator = Arc::new(Simulator::new(options, clock)?);

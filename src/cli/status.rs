@@ -1,0 +1,56 @@
+//! `status`: how many rows stand where, also while the gateway works.
+
+use clap::Args;
+use jiff::civil::Date;
+use serde_json::Value;
+
+use super::exit::Exit;
+use super::{Context, Format, installation, print, run};
+use crate::clock::Clock;
+use crate::ledger::reading::Filter;
+use crate::ledger::state::State;
+use crate::words;
+
+/// How many visits stand where
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  posyandu-gateway status\n  posyandu-gateway status --date 2026-11-18 --format json")]
+pub struct Status {
+    /// Only this service date
+    #[arg(long, value_name = "DATE")]
+    pub date: Option<Date>,
+    /// How to write the result
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+impl Status {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// No keys or no ledger.
+    pub async fn run(&self, context: &Context) -> anyhow::Result<Exit> {
+        let config = installation::config(context)?;
+        let language = installation::language(&config, context);
+        let (_, ledger) = installation::ledger_to_read(&config, Clock::System).await?;
+        let filter = self.date.map_or_else(Filter::default, Filter::on);
+        let counts = ledger.counts(&filter).await?;
+        let blocked = ledger.blocked_reasons(&filter).await?;
+        ledger.close().await?;
+        if self.format == Format::Json {
+            let mut object = run::counts_json(&counts);
+            object.insert("blocked_on".to_owned(), serde_json::to_value(&blocked)?);
+            print::result(&Value::Object(object).to_string());
+        } else {
+            let mut lines = vec![words::text(language, "status.read", &[("baca", counts.read.to_string())])];
+            let named = State::ALL.iter().map(|state| (state.word(), counts.of(*state)));
+            for (word, number) in named.chain([("issue", counts.issue), ("skipped", counts.skipped_total())]) {
+                lines.push(format!("{number:>9}  {}", words::plain(language, &format!("state.{word}"))));
+            }
+            for (on, number) in &blocked {
+                lines.push(words::text(language, "status.blocked", &[("sebab", on.clone()), ("jumlah", number.to_string())]));
+            }
+            print::result(&lines.join("\n"));
+        }
+        Ok(if run::needs_attention(&counts) > 0 { Exit::NeedsAttention } else { Exit::Fine })
+    }
+}
