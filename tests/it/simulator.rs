@@ -3,6 +3,7 @@
 mod rules;
 mod server;
 mod single;
+mod statement;
 mod visit;
 
 use std::time::Duration;
