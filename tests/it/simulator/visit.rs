@@ -114,7 +114,8 @@ pub fn told_by_kader() -> Value {
     })
 }
 
-fn given(name: &str) -> Value {
+/// A dose given by the midwife.
+pub fn given(name: &str) -> Value {
     let mut dose = told_by_kader();
     dose["identifier"] = identifier("immunization", name);
     dose["lotNumber"] = json!("A1");
