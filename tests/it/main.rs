@@ -5,6 +5,7 @@ mod dump;
 mod ledger;
 mod ledger_intake;
 mod mapping;
+mod mapping_cases;
 mod record;
 mod remote;
 mod simulator;
