@@ -2,7 +2,11 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::{Mutex, PoisonError};
 
+use posyandu_gateway::config::assets;
+use posyandu_gateway::mapping::case::{self, Case};
+use posyandu_gateway::resource::{Outcome, prepare};
 use serde_json::{Value, json};
 
 use crate::simulator::server::{Server, options};
@@ -68,7 +72,11 @@ fn bundle(name: &str) -> Value {
     bundle
 }
 
+/// The validators are installed into one folder: one test at a time.
+static INSTALLING: Mutex<()> = Mutex::new(());
+
 fn validated(file: &Path) -> (Option<i32>, String) {
+    let _alone = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/validators.sh");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("validators");
     let Output { status, stdout, stderr } = Command::new("sh").arg(script).arg(file).arg(folder).output().unwrap();
@@ -116,4 +124,45 @@ async fn a_dump_is_fhir_and_a_corrupted_one_is_not() {
     let (status, text) = validated(&file);
     assert_eq!(status, Some(1), "{text}");
     assert!(text.contains(&format!("line {line}: Condition.encounter: leads nowhere: Encounter/none")), "{text}");
+}
+
+/// The Bundle of a mapping case with everybody's ids filled in; `None` when a person must act first.
+fn bundle_of(file: &str, text: &str, rules: &assets::Rules) -> Option<Value> {
+    let case = Case::parse(file, text, &rules.mappings).unwrap();
+    let identify = |name: &str, key: &[u8; 32]| format!("{file}-{}", case::identify(name, key));
+    let outcome = case.with_visit(|visit, switches| {
+        assert_eq!(visit.organization, CASE_ORGANIZATION, "{file}");
+        prepare(&rules.mappings, &rules.profiles, visit, switches, &identify)
+    });
+    let Outcome::Prepared(prepared) = outcome else { return None };
+    let text = prepared.bundle.replace("{patient}", visit::PATIENT).replace("{practitioner}", visit::MIDWIFE);
+    Some(serde_json::from_str(&text).unwrap())
+}
+
+/// The organisation that all mapping cases belong to.
+const CASE_ORGANIZATION: &str = "100000101";
+
+#[tokio::test]
+async fn what_the_mapping_cases_yield_is_accepted_and_fhir() {
+    let mut options = options();
+    options.clients[0].organization_id = CASE_ORGANIZATION.to_owned();
+    options.people.locations[0].organization = CASE_ORGANIZATION.to_owned();
+    let server = Server::ready(options).await;
+    let rules = assets::rules(None).unwrap();
+    let mut sent = 0;
+    for (file, text) in assets::mapping_cases(None).unwrap() {
+        if let Some(bundle) = bundle_of(&file, &text, &rules) {
+            let answer = server.post("", &bundle).await;
+            assert_eq!(answer.status, 200, "{file}: {}", answer.text);
+            sent += 1;
+        }
+    }
+    assert!(sent >= 12, "{sent}");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("cases.ndjson");
+    server.simulator.dump(&mut std::fs::File::create(&file).unwrap()).unwrap();
+    let (status, text) = validated(&file);
+    assert_eq!(status, Some(0), "{text}");
+    let count = format!("{} resources, ", server.dump().len());
+    assert_eq!(text.matches(&count).count(), 2, "{text}");
 }
