@@ -253,7 +253,7 @@ impl Reader<'_> {
 
     fn section(&mut self, root: &Node, name: &str, schema: &Arc<Schema>) -> Option<Record> {
         match root.member(name) {
-            Some(node) => self.record(node, schema, &name.to_owned()),
+            Some(node) => self.record(node, schema, name),
             None => {
                 self.problem(root.position, format!("`{name}` is missing"));
                 None
