@@ -10,10 +10,11 @@ use super::row::GROUP;
 use crate::issue::{Code, Issue, Place};
 use crate::ledger::entry::{NewEntry, NewResource};
 use crate::ledger::row::{CurrentRecord, VisitRecords};
+use crate::mapping::head::visit_record;
 use crate::mapping::set::MappingSet;
 use crate::mapping::visit::Visit;
 use crate::record::schema::Schemas;
-use crate::record::{Record, RecordError, Value};
+use crate::record::{Record, RecordError};
 use crate::redact::Personal;
 use crate::resource::envelope::{Envelope, Practitioner};
 use crate::resource::profile::Profiles;
@@ -102,7 +103,7 @@ impl Mapper<'_> {
             .filter(|(record, _)| record.schema.dataset != "sasaran")
             .map(|(record, key)| (record, *key))
             .collect();
-        let head = self.head(visit, &services, place.clone())?;
+        let head = self.head(visit, &services, place.clone());
         let mapped = Visit {
             organization,
             zone: posyandu.zone,
@@ -122,36 +123,9 @@ impl Mapper<'_> {
     }
 
     /// The visit itself as a record, made from what was recorded.
-    fn head(&self, visit: &VisitRecords, services: &[(&Record, [u8; 32])], place: Place) -> Result<Record, Vec<Issue>> {
-        let has = |dataset: &str| services.iter().any(|(record, _)| record.schema.dataset == dataset);
-        let reason = match (has("kunjungan_balita"), has("imunisasi")) {
-            (true, true) => "penimbangan_imunisasi",
-            (true, false) => "penimbangan",
-            (false, _) => "imunisasi",
-        };
-        let schema = &self.mappings.visit.schema;
-        // The visit's date is the cell of whichever service was read first.
-        let column = services.iter().find_map(|(record, _)| record.place_of("tanggal").column);
-        let mut record = Record {
-            values: vec![None; schema.fields.len()],
-            columns: vec![None; schema.fields.len()],
-            place,
-            schema: Arc::clone(schema),
-        };
-        let values = [
-            ("tanggal", Value::Date(visit.visit.service_date)),
-            ("kelompok_sasaran", Value::Text(GROUP.to_owned())),
-            ("alasan", Value::Text(reason.to_owned())),
-        ];
-        for (field, value) in values {
-            if let Some(index) = schema.index(field) {
-                record.values[index] = Some(value);
-                if field == "tanggal" {
-                    record.columns[index] = column.as_deref().map(Arc::from);
-                }
-            }
-        }
-        Ok(record)
+    fn head(&self, visit: &VisitRecords, services: &[(&Record, [u8; 32])], place: Place) -> Record {
+        let records: Vec<&Record> = services.iter().map(|(record, _)| *record).collect();
+        visit_record(&self.mappings.visit.schema, visit.visit.service_date, GROUP, &records, place)
     }
 
     fn restore(&self, current: &CurrentRecord) -> Result<(Record, [u8; 32]), VisitError> {

@@ -81,6 +81,17 @@ impl Node {
         }
     }
 
+    /// Whether this is a number or truth value rather than a text.
+    #[must_use]
+    pub fn is_literal(&self) -> bool {
+        match &self.content {
+            Content::Scalar { text, quoted: false } => {
+                matches!(text.as_str(), "true" | "false") || serde_json::from_str::<serde_json::Number>(text).is_ok()
+            }
+            _ => false,
+        }
+    }
+
     /// A member by name.
     #[must_use]
     pub fn member(&self, name: &str) -> Option<&Node> {

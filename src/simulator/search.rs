@@ -90,7 +90,7 @@ fn referred(kind: &str, query: &Query) -> Vec<String> {
         "Condition" | "Observation" | "Procedure" => &[("subject", "Patient"), ("encounter", "Encounter")],
         "Immunization" => &[("patient", "Patient")],
         "MedicationRequest" | "QuestionnaireResponse" => &[("subject", "Patient"), ("encounter", "Encounter")],
-        "MedicationDispense" => &[("subject", "Patient"), ("context", "Encounter")],
+        "MedicationDispense" | "MedicationStatement" => &[("subject", "Patient"), ("context", "Encounter")],
         _ => &[],
     };
     let given = known.iter().filter_map(|(name, target)| Some((query.get(name)?, *target)));

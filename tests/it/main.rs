@@ -1,9 +1,11 @@
 //! One binary for all tests that look at the gateway from outside: it links once and runs everything.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod dump;
 mod ledger;
 mod ledger_intake;
 mod mapping;
+mod mapping_cases;
 mod record;
 mod remote;
 mod simulator;

@@ -283,7 +283,7 @@ fn identifier_kinds(template: &Template, kinds: &mut BTreeSet<String>) {
 }
 
 /// Reads a word of a `when` as the kind of value the field holds.
-fn read_as(kind: &Kind, text: &str) -> Option<Value> {
+pub(super) fn read_as(kind: &Kind, text: &str) -> Option<Value> {
     match kind {
         Kind::Text => Some(Value::Text(text.to_owned())),
         Kind::Code(words) => words.iter().any(|word| word == text).then(|| Value::Text(text.to_owned())),

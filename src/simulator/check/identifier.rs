@@ -22,6 +22,7 @@ fn kinds(resource_type: &str) -> (u32, &'static [&'static str]) {
         "Medication" => (0, &["medication"]),
         "MedicationRequest" => (10388, &["prescription-item", "prescription"]),
         "MedicationDispense" => (10389, &["prescription-item", "prescription"]),
+        "MedicationStatement" => (10445, &["medicationstatement"]),
         "QuestionnaireResponse" => (0, &["QuestionnaireResponse"]),
         "Organization" => (10446, &["organization"]),
         "Location" => (10447, &["location"]),

@@ -43,7 +43,7 @@ pub(super) struct Systems {
 pub(super) struct Rules {
     /// Types by name.
     pub shapes: HashMap<String, Shape>,
-    /// Per parent path: child name and rule number.
+    /// Per parent path: child name and rule number; `name[x]` stands for any value of a choice.
     pub required: HashMap<String, Vec<(String, u32)>>,
     /// Per path: rule number and target types.
     pub references: HashMap<String, (u32, Vec<String>)>,
@@ -68,7 +68,7 @@ struct RulesFile {
 }
 
 /// Resource types the stand-in accepts.
-pub(in crate::simulator) const RESOURCE_TYPES: [&str; 12] = [
+pub(in crate::simulator) const RESOURCE_TYPES: [&str; 13] = [
     "Encounter",
     "Condition",
     "Observation",
@@ -77,6 +77,7 @@ pub(in crate::simulator) const RESOURCE_TYPES: [&str; 12] = [
     "Medication",
     "MedicationRequest",
     "MedicationDispense",
+    "MedicationStatement",
     "QuestionnaireResponse",
     "Organization",
     "Location",
@@ -164,9 +165,11 @@ mod tests {
         let mut parts = path.split('.');
         let mut kind = parts.next().unwrap_or_default().to_owned();
         for part in parts {
-            let Some(element) = rules.shapes.get(&kind).and_then(|shape| shape.elements.get(part)) else {
-                return false;
-            };
+            let Some(shape) = rules.shapes.get(&kind) else { return false };
+            if let Some(choice) = part.strip_suffix("[x]") {
+                return shape.elements.values().any(|element| element.choice == choice);
+            }
+            let Some(element) = shape.elements.get(part) else { return false };
             kind.clone_from(&element.kind);
         }
         true

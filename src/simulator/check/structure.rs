@@ -260,7 +260,7 @@ impl<'a> Walk<'a> {
     fn required(&mut self, shape: &Shape, members: &Map<String, Value>) {
         let by_rule = self.rules.required.get(&self.plain).map(Vec::as_slice).unwrap_or_default();
         for (child, rule) in by_rule {
-            if members.contains_key(child) {
+            if is_there(shape, members, child) {
                 continue;
             }
             let plain = format!("{}.{child}", self.plain);
@@ -304,6 +304,12 @@ impl<'a> Walk<'a> {
     fn unparseable(&mut self, diagnostics: &str) {
         self.complaints.push(Complaint::unparseable(&self.exact, diagnostics));
     }
+}
+
+/// True when an element is given; `name[x]` is given by any value of that choice.
+fn is_there(shape: &Shape, members: &Map<String, Value>, child: &str) -> bool {
+    let Some(choice) = child.strip_suffix("[x]") else { return members.contains_key(child) };
+    members.keys().any(|name| shape.elements.get(name).is_some_and(|element| element.choice == choice))
 }
 
 /// True for systems the ministry keeps itself, whose codes are not listed here.

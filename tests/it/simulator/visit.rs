@@ -114,7 +114,8 @@ pub fn told_by_kader() -> Value {
     })
 }
 
-fn given(name: &str) -> Value {
+/// A dose given by the midwife.
+pub fn given(name: &str) -> Value {
     let mut dose = told_by_kader();
     dose["identifier"] = identifier("immunization", name);
     dose["lotNumber"] = json!("A1");
@@ -150,6 +151,18 @@ fn others(name: &str) -> [Value; 4] {
         },
     });
     [procedure, answers, medication, dispensed]
+}
+
+/// What was taken, as stated by the midwife; it belongs to the visit at `encounter`.
+pub fn statement(name: &str, encounter: &Value) -> Value {
+    json!({
+        "resourceType": "MedicationStatement", "identifier": identifier("medicationstatement", name),
+        "status": "completed",
+        "category": concept("http://terminology.hl7.org/CodeSystem/medication-statement-category", "community"),
+        "medicationCodeableConcept": concept("http://sys-ids.kemkes.go.id/kfa", "93000143"),
+        "subject": patient(), "context": encounter, "effectiveDateTime": "2026-11-18T02:00:00+00:00",
+        "dateAsserted": "2026-11-18T02:30:00+00:00", "informationSource": midwife(),
+    })
 }
 
 /// The whole visit. `name` makes its identifiers its own.

@@ -1,0 +1,42 @@
+//! The visit itself as a record: nobody writes it down, it follows from what was recorded.
+//!
+//! The only place that decides why a visit took place; it must not know what is sent for it.
+
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use crate::issue::Place;
+use crate::record::schema::Schema;
+use crate::record::{Record, Value};
+
+/// Makes the visit's record: its date, the group served, and the services found among `records`.
+///
+/// The date is tied to the column of whichever service was read first.
+#[must_use]
+pub fn visit_record(schema: &Arc<Schema>, date: Date, group: &str, records: &[&Record], place: Place) -> Record {
+    let has = |dataset: &str| records.iter().any(|record| record.schema.dataset == dataset);
+    let reason = match (has("kunjungan_balita"), has("imunisasi")) {
+        (true, true) => "penimbangan_imunisasi",
+        (true, false) => "penimbangan",
+        (false, _) => "imunisasi",
+    };
+    let column = records.iter().find_map(|record| record.place_of("tanggal").column);
+    let count = schema.fields.len();
+    let mut record =
+        Record { values: vec![None; count], columns: vec![None; count], place, schema: Arc::clone(schema) };
+    let values = [
+        ("tanggal", Value::Date(date)),
+        ("kelompok_sasaran", Value::Text(group.to_owned())),
+        ("alasan", Value::Text(reason.to_owned())),
+    ];
+    for (field, value) in values {
+        if let Some(index) = schema.index(field) {
+            record.values[index] = Some(value);
+            if field == "tanggal" {
+                record.columns[index] = column.as_deref().map(Arc::from);
+            }
+        }
+    }
+    record
+}
