@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::Sum;
+use super::worklist::row_order;
 use crate::issue::Place as Cell;
 use crate::ledger::entry::EntryLine;
 use crate::ledger::reading::{Counts, Whereabouts};
@@ -142,10 +143,13 @@ pub async fn late(ledger: &Ledger, entries: &[EntryLine], now: Timestamp) -> Res
         rows.dedup();
         all.push(Late { entry: entry.clone(), hours: u64::try_from(hours).unwrap_or(0), rows });
     }
-    let key = |late: &Late| {
-        let entry = &late.entry;
-        (entry.puskesmas.clone(), entry.posyandu.clone(), entry.service_date, entry.entry_id)
-    };
-    all.sort_by_cached_key(key);
+    all.sort_by(|one, other| {
+        let key = |late: &Late| (late.entry.puskesmas.clone(), late.entry.posyandu.clone(), late.entry.service_date);
+        key(one).cmp(&key(other)).then_with(|| row_order(first_row(one), first_row(other)))
+    });
     Ok(all)
+}
+
+fn first_row(late: &Late) -> &str {
+    late.rows.first().map_or("", |row| row.row.as_str())
 }

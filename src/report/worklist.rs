@@ -138,7 +138,7 @@ fn order(one: &WorkItem, other: &WorkItem) -> Ordering {
 }
 
 /// Line 9 comes before line 10, and lines before names.
-fn row_order(one: &str, other: &str) -> Ordering {
+pub(super) fn row_order(one: &str, other: &str) -> Ordering {
     match (one.parse::<u64>(), other.parse::<u64>()) {
         (Ok(one), Ok(other)) => one.cmp(&other),
         (Ok(_), Err(_)) => Ordering::Less,

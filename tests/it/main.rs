@@ -4,8 +4,10 @@
 mod ledger;
 mod ledger_intake;
 mod mapping;
+mod reconciliation;
 mod record;
 mod remote;
+mod report;
 mod simulator;
 mod source;
 mod state;

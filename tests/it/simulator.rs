@@ -1,9 +1,9 @@
 //! The stand-in for SATUSEHAT, called as any client would call it.
 
 mod rules;
-mod server;
+pub mod server;
 mod single;
-mod visit;
+pub mod visit;
 
 use std::time::Duration;
 
