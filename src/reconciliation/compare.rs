@@ -325,7 +325,8 @@ mod tests {
             leaves(&value, "", &mut all);
             prop_assume!(!all.is_empty() && !value.is_string() && !value.is_number() && !value.is_boolean());
             let mut found = value.clone();
-            let leaf = found.pointer_mut(which.get(&all)).unwrap();
+            let at: &String = which.get(&all);
+            let leaf = found.pointer_mut(at).unwrap();
             *leaf = if removed { Value::Null } else { json!("changed beyond doubt") };
             prop_assert!(!compare(&value, &found, &[]).is_empty());
         }

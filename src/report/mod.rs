@@ -1,1 +1,185 @@
-//! To be written.
+//! What the Dinkes and the puskesmas read at the end of a day or a month, as values and as text, JSON or CSV.
+//!
+//! It only reads the ledger. It must not show personal data: people are named by file and row, never by name or
+//! number, and the sentences come from `words`.
+
+pub mod coverage;
+pub mod csv;
+pub mod json;
+pub mod text;
+pub mod worklist;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use crate::clock::Zone;
+use crate::ledger::reading::{Counts, Filter, Verification};
+use crate::ledger::state::State;
+use crate::ledger::{Ledger, LedgerError};
+use crate::reconciliation::read_back::Differing;
+use coverage::{Coverage, Late, Place};
+use worklist::WorkItem;
+
+/// Most rows and most visits one report looks at; a city's month stays far below.
+pub const LINES_MAX: u32 = 1_000_000;
+
+/// The days a report is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Span {
+    /// One service date.
+    Day(Date),
+    /// The month that a date lies in.
+    Month(Date),
+    /// Everything in the ledger.
+    All,
+}
+
+impl Span {
+    /// The part of the ledger it covers.
+    #[must_use]
+    pub fn filter(self) -> Filter {
+        match self {
+            Self::Day(date) => Filter::on(date),
+            Self::Month(date) => {
+                Filter { from: Some(date.first_of_month()), to: Some(date.last_of_month()), ..Filter::default() }
+            }
+            Self::All => Filter::default(),
+        }
+    }
+
+    /// `2026-11-18`, `2026-11`, or nothing.
+    #[must_use]
+    pub fn name(self) -> Option<String> {
+        match self {
+            Self::Day(date) => Some(date.to_string()),
+            Self::Month(date) => Some(date.strftime("%Y-%m").to_string()),
+            Self::All => None,
+        }
+    }
+}
+
+/// The four parts a reader adds up: they sum to the rows read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sum {
+    /// Rows read.
+    pub read: u64,
+    /// Accepted by SATUSEHAT: delivered.
+    pub accepted: u64,
+    /// On their way: pending, blocked, in flight, unknown.
+    pub waiting: u64,
+    /// A person must act: issue, refused, exhausted.
+    pub attention: u64,
+    /// Not to be sent: waived, superseded, skipped.
+    pub waived: u64,
+}
+
+impl Sum {
+    /// The parts of some counts.
+    #[must_use]
+    pub fn of(counts: &Counts) -> Self {
+        let states = |states: &[State]| states.iter().map(|state| counts.of(*state)).sum::<u64>();
+        Self {
+            read: counts.read,
+            accepted: counts.of(State::Delivered),
+            waiting: states(&[State::Pending, State::Blocked, State::InFlight, State::Unknown]),
+            attention: counts.issue + states(&[State::Refused, State::Exhausted]),
+            waived: counts.skipped_total() + states(&[State::Waived, State::Superseded]),
+        }
+    }
+}
+
+/// What a report is about and how it names things.
+pub struct Request<'a> {
+    /// Which days.
+    pub span: Span,
+    /// Zone of the time at the top.
+    pub zone: Zone,
+    /// When it is made.
+    pub made_at: Timestamp,
+    /// The mapping in use, if it matters.
+    pub mapping_version: Option<String>,
+    /// The name of a posyandu, by its code.
+    pub names: &'a (dyn Fn(&str) -> Option<String> + Send + Sync),
+}
+
+/// One report, ready to be written in any form.
+#[derive(Clone, Debug)]
+pub struct DayReport {
+    /// Which days.
+    pub span: Span,
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// Zone of that time.
+    pub zone: Zone,
+    /// The mapping in use.
+    pub mapping_version: Option<String>,
+    /// Rows by where they stand.
+    pub counts: Counts,
+    /// The same by puskesmas and posyandu.
+    pub places: Vec<Place>,
+    /// Visits and how many were accepted on their day.
+    pub coverage: Coverage,
+    /// Visits that were not accepted on their day, by place.
+    pub late: Vec<Late>,
+    /// What a person must do, by place.
+    pub work: Vec<WorkItem>,
+    /// What looked wrong and was sent all the same.
+    pub warnings: Vec<WorkItem>,
+    /// What reading back showed.
+    pub verification: Verification,
+    /// Resources that a read-back just now found different or gone.
+    pub differing: Vec<Differing>,
+    /// Names of posyandu by code, as far as known.
+    pub names: BTreeMap<String, String>,
+}
+
+impl DayReport {
+    /// Reads everything the report shows from the ledger.
+    ///
+    /// # Errors
+    /// Failures of the store, or content sealed with another key.
+    pub async fn gather(ledger: &Ledger, request: Request<'_>) -> Result<Self, LedgerError> {
+        let filter = request.span.filter();
+        let by_posyandu = ledger.counts_by_posyandu(&filter).await?;
+        let mut counts = Counts::default();
+        by_posyandu.values().for_each(|part| counts.add(part));
+        let entries = ledger.entries(&filter, &[], LINES_MAX).await?;
+        let (work, warnings) = worklist::gather(ledger, &filter, &entries).await?;
+        let names = by_posyandu
+            .keys()
+            .filter_map(|(_, code)| code.as_ref())
+            .chain(entries.iter().map(|entry| &entry.posyandu))
+            .filter_map(|code| Some((code.clone(), (request.names)(code)?)))
+            .collect();
+        Ok(Self {
+            span: request.span,
+            made_at: request.made_at,
+            zone: request.zone,
+            mapping_version: request.mapping_version,
+            places: coverage::places(&by_posyandu, &entries),
+            coverage: Coverage::of(&entries),
+            late: coverage::late(ledger, &entries, request.made_at).await?,
+            counts,
+            work,
+            warnings,
+            verification: ledger.verification(&filter).await?,
+            differing: Vec::new(),
+            names,
+        })
+    }
+
+    /// Adds what a read-back just now found.
+    #[must_use]
+    pub fn with_differing(mut self, differing: Vec<Differing>) -> Self {
+        self.differing = differing;
+        self
+    }
+
+    /// Name of a posyandu, or its code.
+    #[must_use]
+    pub fn name_of<'a>(&'a self, code: &'a str) -> &'a str {
+        self.names.get(code).map_or(code, String::as_str)
+    }
+}

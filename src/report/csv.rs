@@ -1,0 +1,67 @@
+//! The work list as CSV, for a spreadsheet: one line per thing to do, then one per warning.
+//!
+//! A spreadsheet runs what looks like a formula, so such cells are disarmed.
+
+use super::DayReport;
+use super::worklist::severity_word;
+use crate::words::{self, Language};
+
+/// Column headers.
+const HEADER: &str = "source,file,row,column,severity,rule,message\n";
+/// Beginnings that a spreadsheet takes for a formula.
+const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+
+/// Writes the work list and the warnings.
+#[must_use]
+pub fn work_list(report: &DayReport, language: Language) -> String {
+    let mut out = String::from(HEADER);
+    for item in report.work.iter().chain(&report.warnings) {
+        let message = words::of_issue(language, &item.issue);
+        let place = &item.place;
+        let cells = [
+            place.source.as_str(),
+            &place.file,
+            &place.row,
+            place.column.as_deref().unwrap_or_default(),
+            severity_word(item.issue.severity),
+            &item.issue.rule,
+            &message,
+        ];
+        let line: Vec<String> = cells.iter().map(|cell| safe(cell)).collect();
+        out.push_str(&line.join(","));
+        out.push('\n');
+    }
+    out
+}
+
+/// A cell, disarmed and quoted where needed.
+fn safe(cell: &str) -> String {
+    let guard = if cell.starts_with(FORMULA) { "'" } else { "" };
+    if cell.contains([',', '"', '\n', '\r', ';']) {
+        format!("\"{guard}{}\"", cell.replace('"', "\"\""))
+    } else {
+        format!("{guard}{cell}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formulas_are_disarmed_and_separators_quoted() {
+        for (cell, written) in [
+            ("=1+1", "'=1+1"),
+            ("-2", "'-2"),
+            ("@x", "'@x"),
+            ("+62", "'+62"),
+            ("\tx", "'\tx"),
+            ("a,b", "\"a,b\""),
+            ("=\"a\",b", "\"'=\"\"a\"\",b\""),
+            ("Berat 9,4 kg", "\"Berat 9,4 kg\""),
+            ("biasa", "biasa"),
+        ] {
+            assert_eq!(safe(cell), written);
+        }
+    }
+}
