@@ -251,7 +251,8 @@ impl Daemon {
         let (register, mut outcomes) = ingest.register(&sources).await?;
         for source in sources.iter().filter(|source| !source.profile.posyandu) {
             let name = source.location.source.as_str();
-            outcomes.push(ingest.source(source, &register, &|rows| progress(Step::Reading { source: name, rows })).await?);
+            outcomes
+                .push(ingest.source(source, &register, &|rows| progress(Step::Reading { source: name, rows })).await?);
         }
         let organizations: Vec<(String, String)> =
             self.config.puskesmas.iter().map(|one| (one.name.clone(), one.organization_id.clone())).collect();

@@ -18,10 +18,13 @@ use super::{Context, init, installation, run};
 use crate::clock::Clock;
 use crate::config::{Config, FILE_NAME, assets};
 use crate::daemon::{Daemon, Round};
+use crate::report::Span;
+use crate::report::text::sum_line;
 use crate::seal::Keys;
 use crate::simulator::options::{Client, Options};
 use crate::simulator::people::People;
 use crate::simulator::{self, Simulator};
+use crate::words;
 
 /// The sample's day at 15:30 WIB: every posyandu has closed.
 const SAMPLE_INSTANT: &str = "2026-11-18T08:30:00Z";
@@ -51,7 +54,8 @@ impl Demo {
         lay_out(&folder)?;
         let started: Timestamp = SAMPLE_INSTANT.parse()?;
         let clock = Clock::started_at(started);
-        let mut config = installation::config_at(&folder.join(FILE_NAME), &Context { data_dir: None, ..context.clone() })?;
+        let mut config =
+            installation::config_at(&folder.join(FILE_NAME), &Context { data_dir: None, ..context.clone() })?;
         let server = Server::start(&folder, &config, clock.clone()).await?;
         config.satusehat.auth_url = format!("http://{}/oauth2/v1", server.address);
         config.satusehat.fhir_url = format!("http://{}/fhir-r4/v1", server.address);
@@ -67,10 +71,12 @@ impl Demo {
         print::note(&run::as_text(&round, &counts, language));
         let read_back = super::reconcile::read_back(&daemon, Some(SAMPLE_DATE)).await?;
         print::note(&super::reconcile::as_text(&read_back, language));
-        let text = super::report::day(&daemon, SAMPLE_DATE, language, &folder).await?;
+        let (report, text) = super::report::day(&daemon, Span::All, language, &folder).await?;
         print::result(&text);
         let sent = (after.creates - before.creates) + (after.updates - before.updates);
-        print::result(&format!("resources sent in this run: {sent}"));
+        let values = [("jumlah", sent.to_string()), ("berkas", folder.join("perbaikan.csv").display().to_string())];
+        print::result(&words::text(language, "demo.sent", &values));
+        print::result(&sum_line(&report, language));
         run::close(daemon).await?;
         server.stop(&folder).await?;
         // What needs mending in the sample is planned; only a failure is one here.

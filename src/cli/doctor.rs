@@ -103,10 +103,8 @@ async fn storage(config: &Config, findings: &mut Vec<Finding>) {
     let key_file = config.key_file();
     match installation::keys(config) {
         Err(error) => findings.push(Finding::of("keys", &error)),
-        Ok(_) if key_file.starts_with(config.data_folder()) => findings.push(Finding::fine(
-            "keys",
-            format!("{} (better on another disk than the ledger)", key_file.display()),
-        )),
+        Ok(_) if key_file.starts_with(config.data_folder()) => findings
+            .push(Finding::fine("keys", format!("{} (better on another disk than the ledger)", key_file.display()))),
         Ok(_) => findings.push(Finding::fine("keys", key_file.display().to_string())),
     }
     match installation::ledger_to_read(config, Clock::System).await {

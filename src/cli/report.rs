@@ -1,12 +1,138 @@
-//! stub
+//! `report`: the reconciliation report of a day or a month, as text, JSON or CSV.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use clap::Args;
+use jiff::civil::Date;
+
 use super::exit::Exit;
-use super::Context;
-/// stub
-#[derive(Debug, clap::Args)]
-pub struct Report {}
-impl Report {
-    /// stub
-    pub async fn run(&self, _: &Context) -> anyhow::Result<Exit> { Ok(Exit::Fine) }
+use super::{Context, Format, installation, print, run};
+use crate::clock::{Clock, Zone};
+use crate::config::Config;
+use crate::config::assets::Rules;
+use crate::daemon;
+use crate::ingest::Ingest;
+use crate::ingest::register::Register;
+use crate::ledger::Ledger;
+use crate::report::{DayReport, Request, Span, csv, json, text};
+use crate::seal::Keys;
+use crate::words::Language;
+
+/// The reconciliation report of a day or month
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  posyandu-gateway report                            today, in the zone of the first puskesmas
+  posyandu-gateway report --date 2026-11-18
+  posyandu-gateway report --month 2026-11 --format json
+  posyandu-gateway report --date 2026-11-18 --format csv > perbaikan.csv")]
+pub struct Report {
+    /// Service date
+    #[arg(long, value_name = "DATE", conflicts_with = "month")]
+    pub date: Option<Date>,
+    /// Month, e.g. 2026-11
+    #[arg(long, value_name = "MONTH", value_parser = month)]
+    pub month: Option<Date>,
+    /// How to write it
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
 }
-/// stub
-pub async fn day(_: &crate::daemon::Daemon, _: jiff::civil::Date, _: crate::words::Language, _: &std::path::Path) -> anyhow::Result<String> { Ok(String::new()) }
+
+fn month(text: &str) -> Result<Date, String> {
+    format!("{text}-01").parse().map_err(|_| "write the month as YYYY-MM".to_owned())
+}
+
+impl Report {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// No keys or no ledger.
+    pub async fn run(&self, context: &Context) -> anyhow::Result<Exit> {
+        let config = installation::config(context)?;
+        let language = installation::language(&config, context);
+        let rules = installation::rules(&config)?;
+        let clock = Clock::System;
+        let (keys, ledger) = installation::ledger_to_read(&config, clock.clone()).await?;
+        let register = register(&config, &rules, &keys, &clock).await?;
+        let today = zone(&config).date_at(clock.now());
+        let span = match (self.month, self.date) {
+            (Some(month), _) => Span::Month(month),
+            (None, date) => Span::Day(date.unwrap_or(today)),
+        };
+        let report = gather(&ledger, span, &register, zone(&config), &clock, Some(rules.mappings.version)).await?;
+        ledger.close().await?;
+        print::result(&match self.format {
+            Format::Text => text::render(&report, language),
+            Format::Json => json::render(&report, language),
+            Format::Csv => csv::work_list(&report, language),
+        });
+        Ok(if run::needs_attention(&report.counts) > 0 { Exit::NeedsAttention } else { Exit::Fine })
+    }
+}
+
+/// The zone in which reports are dated.
+#[must_use]
+pub fn zone(config: &Config) -> Zone {
+    config.puskesmas.first().map_or(Zone::Wib, |puskesmas| puskesmas.timezone)
+}
+
+/// The register of posyandu as its source holds it now, for their names. Nothing is written.
+///
+/// # Errors
+/// A profile that does not exist.
+pub async fn register(
+    config: &Config,
+    rules: &Rules,
+    keys: &std::sync::Arc<Keys>,
+    clock: &Clock,
+) -> anyhow::Result<Register> {
+    let scratch = Ledger::in_memory(zone(config), std::sync::Arc::clone(keys), clock.clone()).await?;
+    let ingest = Ingest { ledger: &scratch, keys, schemas: &rules.schemas, clock };
+    let (register, _) = ingest.register(&daemon::sources(config)?).await?;
+    scratch.close().await?;
+    Ok(register)
+}
+
+/// Gathers a report.
+///
+/// # Errors
+/// Failures of the ledger.
+pub async fn gather(
+    ledger: &Ledger,
+    span: Span,
+    register: &Register,
+    zone: Zone,
+    clock: &Clock,
+    mapping_version: Option<String>,
+) -> anyhow::Result<DayReport> {
+    let names = |code: &str| register.by_code(code).map(|posyandu| posyandu.name.clone());
+    let request = Request { span, zone, made_at: clock.now(), mapping_version, names: &names };
+    Ok(DayReport::gather(ledger, request).await?)
+}
+
+/// Writes the report of a day into a folder in every form and gives its text.
+///
+/// # Errors
+/// Failures of the ledger, or a file that cannot be written.
+pub async fn day(
+    daemon: &daemon::Daemon,
+    span: Span,
+    language: Language,
+    folder: &Path,
+) -> anyhow::Result<(DayReport, String)> {
+    let register = register(&daemon.config, &daemon.rules, &daemon.keys, &daemon.clock).await?;
+    let version = Some(daemon.rules.mappings.version.clone());
+    let report = gather(&daemon.ledger, span, &register, zone(&daemon.config), &daemon.clock, version).await?;
+    let written = text::render(&report, language);
+    let files = [
+        ("laporan.txt", written.clone()),
+        ("laporan.json", json::render(&report, language)),
+        ("perbaikan.csv", csv::work_list(&report, language)),
+    ];
+    for (name, content) in files {
+        let path = folder.join(name);
+        std::fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok((report, written))
+}

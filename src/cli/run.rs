@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::exit::Exit;
 use super::print::{self, Steps};
@@ -16,6 +16,7 @@ use crate::delivery::Stop;
 use crate::ledger::reading::{Counts, Filter};
 use crate::ledger::row::RowTally;
 use crate::ledger::state::State;
+use crate::report;
 use crate::words::{self, Language};
 
 /// Pause between two rounds of the daemon.
@@ -128,21 +129,6 @@ pub fn needs_attention(counts: &Counts) -> u64 {
     counts.issue + counts.of(State::Refused) + counts.of(State::Exhausted) + counts.of(State::Blocked)
 }
 
-/// Counts by the state words, for JSON.
-#[must_use]
-pub fn counts_json(counts: &Counts) -> Map<String, Value> {
-    let mut object = Map::new();
-    object.insert("read".to_owned(), json!(counts.read));
-    for state in State::ALL {
-        object.insert(state.word().to_owned(), json!(counts.of(state)));
-    }
-    object.insert("unchanged".to_owned(), json!(0));
-    object.insert("issue".to_owned(), json!(counts.issue));
-    object.insert("skipped".to_owned(), json!(counts.skipped_total()));
-    object.insert("skipped_reasons".to_owned(), json!(counts.skipped));
-    object
-}
-
 fn tally_json(tally: &RowTally) -> Value {
     json!({
         "read": tally.read, "new": tally.new, "changed": tally.changed, "unchanged": tally.unchanged,
@@ -171,11 +157,9 @@ fn as_json(round: &Round, counts: &Counts) -> Value {
             })
         })
         .collect();
-    let mut object = counts_json(counts);
-    object.insert("sources".to_owned(), Value::Array(sources));
-    object.insert("entered".to_owned(), json!(round.entered));
-    object.insert("lanes".to_owned(), Value::Array(lanes));
-    Value::Object(object)
+    json!({
+        "counts": report::json::counts(counts), "sources": sources, "entered": round.entered, "lanes": lanes,
+    })
 }
 
 /// The round in lines for people.

@@ -2,18 +2,21 @@
 
 use clap::Args;
 use jiff::civil::Date;
-use serde_json::Value;
+use serde_json::json;
 
 use super::exit::Exit;
 use super::{Context, Format, installation, print, run};
 use crate::clock::Clock;
 use crate::ledger::reading::Filter;
 use crate::ledger::state::State;
+use crate::report;
 use crate::words;
 
 /// How many visits stand where
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  posyandu-gateway status\n  posyandu-gateway status --date 2026-11-18 --format json")]
+#[command(
+    after_help = "Examples:\n  posyandu-gateway status\n  posyandu-gateway status --date 2026-11-18 --format json"
+)]
 pub struct Status {
     /// Only this service date
     #[arg(long, value_name = "DATE")]
@@ -37,17 +40,20 @@ impl Status {
         let blocked = ledger.blocked_reasons(&filter).await?;
         ledger.close().await?;
         if self.format == Format::Json {
-            let mut object = run::counts_json(&counts);
-            object.insert("blocked_on".to_owned(), serde_json::to_value(&blocked)?);
-            print::result(&Value::Object(object).to_string());
+            let object = json!({ "counts": report::json::counts(&counts), "blocked_on": blocked });
+            print::result(&object.to_string());
         } else {
             let mut lines = vec![words::text(language, "status.read", &[("baca", counts.read.to_string())])];
             let named = State::ALL.iter().map(|state| (state.word(), counts.of(*state)));
             for (word, number) in named.chain([("issue", counts.issue), ("skipped", counts.skipped_total())]) {
-                lines.push(format!("{number:>9}  {}", words::plain(language, &format!("state.{word}"))));
+                lines.push(format!("{number:>9}  {}", words::plain(language, &format!("report.state.{word}"))));
             }
             for (on, number) in &blocked {
-                lines.push(words::text(language, "status.blocked", &[("sebab", on.clone()), ("jumlah", number.to_string())]));
+                lines.push(words::text(
+                    language,
+                    "status.blocked",
+                    &[("sebab", on.clone()), ("jumlah", number.to_string())],
+                ));
             }
             print::result(&lines.join("\n"));
         }

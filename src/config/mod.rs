@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use sections::{Delivery, Environment, Http, LanguageName, Ledger, Mapping, Puskesmas, Reconciliation, Satusehat, Seal, Source};
+use sections::{
+    Delivery, Environment, Http, LanguageName, Ledger, Mapping, Puskesmas, Reconciliation, Satusehat, Seal, Source,
+};
 
 /// The commented defaults, as `init` writes them.
 pub const DEFAULT_TEXT: &str = include_str!("default.toml");

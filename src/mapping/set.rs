@@ -133,11 +133,7 @@ struct World<'a> {
     codes: &'a CodeList,
 }
 
-fn compile_all(
-    written: &[MappingFile],
-    world: &World<'_>,
-    problems: &mut Vec<Problem>,
-) -> BTreeMap<String, Mapping> {
+fn compile_all(written: &[MappingFile], world: &World<'_>, problems: &mut Vec<Problem>) -> BTreeMap<String, Mapping> {
     let visit_resources: Vec<String> = written
         .iter()
         .filter(|file| file.dataset == VISIT)
@@ -146,9 +142,8 @@ fn compile_all(
     let mut mappings = BTreeMap::new();
     for file in written {
         let Some(own) = world.schemas.0.get(&file.dataset) else {
-            let mut problem = file
-                .dataset_position
-                .problem(&file.file, format!("there is no record schema for `{}`", file.dataset));
+            let mut problem =
+                file.dataset_position.problem(&file.file, format!("there is no record schema for `{}`", file.dataset));
             problem.suggestion = nearest(&file.dataset, world.schemas.0.keys().map(String::as_str));
             problems.push(problem);
             continue;

@@ -4,10 +4,11 @@
 
 use super::DayReport;
 use super::worklist::severity_word;
+use crate::issue::Issue;
 use crate::words::{self, Language};
 
 /// Column headers.
-const HEADER: &str = "source,file,row,column,severity,rule,message\n";
+const HEADER: &str = "source,file,row,column,value,severity,rule,message\n";
 /// Beginnings that a spreadsheet takes for a formula.
 const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
@@ -23,6 +24,7 @@ pub fn work_list(report: &DayReport, language: Language) -> String {
             &place.file,
             &place.row,
             place.column.as_deref().unwrap_or_default(),
+            written(&item.issue),
             severity_word(item.issue.severity),
             &item.issue.rule,
             &message,
@@ -32,6 +34,12 @@ pub fn work_list(report: &DayReport, language: Language) -> String {
         out.push('\n');
     }
     out
+}
+
+/// What stands in the cell, where the issue tells it; personal values were masked when the issue was made.
+fn written(issue: &Issue) -> &str {
+    let value = issue.arguments.iter().find(|(name, _)| name == "nilai" || name == "tertulis");
+    value.map_or("", |(_, value)| value.as_str())
 }
 
 /// A cell, disarmed and quoted where needed.
