@@ -23,7 +23,8 @@ done
 # The stamp names what was installed, so that a changed version is installed anew.
 wanted="$python_packages $node_packages"
 if [ "$(cat "$folder/installed" 2>/dev/null)" != "$wanted" ]; then
-    rm -rf "$folder"
+    # Only what this script put there: the folder may hold something else.
+    rm -rf "$folder/python" "$folder/node_modules" "$folder/package.json" "$folder/package-lock.json"
     mkdir -p "$folder"
     # Word splitting of the lists is meant.
     # shellcheck disable=SC2086
