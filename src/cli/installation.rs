@@ -45,14 +45,31 @@ pub fn language(config: &Config, context: &Context) -> Language {
     context.language.unwrap_or_else(|| config.language.language())
 }
 
-/// The rules of a configuration. Mistakes in mapping files are printed one a line.
+/// The rules of a configuration, proved. Mistakes in mapping files are printed one a line.
 ///
 /// # Errors
 /// Any mistake.
 pub fn rules(config: &Config) -> anyhow::Result<Rules> {
+    told(assets::rules(mapping_folder(config).as_deref()))
+}
+
+/// The rules of a configuration for work that cannot wait for a proof of what was proved when it was built.
+///
+/// # Errors
+/// Any mistake.
+pub fn rules_for_work(config: &Config) -> anyhow::Result<Rules> {
+    told(assets::rules_for_work(mapping_folder(config).as_deref()))
+}
+
+/// The folder with own mapping files; `None` means the built-in ones.
+#[must_use]
+pub fn mapping_folder(config: &Config) -> Option<PathBuf> {
     let folder = &config.mapping.directory;
-    let folder: Option<PathBuf> = (!folder.as_os_str().is_empty()).then(|| config.path(folder));
-    assets::rules(folder.as_deref()).map_err(|error| {
+    (!folder.as_os_str().is_empty()).then(|| config.path(folder))
+}
+
+fn told(rules: Result<Rules, AssetsError>) -> anyhow::Result<Rules> {
+    rules.map_err(|error| {
         if let AssetsError::Mapping(problems) = &error {
             problems.iter().for_each(|problem| print::note(&problem.to_string()));
         }
@@ -76,7 +93,7 @@ pub fn keys(config: &Config) -> anyhow::Result<Arc<Keys>> {
 /// # Errors
 /// What is missing, or that another instance holds the ledger.
 pub async fn daemon(config: Config, clock: Clock) -> anyhow::Result<Daemon> {
-    let rules = rules(&config)?;
+    let rules = rules_for_work(&config)?;
     let keys = keys(&config)?;
     let ledger = Ledger::open(&ledger_options(&config)?, Arc::clone(&keys), clock.clone()).await?;
     Ok(Daemon { config, rules, clock, keys, ledger: Arc::new(ledger), halt: Arc::new(AtomicBool::new(false)) })

@@ -98,8 +98,7 @@ impl Mapping {
     }
 
     fn test(&self, config: &Config, rules: &Rules, bless: bool) -> anyhow::Result<Exit> {
-        let directory = &config.mapping.directory;
-        let folder = (!directory.as_os_str().is_empty()).then(|| config.path(directory));
+        let folder = installation::mapping_folder(config);
         anyhow::ensure!(!bless || folder.is_some(), "--bless writes files: name their folder with --directory");
         let cases = assets::mapping_cases(folder.as_deref())?;
         anyhow::ensure!(!cases.is_empty(), "there is no case in tests/ beside the mapping files");

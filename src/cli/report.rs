@@ -51,7 +51,7 @@ impl Report {
     pub async fn run(&self, context: &Context) -> anyhow::Result<Exit> {
         let config = installation::config(context)?;
         let language = installation::language(&config, context);
-        let rules = installation::rules(&config)?;
+        let rules = installation::rules_for_work(&config)?;
         let clock = Clock::System;
         let (keys, ledger) = installation::ledger_to_read(&config, clock.clone()).await?;
         let register = register(&config, &rules, &keys, &clock).await?;

@@ -60,14 +60,27 @@ pub enum AssetsError {
 /// # Errors
 /// All mistakes in the mapping files, or what cannot be read.
 pub fn rules(folder: Option<&Path>) -> Result<Rules, AssetsError> {
+    let rules = compiled(folder)?;
+    let problems = proof::prove(&rules.mappings, &rules.profiles);
+    if problems.is_empty() { Ok(rules) } else { Err(AssetsError::Mapping(problems)) }
+}
+
+/// The rules for work: own mapping files are proved again, the built-in ones were proved by the tests of this build.
+///
+/// # Errors
+/// As [`rules`].
+pub fn rules_for_work(folder: Option<&Path>) -> Result<Rules, AssetsError> {
+    if folder.is_some() { rules(folder) } else { compiled(None) }
+}
+
+fn compiled(folder: Option<&Path>) -> Result<Rules, AssetsError> {
     let schemas = Schemas::built_in().map_err(|error| AssetsError::Schema(error.to_string()))?;
     let profile_texts = embedded::<ProfileFiles>("");
     let profiles = Profiles::parse(profile_texts.iter().map(|(name, text)| (name.as_str(), text.as_str())))
         .map_err(|error| AssetsError::Schema(error.to_string()))?;
     let files = mapping_files(folder)?;
     let mappings = MappingSet::load(&files, &schemas).map_err(AssetsError::Mapping)?;
-    let problems = proof::prove(&mappings, &profiles);
-    if problems.is_empty() { Ok(Rules { schemas, mappings, profiles }) } else { Err(AssetsError::Mapping(problems)) }
+    Ok(Rules { schemas, mappings, profiles })
 }
 
 fn mapping_files(folder: Option<&Path>) -> Result<Files, AssetsError> {

@@ -19,6 +19,9 @@ use crate::source::{Row, SkipReason};
 /// The life-cycle group of the visits read so far.
 pub const GROUP: &str = "bayi_balita_apras";
 
+/// The dataset of the person, which every row with a service tells along.
+const PERSON: &str = "sasaran";
+
 /// What is the same for all rows of a source.
 pub struct Origin<'a> {
     /// Keys for the keyed names.
@@ -65,7 +68,7 @@ impl Origin<'_> {
     }
 
     fn posyandu(&self, records: &[Record], issues: &mut Vec<Issue>) -> Option<Arc<Posyandu>> {
-        let person = records.iter().find(|record| record.schema.dataset == "sasaran")?;
+        let person = records.iter().find(|record| record.schema.dataset == PERSON)?;
         let written = person.text("posyandu")?;
         match self.register.find(written, self.puskesmas) {
             Ok(posyandu) => Some(Arc::clone(posyandu)),
@@ -88,9 +91,7 @@ impl Origin<'_> {
         let person = hex(&self.keys.hash("person", &[visit.nik]));
         let visit_key = self.keys.hash("visit", &[&posyandu.code, &person, &date, GROUP]);
         let visit_name = hex(&visit_key);
-        let record_key = |record: &Record, row_key: &[u8; 32]| match record.schema.dataset.as_str() {
-            // Every row tells who the person is; the latest telling counts, and none makes another row obsolete.
-            "sasaran" => self.keys.hash("record.sasaran", &[&hex(row_key)]),
+        let service_key = |record: &Record| match record.schema.dataset.as_str() {
             "imunisasi" => {
                 let antigen = record.text("antigen").unwrap_or_default();
                 let dose = match record.get("dosis_ke") {
@@ -101,8 +102,17 @@ impl Origin<'_> {
             }
             dataset => self.keys.hash("record.visit", &[&visit_name, dataset]),
         };
-        let row_key = self.row_key(row, &visit_name, records, |record| hex(&record_key(record, &[0; 32])));
-        let stored = records.iter().map(|record| stored(record, record_key(record, &row_key))).collect();
+        // The first service names the row: a weighing with an immunization is the row of the weighing.
+        let service =
+            records.iter().find(|record| record.schema.dataset != PERSON).map(&service_key).unwrap_or_default();
+        // A person is told with a service and replaced with it; another source may spell the address otherwise.
+        let told = self.keys.hash("record.sasaran", &[&row.place.source, &visit_name, &hex(&service)]);
+        let key_of = |record: &Record| if record.schema.dataset == PERSON { told } else { service_key(record) };
+        let row_key = match self.kind {
+            Kind::Sqlite => self.keys.hash("row.key", &[&row.place.file, &row.place.row]),
+            Kind::Csv => self.keys.hash("row.natural", &[&visit_name, &hex(&service)]),
+        };
+        let stored = records.iter().map(|record| stored(record, key_of(record))).collect();
         let head = VisitHead {
             puskesmas: posyandu.puskesmas.clone(),
             posyandu: posyandu.code.clone(),
@@ -116,16 +126,6 @@ impl Origin<'_> {
         seen.posyandu = Some(posyandu.code.clone());
         seen.service_date = Some(visit.date);
         seen
-    }
-
-    fn row_key(&self, row: &Row, visit: &str, records: &[Record], record_key: impl Fn(&Record) -> String) -> [u8; 32] {
-        if self.kind == Kind::Sqlite {
-            return self.keys.hash("row.key", &[&row.place.file, &row.place.row]);
-        }
-        let services = records.iter().filter(|record| record.schema.dataset != "sasaran");
-        // The first service names the row: a weighing with an immunization is the row of the weighing.
-        let first = services.map(record_key).next().unwrap_or_default();
-        self.keys.hash("row.natural", &[visit, &first])
     }
 
     /// A row that waits for a person. It has no natural key to rely on, so its content names it; once corrected it
@@ -159,7 +159,7 @@ struct Visit<'a> {
 
 impl<'a> Visit<'a> {
     fn of(records: &'a [Record]) -> Option<Self> {
-        let person = records.iter().find(|record| record.schema.dataset == "sasaran")?;
+        let person = records.iter().find(|record| record.schema.dataset == PERSON)?;
         Some(Self { nik: person.text("nik")?, date: service_date(records)? })
     }
 }
