@@ -44,6 +44,8 @@ pub struct Mapping {
     pub plans: Vec<ResourcePlan>,
     /// Switch name → what turning it on means.
     pub switches: BTreeMap<String, String>,
+    /// Whether a record that yields no resource is an issue.
+    pub must_yield: bool,
 }
 
 /// All mappings.
@@ -175,6 +177,7 @@ fn mapping(file: &MappingFile, schema: &Arc<Schema>, plans: Vec<ResourcePlan>) -
         schema: Arc::clone(schema),
         plans,
         switches: file.switches.clone(),
+        must_yield: file.must_yield,
     }
 }
 

@@ -57,6 +57,8 @@ pub struct MappingFile {
     pub switches: BTreeMap<String, String>,
     /// Columns of the record that are knowingly not reported, with the reason.
     pub not_reported: BTreeMap<String, (Position, String)>,
+    /// Whether a record that yields no resource is an issue: what it says would be lost in silence.
+    pub must_yield: bool,
     /// The resources it may yield, in order.
     pub resources: Vec<ResourceTemplate>,
 }
@@ -175,20 +177,21 @@ impl Reader<'_> {
     }
 
     fn file(&mut self, root: &Node) -> Option<MappingFile> {
-        let known = ["mapping", "dataset", "version", "switches", "not_reported", "resources"];
+        let known = ["mapping", "dataset", "version", "must_yield", "switches", "not_reported", "resources"];
         self.only(root, &known)?;
         let (dataset_position, dataset) = self.required(root, "dataset")?;
         let (_, version) = self.required(root, "version")?;
         let _ = self.required(root, "mapping")?;
         let switches = self.named_texts(root, "switches").into_iter().map(|(name, (_, text))| (name, text)).collect();
         let not_reported = self.named_texts(root, "not_reported");
+        let must_yield = root.member("must_yield").and_then(Node::text) == Some("true");
         let Some(entries) = root.member("resources").and_then(Node::entries) else {
             self.problem(root.position, "`resources` must list at least one resource");
             return None;
         };
         let resources = entries.iter().filter_map(|entry| self.resource(entry)).collect();
         let file = self.file.to_owned();
-        Some(MappingFile { file, dataset, dataset_position, version, switches, not_reported, resources })
+        Some(MappingFile { file, dataset, dataset_position, version, switches, not_reported, must_yield, resources })
     }
 
     fn named_texts(&mut self, root: &Node, name: &str) -> BTreeMap<String, (Position, String)> {

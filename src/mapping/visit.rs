@@ -88,8 +88,13 @@ impl MappingSet {
                 continue;
             };
             let records = Records { own: record, ..own };
+            let before = (draft.resources.len(), draft.issues.len());
             let (planned, own_urls) = shared.planned(mapping, records, key, &mut draft.issues);
             shared.fill(mapping, planned, records, Some(index), &visit_urls, &own_urls, &mut draft);
+            if mapping.must_yield && before == (draft.resources.len(), draft.issues.len()) {
+                let issue = Issue::error(Code::BusinessRule, "mapping.nothing_reported").at(record.place.clone());
+                draft.issues.push(issue.with("dataset", &record.schema.dataset));
+            }
         }
         draft
     }

@@ -42,7 +42,10 @@ fn what_a_case_yields_passes_the_checks_before_queueing() {
             }
         });
     }
-    assert_eq!(stopped, ["tests/diagnosis_belum_disetujui.yaml", "tests/lokasi_belum_ada.yaml"]);
+    assert_eq!(
+        stopped,
+        ["tests/diagnosis_belum_disetujui.yaml", "tests/imunisasi_tanpa_batch.yaml", "tests/lokasi_belum_ada.yaml"]
+    );
 }
 
 /// Notes for each guard of a plan whether it held; a guard is named by its position on the way down.

@@ -6,7 +6,8 @@ use super::token::{Kind, Token, tokens};
 use super::tree::File;
 
 /// Beginnings of keys that the code puts together: `remote.rule.` and the number of the ministry's rule.
-const PREFIXES: [&str; 1] = ["remote.rule."];
+const PREFIXES: [&str; 6] =
+    ["remote.rule.", "report.column.", "report.group.", "report.reason.", "report.skipped.", "report.state."];
 
 /// What makes an issue.
 const MAKERS: [&str; 3] = ["error", "warning", "information"];
