@@ -140,7 +140,10 @@ pub fn source_profile_names() -> Vec<String> {
 /// The sample city's files: name and content.
 #[must_use]
 pub fn sample_city() -> Vec<(String, Vec<u8>)> {
+    // The scripts that made the sample are for developers.
+    let for_people = |name: &str| ["csv", "sqlite", "json", "toml"].iter().any(|kind| has_extension(name, kind));
     SampleCity::iter()
+        .filter(|name| for_people(name))
         .filter_map(|name| SampleCity::get(&name).map(|file| (name.to_string(), file.data.into_owned())))
         .collect()
 }

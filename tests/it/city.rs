@@ -168,6 +168,9 @@ fn the_demonstration_ends_fine_accounts_for_every_row_and_sends_nothing_twice() 
         let rules = rules_at(&report["work"], &file, &row);
         assert!(rules.iter().any(|(rule, _, _)| *rule == expected.rule), "{file}:{row} {}: {rules:?}", expected.rule);
     }
+    let dump = data.join("satusehat-simulasi.ndjson");
+    let (code, told) = crate::dump::validated(&dump);
+    assert_eq!(code, Some(0), "what the server holds is no FHIR R4: {told}");
     let second = run();
     assert_eq!(second.status.code(), Some(0));
     let again = String::from_utf8(second.stdout).unwrap();

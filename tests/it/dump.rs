@@ -75,7 +75,8 @@ fn bundle(name: &str) -> Value {
 /// The validators are installed into one folder: one test at a time.
 static INSTALLING: Mutex<()> = Mutex::new(());
 
-fn validated(file: &Path) -> (Option<i32>, String) {
+/// Exit code and words of both validators on a dump.
+pub fn validated(file: &Path) -> (Option<i32>, String) {
     let _alone = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/validators.sh");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("validators");

@@ -110,8 +110,8 @@ async fn the_work_list_names_the_cell_of_each_row_and_visit() {
     assert_eq!(report.warnings.len(), 1);
     let lines = csv::work_list(&report, Language::Indonesian);
     let mut lines = lines.lines();
-    assert_eq!(lines.next(), Some("source,file,row,column,severity,rule,message"));
-    assert!(lines.next().unwrap().starts_with("eppgbm,a.csv,12,'+Posyandu,error,posyandu.unknown,"));
+    assert_eq!(lines.next(), Some("source,file,row,column,value,severity,rule,message"));
+    assert!(lines.next().unwrap().starts_with("eppgbm,a.csv,12,'+Posyandu,Mawar,error,posyandu.unknown,"));
     assert_eq!(lines.count(), 3);
 }
 
