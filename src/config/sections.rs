@@ -97,7 +97,7 @@ pub struct Delivery {
     pub request_timeout_seconds: u64,
     /// Life of a claim, seconds.
     pub lease_seconds: u64,
-    /// Waits before each look-up of an unknown outcome, seconds.
+    /// When an unknown outcome is looked up, seconds since it became unknown; the last look decides.
     pub probe_after_seconds: Vec<u64>,
     /// Longest `run --once`, seconds.
     pub once_seconds: u64,

@@ -368,3 +368,24 @@ async fn a_full_disk_refuses_without_leaving_halves_and_goes_on_when_there_is_ro
     assert_eq!(ledger.counts(&Filter::default()).await.unwrap().read, 520);
     assert_eq!(ledger.story(claimed.entry.entry_id).await.unwrap().line.state, State::Pending);
 }
+
+#[tokio::test]
+async fn what_was_found_is_kept_when_the_rest_is_sent_again_or_corrected() {
+    let desk = Desk::new().await;
+    desk.visits(2, DAY).await;
+    let claimed = desk.ledger.claim("Puskesmas A", 2).await.unwrap();
+    for (claimed, event, unchanged) in
+        [(&claimed[0], Event::NotFound { due: desk.now() }, true), (&claimed[1], Event::FoundDifferent, false)]
+    {
+        let entry = claimed.entry.entry_id;
+        let attempt = desk.ledger.begin_attempt(entry, &claimed.lease, sha("r")).await.unwrap();
+        let lost = Event::NoAnswer { due: desk.now() };
+        desk.ledger.end_attempt(attempt, &claimed.lease, lost, AttemptEnd::default()).await.unwrap();
+        let mut found = accepted(claimed);
+        found[1].resource_type = "Patient".to_owned();
+        desk.ledger.resolve(entry, event, found).await.unwrap();
+        let resources = desk.ledger.load(&[entry]).await.unwrap().remove(0).resources;
+        assert_eq!((resources[0].server_id.as_deref(), resources[0].unchanged), (Some("id-0"), unchanged));
+        assert_eq!(resources[1].server_id, None, "another type is never taken for it");
+    }
+}

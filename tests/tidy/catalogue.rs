@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::token::{Kind, Token, tokens};
 use super::tree::File;
 
-/// Beginnings of keys that the code puts together: `remote.rule.` and the number of the ministry's rule.
+/// Beginnings of keys that the code puts together: with the number of a ministry's rule, or a word of the ledger.
 const PREFIXES: [&str; 6] =
     ["remote.rule.", "report.column.", "report.group.", "report.reason.", "report.skipped.", "report.state."];
 
