@@ -149,6 +149,10 @@ pub struct Daemon {
 /// # Errors
 /// A profile that does not exist or cannot be read.
 pub fn sources(config: &Config) -> Result<Vec<Source>, DaemonError> {
+    if config.source.is_empty() {
+        let text = "no [[source]] is configured: describe your files in the configuration first".to_owned();
+        return Err(DaemonError::Setting(text));
+    }
     config.source.iter().map(|one| source(config, one)).collect()
 }
 

@@ -221,13 +221,23 @@ impl Page {
                     place.1.map_or_else(|| self.word("report.no_posyandu"), |code| report.name_of(code).to_owned());
                 self.line(&format!("  {puskesmas} / {posyandu}"));
             }
-            self.item(item);
+            let alike: Vec<&WorkItem> = report.work.iter().filter(|other| is_alike(item, other)).collect();
+            let is_first = alike.first().is_some_and(|first| std::ptr::eq(*first, item));
+            if alike.len() <= ALIKE_MAX || is_first {
+                self.item(item, &alike);
+            }
         }
     }
 
-    fn item(&mut self, item: &WorkItem) {
+    /// One thing to do; when many rows of a file need the very same, they are told together.
+    fn item(&mut self, item: &WorkItem, alike: &[&WorkItem]) {
         let place = &item.place;
         let mut text = self.row(&place.file, &place.row);
+        if alike.len() > ALIKE_MAX {
+            let rows: Vec<&str> = alike.iter().take(ALIKE_MAX).map(|one| one.place.row.as_str()).collect();
+            let more = [("number", (alike.len() - ALIKE_MAX).to_string())];
+            text = format!("{} {}", self.row(&place.file, &rows.join(", ")), self.filled("report.rows_alike", &more));
+        }
         if let Some(column) = &place.column {
             text = format!("{text}, {}", self.filled("report.column_name", &[("column", column.clone())]));
         }
@@ -291,6 +301,18 @@ pub fn sum_line(report: &DayReport, language: Language) -> String {
         ("waived", sum.waived.to_string()),
     ];
     words::text(language, "report.sum", &arguments)
+}
+
+/// Rows that need the very same are told one by one up to this number; the CSV always names each.
+const ALIKE_MAX: usize = 5;
+
+/// Whether two rows of one file and posyandu need the very same.
+fn is_alike(one: &WorkItem, other: &WorkItem) -> bool {
+    one.issue.rule == other.issue.rule
+        && one.issue.arguments == other.issue.arguments
+        && one.place.file == other.place.file
+        && one.place.column == other.place.column
+        && (&one.puskesmas, &one.posyandu) == (&other.puskesmas, &other.posyandu)
 }
 
 fn width(text: &str) -> usize {
