@@ -18,7 +18,7 @@ use crate::config::{Config, ConfigError};
 use crate::delivery::retry::Policy;
 use crate::delivery::{Delivery, DeliveryError, Lane, LaneEnd};
 use crate::ingest::register::Register;
-use crate::ingest::visit::Mapper;
+use crate::ingest::visit::{self, Mapper};
 use crate::ingest::{Ingest, IngestError, Source, SourceOutcome};
 use crate::ledger::reading::Filter;
 use crate::ledger::state::State;
@@ -268,7 +268,9 @@ impl Daemon {
             switches: &switches,
             register: &register,
             organizations: &organizations,
+            version: visit::version(&self.rules.mappings, &switches, &register, &organizations),
         };
+        self.ledger.remap(&mapper.version).await?;
         let entered = ingest.map(&mapper, &|visits| progress(Step::Mapping(visits))).await?;
         Ok((Round { sources: outcomes, entered, lanes: Vec::new() }, register))
     }
@@ -391,11 +393,7 @@ impl Daemon {
 
 fn add(ends: &mut [LaneEnd], more: LaneEnd) {
     if let Some(end) = ends.iter_mut().find(|end| end.name == more.name) {
-        end.tally.delivered += more.tally.delivered;
-        end.tally.refused += more.tally.refused;
-        end.tally.blocked += more.tally.blocked;
-        end.tally.deferred += more.tally.deferred;
-        end.tally.unknown += more.tally.unknown;
+        end.tally.add(more.tally);
         end.stop = more.stop.or(end.stop.take());
     }
 }

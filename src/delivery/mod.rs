@@ -76,6 +76,17 @@ pub struct Tally {
     pub unknown: u64,
 }
 
+impl Tally {
+    /// Adds the numbers of another run.
+    pub fn add(&mut self, more: Self) {
+        self.delivered += more.delivered;
+        self.refused += more.refused;
+        self.blocked += more.blocked;
+        self.deferred += more.deferred;
+        self.unknown += more.unknown;
+    }
+}
+
 /// Why a lane sends no more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stop {

@@ -5,6 +5,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
 use super::register::{Posyandu, Register};
 use super::row::GROUP;
 use crate::issue::{Code, Issue, Place};
@@ -37,6 +39,27 @@ pub struct Mapper<'a> {
     pub register: &'a Register,
     /// Organization id by puskesmas name.
     pub organizations: &'a [(String, String)],
+    /// What all of this amounts to, see [`version`].
+    pub version: String,
+}
+
+/// One name for everything but the records that decides what a visit becomes: mapping files, accepted guesses,
+/// register, organizations. When it changes, what was not sent yet is mapped again.
+#[must_use]
+pub fn version(
+    mappings: &MappingSet,
+    switches: &BTreeSet<String>,
+    register: &Register,
+    organizations: &[(String, String)],
+) -> String {
+    let mut hash = Sha256::new();
+    let organizations = organizations.iter().flat_map(|(name, id)| [name, id]);
+    for text in switches.iter().chain(organizations) {
+        hash.update(text.as_bytes());
+        hash.update([0]);
+    }
+    register.all().iter().for_each(|posyandu| hash.update(posyandu.record.content_hash()));
+    format!("{}+{}", mappings.version, data_encoding::HEXLOWER.encode(&hash.finalize()[..3]))
 }
 
 /// Why a visit could not be mapped at all.
@@ -62,7 +85,7 @@ impl Mapper<'_> {
             visit_key: visit.visit_key,
             revision: visit.revision,
             content_hash: [0; 32],
-            mapping_version: self.mappings.version.clone(),
+            mapping_version: self.version.clone(),
             due: visit.visit.due,
             person: Personal::new(String::new()),
             bundle: Personal::new(String::new()),
@@ -165,7 +188,7 @@ impl Mapper<'_> {
             cells: Envelope::cells_of(&prepared.resources),
         };
         entry.person = Personal::new(serde_json::to_string(&envelope)?);
-        entry.content_hash = prepared.content_hash;
+        entry.content_hash = content_hash(&prepared.content_hash, &envelope);
         entry.issues = prepared.issues;
         entry.refused = false;
         entry.resources = prepared.resources.into_iter().map(new_resource).collect();
@@ -184,9 +207,23 @@ fn new_resource(resource: crate::resource::PreparedResource) -> NewResource {
     }
 }
 
+/// The Bundle names nobody, so whom it is about is part of the content: a name that was mended is a new version.
+fn content_hash(bundle: &[u8; 32], envelope: &Envelope) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(bundle);
+    let practitioner = match &envelope.practitioner {
+        Practitioner::Known(id) | Practitioner::ByNik(id) => id,
+    };
+    let birth_date = envelope.birth_date.to_string();
+    for text in [&envelope.nik, &envelope.name, &birth_date, &envelope.gender, practitioner] {
+        hash.update(text.as_bytes());
+        hash.update([0]);
+    }
+    hash.finalize().into()
+}
+
 /// A refusal's content is its complaints: the same complaints are the same entry.
 fn refusal_hash(issues: &[Issue]) -> [u8; 32] {
-    use sha2::{Digest, Sha256};
     let mut hash = Sha256::new();
     for issue in issues {
         hash.update(issue.rule.as_bytes());

@@ -83,6 +83,16 @@ impl Ledger {
         self.writer()?.ask(|reply| Command::Enter { entries, reply }).await
     }
 
+    /// Marks what another mapping made and nobody sent yet as stale; what is at the server stays as it is. Returns how
+    /// many visits were marked.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub async fn remap(&self, mapping_version: &str) -> Result<u64, LedgerError> {
+        let mapping_version = mapping_version.to_owned();
+        self.writer()?.ask(|reply| Command::Remap { mapping_version, reply }).await
+    }
+
     fn seal_row(&self, row: &RowSeen) -> Result<SealedRow, LedgerError> {
         let key = hex(&row.row_key);
         let place = Place { column: None, ..row.place.clone() };

@@ -40,6 +40,7 @@ pub enum Command {
     SeeRows { pass: i64, rows: Vec<SealedRow>, reply: Reply<RowTally> },
     FinishPass { pass: i64, complete: bool, reply: Reply<RowTally> },
     Enter { entries: Vec<SealedEntry>, reply: Reply<()> },
+    Remap { mapping_version: String, reply: Reply<u64> },
     Claim { lane: String, limit: u32, lease: Lease, reply: Reply<(Timestamp, Vec<EntryId>)> },
     Prolong { lease: Lease, reply: Reply<Timestamp> },
     Release { entry: EntryId, lease: Lease, event: Event, reply: Reply<State> },
@@ -280,6 +281,7 @@ impl Task {
                 settled(reply, intake::finish(c, pass, complete, now).await)
             }
             Command::Enter { entries, reply } => settled(reply, visits::enter(c, &entries, now).await),
+            Command::Remap { mapping_version, reply } => settled(reply, visits::remap(c, &mapping_version).await),
             Command::Claim { lane, limit, lease, reply } => {
                 let until = now.saturating_add(self.lease).unwrap_or(Timestamp::MAX);
                 let claimed = claims::claim(c, &lane, limit, &lease, until, now).await;
@@ -333,6 +335,7 @@ fn refuse(command: Command) -> Answer {
         Command::BeginPass { reply, .. } => no(reply),
         Command::SeeRows { reply, .. } | Command::FinishPass { reply, .. } => no(reply),
         Command::Enter { reply, .. } | Command::Verify { reply, .. } => no(reply),
+        Command::Remap { reply, .. } => no(reply),
         Command::Claim { reply, .. } => no(reply),
         Command::Prolong { reply, .. } => no(reply),
         Command::Release { reply, .. } | Command::Resolve { reply, .. } | Command::Decide { reply, .. } => no(reply),

@@ -9,6 +9,7 @@ mod mapping;
 mod mapping_cases;
 mod reconciliation;
 mod record;
+mod remap;
 mod remote;
 mod report;
 mod simulator;

@@ -136,7 +136,7 @@ async fn enter_one(
     let live = (target.live_hash.as_deref(), target.live_refused);
     let successor = (target.successor_hash.as_deref(), target.successor_refused);
     if wanted == if target.successor.is_some() { successor } else { live } {
-        return Ok(());
+        return same_by_another_mapping(connection, entry, target).await;
     }
     if let Some(successor) = target.successor {
         transition::apply(connection, successor, &Event::NewerVersion, now).await?;
@@ -158,6 +158,34 @@ async fn enter_one(
         transition::apply(connection, id, &Event::RefusedContent, now).await?;
     }
     Ok(())
+}
+
+/// Another mapping gave the same content: the newest entry is its work now as well, so it is not mapped again.
+async fn same_by_another_mapping(
+    connection: &mut SqliteConnection,
+    entry: &SealedEntry,
+    target: &Target,
+) -> Result<(), LedgerError> {
+    sqlx::query("UPDATE entry SET mapping_version = ?2 WHERE id = ?1")
+        .bind(target.successor.or(target.live))
+        .bind(&entry.mapping_version)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Marks visits for mapping again that another mapping made and that are not at the server nor on their way: those
+/// that wait, and those that the mapping refused.
+pub async fn remap(connection: &mut SqliteConnection, mapping_version: &str) -> Result<u64, LedgerError> {
+    let marked = sqlx::query(
+        "UPDATE visit SET revision = revision + 1 WHERE emptied = 0 AND revision = entered_revision AND id IN (
+            SELECT visit FROM entry WHERE mapping_version <> ?1
+                AND (state IN ('pending', 'blocked') OR (state = 'refused' AND mapping_refused = 1)))",
+    )
+    .bind(mapping_version)
+    .execute(connection)
+    .await?;
+    Ok(marked.rows_affected())
 }
 
 const INSERT: &str =
