@@ -34,6 +34,8 @@ pub struct Options {
     pub lease_seconds: u64,
     /// Zone in which a row without a service date is counted on a day.
     pub zone: Zone,
+    /// Largest database, in bytes; a write beyond it is refused as [`LedgerError::Full`]. `None` leaves it to the disk.
+    pub bytes_max: Option<u64>,
 }
 
 /// The ledger of one installation. Share it behind an `Arc`.
@@ -87,7 +89,7 @@ pub enum LedgerError {
     #[error("the key file does not fit this ledger")]
     WrongKeys,
     /// The disk is full; nothing of the command was stored.
-    #[error("the disk is full: the ledger cannot record, so nothing may be sent")]
+    #[error("the disk or the ledger's share of it is full: the ledger cannot record, so nothing may be sent")]
     Full,
     /// A write or its sync failed, so nothing is certain any more: stop and start again.
     #[error("the ledger could not be written safely: stop the gateway and start it again")]
@@ -186,7 +188,7 @@ impl Ledger {
     /// [`LedgerError::Held`] when another process has it open; any of the opening errors.
     pub async fn open(options: &Options, keys: Arc<Keys>, clock: Clock) -> Result<Self, LedgerError> {
         let lock = lock(&options.path)?;
-        let mut connection = sqlite::schema::open_writer(&options.path).await?;
+        let mut connection = sqlite::schema::open_writer(&options.path, options.bytes_max).await?;
         sqlite::schema::migrate(&mut connection, &options.path).await?;
         sqlite::schema::check_keys(&mut connection, &keys).await?;
         sqlite::recovery::recover(&mut connection, clock.now()).await?;

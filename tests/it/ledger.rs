@@ -33,7 +33,7 @@ pub struct Desk {
 }
 
 pub fn options(folder: &Path) -> Options {
-    Options { path: folder.join("ledger.sqlite"), lease_seconds: 120, zone: Zone::Wib }
+    Options { path: folder.join("ledger.sqlite"), lease_seconds: 120, zone: Zone::Wib, bytes_max: None }
 }
 
 pub fn sha(text: &str) -> [u8; 32] {
@@ -184,10 +184,9 @@ async fn today_comes_first_then_the_oldest() {
     for day in [date(2026, 11, 16), DAY, date(2026, 11, 10)] {
         desk.visits(1, day).await;
     }
-    let mut days = Vec::new();
-    while let Some(claimed) = desk.ledger.claim("Puskesmas A", 1).await.unwrap().pop() {
-        days.push(claimed.entry.service_date);
-    }
+    let one = desk.claim_one().await;
+    let rest = desk.ledger.claim("Puskesmas A", 5).await.unwrap();
+    let days: Vec<Date> = std::iter::once(&one).chain(&rest).map(|claimed| claimed.entry.service_date).collect();
     assert_eq!(days, [DAY, date(2026, 11, 10), date(2026, 11, 16)]);
 }
 
@@ -344,4 +343,28 @@ async fn a_newer_or_foreign_database_is_refused() {
     sqlx::query("PRAGMA application_id = 7").execute(&mut database).await.unwrap();
     let opened = Ledger::open(&options, keys, desk.clock.clone()).await;
     assert!(matches!(opened, Err(LedgerError::Foreign(_))), "{opened:?}");
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_without_leaving_halves_and_goes_on_when_there_is_room() {
+    let desk = Desk::new().await;
+    desk.visits(20, DAY).await;
+    let claimed = desk.claim_one().await;
+    let options = options(desk.folder.path());
+    desk.ledger.close().await.unwrap();
+    let size = std::fs::metadata(&options.path).unwrap().len();
+    let small = Options { bytes_max: Some(size + 8_192), ..options.clone() };
+    let ledger = Ledger::open(&small, Arc::clone(&desk.keys), desk.clock.clone()).await.unwrap();
+    let before = ledger.counts(&Filter::default()).await.unwrap();
+    let pass = ledger.begin_pass("eppgbm", "b.csv").await.unwrap();
+    let rows: Vec<_> = (0..500).map(|index| row("eppgbm", &format!("new/{index}"), "bb=9,4", DAY)).collect();
+    assert!(matches!(ledger.see_rows(pass, rows.clone()).await, Err(LedgerError::Full)));
+    assert_eq!(ledger.counts(&Filter::default()).await.unwrap(), before);
+    let claim = ledger.claim("Puskesmas A", 1).await.unwrap();
+    assert_eq!(claim.len(), 1, "what fits is still done");
+    ledger.close().await.unwrap();
+    let ledger = Ledger::open(&options, desk.keys, desk.clock).await.unwrap();
+    assert_eq!(ledger.see_rows(pass, rows).await.unwrap().new, 500);
+    assert_eq!(ledger.counts(&Filter::default()).await.unwrap().read, 520);
+    assert_eq!(ledger.story(claimed.entry.entry_id).await.unwrap().line.state, State::Pending);
 }

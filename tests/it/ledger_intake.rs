@@ -35,6 +35,24 @@ fn issue_row(key: &str) -> RowSeen {
     RowSeen { outcome: RowKind::Issue, issues: vec![issue], ..row("a", key, "x", DAY) }
 }
 
+fn skipped_row(key: &str) -> RowSeen {
+    RowSeen { outcome: RowKind::Skipped("footer".to_owned()), ..row("a", key, "total", DAY) }
+}
+
+#[tokio::test]
+async fn skipped_rows_are_counted_by_reason_and_a_moved_row_is_found_where_it_stands_now() {
+    let desk = Desk::new().await;
+    desk.read("a", vec![issue_row("1"), skipped_row("2")]).await;
+    let counts = desk.counts().await;
+    assert_eq!((counts.read, counts.issue, counts.skipped["footer"]), (2, 1, 1));
+    let mut moved = issue_row("1");
+    moved.place.row = "17".to_owned();
+    assert_eq!(desk.read("a", vec![moved, skipped_row("2")]).await.unchanged, 2);
+    let open = desk.ledger.row_issues(&Filter::default(), false, 5).await.unwrap();
+    assert_eq!(open[0].issues[0].place.as_ref().unwrap().row, "17");
+    assert_eq!(desk.ledger.last_passes().await.unwrap()[0].2.unchanged, 2);
+}
+
 #[tokio::test]
 async fn an_unchanged_file_costs_and_changes_nothing() {
     let desk = Desk::new().await;
@@ -259,7 +277,7 @@ enum Move {
 }
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
-    let rows = proptest::collection::vec((0_u8..5, 0_u8..4), 0..6);
+    let rows = proptest::collection::vec((0_u8..5, 0_u8..5), 0..6);
     let one = prop_oneof![
         3 => (0_u8..2, rows, any::<bool>()).prop_map(|(source, rows, complete)| Move::Read { source, rows, complete }),
         2 => Just(Move::Enter),
@@ -280,6 +298,7 @@ async fn play(desk: &Desk, step: Move) {
                 .iter()
                 .map(|(key, content)| match content {
                     0 => issue_row(&key.to_string()),
+                    4 => skipped_row(&key.to_string()),
                     _ => row(source, &key.to_string(), &content.to_string(), DAY),
                 })
                 .collect();

@@ -30,7 +30,7 @@ const CLAIM: &str = "UPDATE entry SET state = 'in_flight', seq = seq + 1, lease 
             WHERE lane = ?1 AND state = 'pending' AND day_ends_at <= ?2 AND due_at <= ?2
             ORDER BY day_ends_at, id LIMIT ?3)
         LIMIT ?3)
-    RETURNING id, seq";
+    RETURNING id, seq, day_ends_at";
 
 #[derive(Serialize)]
 struct ClaimedEvent {
@@ -48,7 +48,7 @@ pub async fn claim(
     now: Timestamp,
 ) -> Result<Vec<EntryId>, LedgerError> {
     sweep(connection, now).await?;
-    let taken: Vec<(i64, i64)> = sqlx::query_as(CLAIM)
+    let mut taken: Vec<(i64, i64, i64)> = sqlx::query_as(CLAIM)
         .bind(lane)
         .bind(now.as_millisecond())
         .bind(i64::from(limit.min(CLAIM_MAX)))
@@ -59,7 +59,9 @@ pub async fn claim(
     if taken.is_empty() {
         return Ok(Vec::new());
     }
-    let list: Vec<ClaimedEvent> = taken.iter().map(|&(entry, seq)| ClaimedEvent { entry, seq }).collect();
+    // RETURNING promises no order.
+    taken.sort_unstable_by_key(|&(entry, _, ends)| (ends <= now.as_millisecond(), ends, entry));
+    let list: Vec<ClaimedEvent> = taken.iter().map(|&(entry, seq, _)| ClaimedEvent { entry, seq }).collect();
     sqlx::query(
         "INSERT INTO event (entry, seq, event, state, at)
          SELECT value->>'entry', value->>'seq', '\"claimed\"', 'in_flight', ?2 FROM json_each(?1)",
@@ -68,7 +70,7 @@ pub async fn claim(
     .bind(now.as_millisecond())
     .execute(connection)
     .await?;
-    Ok(taken.into_iter().map(|(entry, _)| EntryId(entry)).collect())
+    Ok(taken.into_iter().map(|(entry, ..)| EntryId(entry)).collect())
 }
 
 /// Ends leases that ran out and wakes blocked entries whose time to look again has come.
@@ -102,7 +104,7 @@ pub async fn expire(connection: &mut SqliteConnection, entries: &[i64], now: Tim
         return Ok(());
     }
     let begun: Vec<(i64, i64)> = sqlx::query_as(
-        "SELECT attempt.entry, attempt.id FROM json_each(?1) AS j JOIN attempt ON attempt.entry = j.value
+        "SELECT attempt.entry, attempt.id FROM json_each(?1) AS j CROSS JOIN attempt ON attempt.entry = j.value
          WHERE NOT EXISTS (SELECT 1 FROM attempt_end WHERE attempt_end.attempt = attempt.id)",
     )
     .bind(json(entries)?)
@@ -112,7 +114,7 @@ pub async fn expire(connection: &mut SqliteConnection, entries: &[i64], now: Tim
     sqlx::query(
         "INSERT INTO attempt_end (attempt, outcome, class, excerpt, rules, duration_ms, ended_at)
          SELECT attempt.id, 'interrupted', 'interrupted', '', '[]', max(0, ?2 - attempt.begun_at), ?2
-         FROM json_each(?1) AS j JOIN attempt ON attempt.id = j.value",
+         FROM json_each(?1) AS j CROSS JOIN attempt ON attempt.id = j.value",
     )
     .bind(json(&attempts)?)
     .bind(now.as_millisecond())
@@ -147,7 +149,7 @@ struct BegunRow<'a> {
 
 const BEGIN: &str = "INSERT OR IGNORE INTO attempt (entry, lease, request_hash, begun_at)
     SELECT entry.id, entry.lease, unhex(j.value->>'hash'), ?2
-    FROM json_each(?1) AS j JOIN entry ON entry.id = j.value->>'entry'
+    FROM json_each(?1) AS j CROSS JOIN entry ON entry.id = j.value->>'entry'
     WHERE entry.state = 'in_flight' AND entry.lease = j.value->>'lease' AND entry.lease_until > ?2
     RETURNING entry, id";
 

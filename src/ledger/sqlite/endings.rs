@@ -60,10 +60,10 @@ struct Standing {
 const STANDING: &str = "SELECT attempt.id, attempt.entry,
         entry.state = 'in_flight' AND entry.lease = attempt.lease AND entry.lease = j.value->>'lease'
             AND NOT EXISTS (SELECT 1 FROM attempt_end WHERE attempt_end.attempt = attempt.id)
-    FROM json_each(?1) AS j JOIN attempt ON attempt.id = j.value->>'attempt' JOIN entry ON entry.id = attempt.entry";
+    FROM json_each(?1) AS j CROSS JOIN attempt ON attempt.id = j.value->>'attempt' JOIN entry ON entry.id = attempt.entry";
 
 const MISSING: &str = "SELECT entry, position, resource_type FROM json_each(?1) AS j
-    JOIN entry_resource ON entry_resource.entry = j.value
+    CROSS JOIN entry_resource ON entry_resource.entry = j.value
     WHERE server_id IS NULL OR server_hash <> content_hash";
 
 const ACCEPT: &str = "UPDATE entry_resource

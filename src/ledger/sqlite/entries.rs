@@ -46,13 +46,13 @@ pub struct StoredResource {
 const OPEN: &str = "SELECT entry.id, visit.key, entry.version, entry.lane, visit.posyandu, visit.service_date,
         entry.content_hash, entry.spent, (SELECT count(*) FROM attempt WHERE attempt.entry = entry.id) AS begun,
         entry.probes, entry.blocked_count, entry.state_since, content.bundle_sealed, content.person_sealed
-    FROM json_each(?1) AS j JOIN entry ON entry.id = j.value JOIN visit ON visit.id = entry.visit
+    FROM json_each(?1) AS j CROSS JOIN entry ON entry.id = j.value JOIN visit ON visit.id = entry.visit
     JOIN entry_content AS content ON content.entry = entry.id ORDER BY j.key";
 
 const RESOURCES: &str = "SELECT resource.entry, resource.position, resource.resource_type,
         resource.identifier_system, resource.identifier_value, resource.full_url, resource.content_hash,
         resource.server_id, resource.server_version, resource.server_hash = resource.content_hash AS unchanged
-    FROM json_each(?1) AS j JOIN entry_resource AS resource ON resource.entry = j.value
+    FROM json_each(?1) AS j CROSS JOIN entry_resource AS resource ON resource.entry = j.value
     ORDER BY resource.entry, resource.position";
 
 /// Entries in the order given, and their resources.

@@ -23,7 +23,8 @@ use serde::Serialize;
 
 use super::LedgerError;
 
-/// A list for `json_each`: one statement instead of one per row.
+/// A list for `json_each`: one statement instead of one per row. Statements join it with CROSS JOIN, which makes
+/// SQLite go through the list and look each row up instead of the other way round.
 pub fn json<T: Serialize>(list: &[T]) -> Result<String, LedgerError> {
     serde_json::to_string(list).map_err(|_| LedgerError::Spoiled("list"))
 }

@@ -77,7 +77,7 @@ pub async fn known(
 ) -> Result<Vec<KnownRow>, LedgerError> {
     Ok(sqlx::query_as(
         "SELECT source_row.id, row_key, occurrence, digest, place_mark, kind, standing, replaced, visit, last_pass
-         FROM json_each(?2) AS j JOIN source_row ON source = ?1 AND row_key = unhex(j.value)
+         FROM json_each(?2) AS j CROSS JOIN source_row ON source = ?1 AND row_key = unhex(j.value)
          ORDER BY source_row.row_key, occurrence",
     )
     .bind(source)

@@ -35,8 +35,8 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-/// Opens the one connection that writes.
-pub async fn open_writer(path: &Path) -> Result<SqliteConnection, LedgerError> {
+/// Opens the one connection that writes; the database grows to `bytes_max` at most.
+pub async fn open_writer(path: &Path, bytes_max: Option<u64>) -> Result<SqliteConnection, LedgerError> {
     let mut connection = options(path)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
@@ -45,6 +45,13 @@ pub async fn open_writer(path: &Path) -> Result<SqliteConnection, LedgerError> {
         .pragma("temp_store", "memory")
         .connect()
         .await?;
+    if let Some(bytes) = bytes_max {
+        let page: i64 = sqlx::query_scalar("PRAGMA page_size").fetch_one(&mut connection).await?;
+        let pages = bytes / u64::try_from(page).unwrap_or(1).max(1);
+        // A PRAGMA takes no bound values; this one is a number of our own.
+        let text = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+        sqlx::raw_sql(text).execute(&mut connection).await?;
+    }
     let library: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut connection).await?;
     match is_new_enough(&library) {
         true => Ok(connection),

@@ -64,7 +64,7 @@ pub async fn ensure_visits<'a>(
     .execute(&mut *connection)
     .await?;
     let ids: Vec<(Vec<u8>, i64)> = sqlx::query_as(
-        "SELECT visit.key, visit.id FROM json_each(?1) AS j JOIN visit ON visit.key = unhex(j.value->>'key')",
+        "SELECT visit.key, visit.id FROM json_each(?1) AS j CROSS JOIN visit ON visit.key = unhex(j.value->>'key')",
     )
     .bind(&list)
     .fetch_all(connection)
@@ -90,7 +90,7 @@ struct Stored {
 const STORED: &str = "SELECT record.visit, record.id AS record, source_row.id AS row, source_row.source,
         record.record_key, record.content_hash AS content, source_row.stamp, record.current, source_row.replaced,
         source_row.standing, source_row.reason
-    FROM json_each(?1) AS j JOIN record ON record.visit = j.value JOIN source_row ON source_row.id = record.source_row";
+    FROM json_each(?1) AS j CROSS JOIN record ON record.visit = j.value JOIN source_row ON source_row.id = record.source_row";
 
 /// Changes that follow from the verdicts on some visits.
 #[derive(Default)]
@@ -212,7 +212,7 @@ async fn withdraw_entries(
         return Ok(());
     }
     let entries: Vec<(i64, String)> = sqlx::query_as(
-        "SELECT entry.id, entry.state FROM json_each(?1) AS j JOIN entry ON entry.visit = j.value
+        "SELECT entry.id, entry.state FROM json_each(?1) AS j CROSS JOIN entry ON entry.visit = j.value
          WHERE entry.state <> 'superseded'",
     )
     .bind(json(visits)?)

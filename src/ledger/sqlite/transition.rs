@@ -64,7 +64,7 @@ const MOVE: &str = "UPDATE entry SET
 
 const REMEMBER: &str = "INSERT INTO event (entry, seq, event, state, at)
     SELECT entry.id, entry.seq, j.value->>'event', j.value->>'to', ?2
-    FROM json_each(?1) AS j JOIN entry ON entry.id = j.value->>'entry'";
+    FROM json_each(?1) AS j CROSS JOIN entry ON entry.id = j.value->>'entry'";
 
 /// Takes steps, at most one per entry, and lets successors follow.
 pub async fn take(connection: &mut SqliteConnection, steps: &[Step], now: Timestamp) -> Result<(), LedgerError> {
@@ -112,9 +112,12 @@ pub async fn state_of(connection: &mut SqliteConnection, entry: i64) -> Result<S
 
 const FOLLOWERS: &str = "SELECT entry.id, entry.state, successor.id, successor.due_at, successor.mapping_refused,
         visit.emptied
-    FROM json_each(?1) AS j JOIN entry ON entry.id = j.value JOIN visit ON visit.id = entry.visit
+    FROM json_each(?1) AS j CROSS JOIN entry ON entry.id = j.value JOIN visit ON visit.id = entry.visit
     LEFT JOIN entry AS successor ON successor.visit = entry.visit AND successor.blocked_on = 'predecessor'
     WHERE successor.id IS NOT NULL OR visit.emptied = 1";
+
+/// Entry, its state, its successor with due time and the mapping's refusal, and whether its visit was emptied.
+type Follower = (i64, String, Option<i64>, Option<i64>, Option<bool>, i64);
 
 /// An entry that came back from the server makes way: for the newer version that waited for it, or, when its records
 /// were withdrawn meanwhile, for nothing.
@@ -122,8 +125,7 @@ async fn follow(connection: &mut SqliteConnection, settled: &[i64], now: Timesta
     if settled.is_empty() {
         return Ok(());
     }
-    let rows: Vec<(i64, String, Option<i64>, Option<i64>, Option<bool>, i64)> =
-        sqlx::query_as(FOLLOWERS).bind(json(settled)?).fetch_all(&mut *connection).await?;
+    let rows: Vec<Follower> = sqlx::query_as(FOLLOWERS).bind(json(settled)?).fetch_all(&mut *connection).await?;
     let (mut leaving, mut coming, mut refusing, mut heirs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (entry, word, successor, due, refused, emptied) in rows {
         let state = State::from_word(&word).ok_or(LedgerError::Spoiled("state"))?;
@@ -153,7 +155,7 @@ const INHERIT: &str = "UPDATE entry_resource SET server_id = older.server_id, se
         server_hash = older.server_hash
     FROM (SELECT heir.id AS entry, resource.identifier_system, resource.identifier_value, resource.resource_type,
             resource.server_id, resource.server_version, resource.server_hash, max(source.version)
-        FROM json_each(?1) AS j JOIN entry AS heir ON heir.id = j.value
+        FROM json_each(?1) AS j CROSS JOIN entry AS heir ON heir.id = j.value
         JOIN entry AS source ON source.visit = heir.visit AND source.version < heir.version
         JOIN entry_resource AS resource ON resource.entry = source.id AND resource.server_id IS NOT NULL
         GROUP BY heir.id, resource.resource_type, resource.identifier_system, resource.identifier_value) AS older

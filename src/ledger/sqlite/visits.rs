@@ -82,7 +82,7 @@ const TARGETS: &str = "SELECT visit.id, visit.key, visit.emptied,
         live.id AS live, live.state AS live_state, live.content_hash AS live_hash,
         live.mapping_refused AS live_refused, successor.mapping_refused AS successor_refused,
         successor.id AS successor, successor.content_hash AS successor_hash
-    FROM json_each(?1) AS j JOIN visit ON visit.key = unhex(j.value)
+    FROM json_each(?1) AS j CROSS JOIN visit ON visit.key = unhex(j.value)
     LEFT JOIN entry AS live
         ON live.visit = visit.id AND live.state <> 'superseded' AND live.blocked_on IS NOT 'predecessor'
     LEFT JOIN entry AS successor ON successor.visit = visit.id AND successor.blocked_on = 'predecessor'";
