@@ -22,11 +22,16 @@ use crate::ledger::{Ledger, LedgerError};
 use crate::redact::Personal;
 use crate::remote::Remote;
 use crate::remote::token::Token;
+use crate::resource::envelope::Whom;
 use crate::seal::Keys;
+use identity::Identities;
 use retry::Policy;
 
-/// Visits claimed at once for each request that may be in flight: enough that the ledger commits in groups.
-const CLAIMED_PER_SLOT: u32 = 2;
+/// Visits under way for each request that may be in flight: some wait for their intent or their answer to be durable
+/// while others are on the wire, and the ledger commits in groups.
+const CLAIMED_PER_SLOT: u32 = 4;
+/// No more visits are claimed than the pace lets through in this part of a minute, so that no lease runs out waiting.
+const CLAIMED_PER_MINUTE_PART: u32 = 3;
 /// As many refusals in a row for the same reason stop the lane: then the mapping or the platform changed, not the
 /// records (faults.md, design rule 5).
 pub const REFUSALS_ALIKE_MAX: u32 = 20;
@@ -117,6 +122,15 @@ pub struct Delivery {
     pub finished: Arc<AtomicU64>,
 }
 
+/// A claimed visit on its way to a task.
+struct Ready {
+    claimed: Claimed,
+    whom: Whom,
+    patient_key: [u8; 32],
+    /// The patient's id, when the ledger remembers it.
+    patient: Option<String>,
+}
+
 /// What the tasks of a lane share.
 struct Shared {
     delivery: Delivery,
@@ -150,16 +164,17 @@ impl Delivery {
         });
         let mut end = LaneEnd { name: lane.name.clone(), ..LaneEnd::default() };
         let mut running: JoinSet<Result<State, DeliveryError>> = JoinSet::new();
-        let slots = lane.concurrency.max(1) * CLAIMED_PER_SLOT;
         let mut dry = false;
         loop {
+            let paced = (lane.remote.pace_per_minute() / CLAIMED_PER_MINUTE_PART).max(1);
+            let slots = lane.concurrency.max(1).saturating_mul(CLAIMED_PER_SLOT).min(paced);
             let busy = u32::try_from(running.len()).unwrap_or(u32::MAX);
             if !dry && busy <= slots / 2 && shared.goes_on() {
                 let claimed = self.ledger.claim(&lane.name, slots - busy).await?;
                 dry = claimed.is_empty();
-                for claim in claimed {
+                for ready in self.ready(claimed).await? {
                     let shared = Arc::clone(&shared);
-                    running.spawn(async move { shared.one(claim).await });
+                    running.spawn(async move { shared.one(ready).await });
                 }
             }
             match running.join_next().await {
@@ -174,6 +189,23 @@ impl Delivery {
         self.keep_token(lane).await?;
         end.stop = shared.stopped();
         Ok(end)
+    }
+
+    /// What sending needs of each claimed visit, with the patients that are known already.
+    async fn ready(&self, claimed: Vec<Claimed>) -> Result<Vec<Ready>, DeliveryError> {
+        let identities = Identities { ledger: &self.ledger, keys: &self.keys, clock: &self.clock };
+        let mut all = Vec::with_capacity(claimed.len());
+        for claimed in claimed {
+            let whom: Whom = serde_json::from_str(claimed.entry.person.reveal()).map_err(DeliveryError::Stored)?;
+            let patient_key = identities.patient_key(&whom);
+            all.push(Ready { claimed, whom, patient_key, patient: None });
+        }
+        let keys: Vec<[u8; 32]> = all.iter().map(|ready| ready.patient_key).collect();
+        let known = identities.known_patients(&keys).await?;
+        for ready in &mut all {
+            ready.patient = known.get(&ready.patient_key).cloned();
+        }
+        Ok(all)
     }
 
     async fn recall_token(&self, lane: &Lane) -> Result<(), DeliveryError> {
@@ -209,13 +241,14 @@ impl Shared {
     }
 
     /// Sends one claimed visit, or gives it back when the lane has stopped meanwhile.
-    async fn one(&self, claimed: Claimed) -> Result<State, DeliveryError> {
+    async fn one(&self, ready: Ready) -> Result<State, DeliveryError> {
         if !self.goes_on() {
+            let claimed = ready.claimed;
             let due = self.delivery.clock.now();
             let ledger = &self.delivery.ledger;
             return Ok(ledger.release(claimed.entry.entry_id, &claimed.lease, Event::Released { due }).await?);
         }
-        send::visit(self, claimed).await
+        send::visit(self, ready).await
     }
 
     /// Counts refusals alike; the same reason over and over is not the records' fault.
