@@ -2,6 +2,7 @@
 //!
 //! The answer of a look-up is kept under a keyed hash until it expires. It must never pick one of several.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,7 +13,7 @@ use crate::ledger::Ledger;
 use crate::redact::Personal;
 use crate::remote::answer::Answer;
 use crate::remote::identity::{IdentityAnswer, PersonQuery};
-use crate::resource::envelope::{Envelope, Practitioner};
+use crate::resource::envelope::{Practitioner, Whom};
 use crate::seal::Keys;
 
 /// How long a found identity is believed; IHS numbers are merged now and then (faults.md, row 35).
@@ -39,21 +40,34 @@ pub struct Identities<'a> {
 }
 
 impl Identities<'_> {
-    /// The patient of a visit.
+    /// The keyed hash that a patient's id is kept under.
+    #[must_use]
+    pub fn patient_key(&self, whom: &Whom) -> [u8; 32] {
+        self.keys.hash("identity.patient", &[&whom.nik, &whom.name, &whom.birth_date.to_string()])
+    }
+
+    /// The patients among these that are known already, in one question to the ledger.
     ///
     /// # Errors
     /// Failures of the ledger.
-    pub async fn patient(&self, lane: &Lane, envelope: &Envelope) -> Result<Found, DeliveryError> {
-        let birth_date = envelope.birth_date.to_string();
-        let key = self.keys.hash("identity.patient", &[&envelope.nik, &envelope.name, &birth_date]);
+    pub async fn known_patients(&self, keys: &[[u8; 32]]) -> Result<HashMap<[u8; 32], String>, DeliveryError> {
+        Ok(self.ledger.identities("patient", keys).await?)
+    }
+
+    /// The patient of a visit, kept under `key` once found; asks the ledger again, as another task may have found
+    /// the same child meanwhile.
+    ///
+    /// # Errors
+    /// Failures of the ledger.
+    pub async fn patient(&self, lane: &Lane, whom: &Whom, key: [u8; 32]) -> Result<Found, DeliveryError> {
         if let Some(id) = self.ledger.identity("patient", &key).await? {
             return Ok(Found::Id(id));
         }
         let query = PersonQuery {
-            nik: Personal::new(envelope.nik.clone()),
-            name: Personal::new(envelope.name.clone()),
-            birth_date: Personal::new(envelope.birth_date),
-            gender: Some(envelope.gender.clone()),
+            nik: Personal::new(whom.nik.clone()),
+            name: Personal::new(whom.name.clone()),
+            birth_date: Personal::new(whom.birth_date),
+            gender: Some(whom.gender.clone()),
         };
         let words = ["patient", "patient_mismatch", "patient_ambiguous", "patient_hidden"];
         self.keep("patient", key, lane.remote.patient(&query).await, words).await
@@ -63,8 +77,8 @@ impl Identities<'_> {
     ///
     /// # Errors
     /// Failures of the ledger.
-    pub async fn practitioner(&self, lane: &Lane, envelope: &Envelope) -> Result<Found, DeliveryError> {
-        let nik = match &envelope.practitioner {
+    pub async fn practitioner(&self, lane: &Lane, whom: &Whom) -> Result<Found, DeliveryError> {
+        let nik = match &whom.practitioner {
             Practitioner::Known(id) => return Ok(Found::Id(id.clone())),
             Practitioner::ByNik(nik) if nik.is_empty() => return Ok(Found::Missing("practitioner")),
             Practitioner::ByNik(nik) => nik,

@@ -8,7 +8,7 @@ pub mod outcome;
 pub mod retry;
 pub mod send;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -22,11 +22,17 @@ use crate::ledger::{Ledger, LedgerError};
 use crate::redact::Personal;
 use crate::remote::Remote;
 use crate::remote::token::Token;
+use crate::resource::envelope::Whom;
 use crate::seal::Keys;
+use identity::Identities;
 use retry::Policy;
 
-/// Visits claimed at once for each request that may be in flight: enough that the ledger commits in groups.
-const CLAIMED_PER_SLOT: u32 = 2;
+/// Visits sent or about to be sent for each request that may be in flight: some wait for their intent or their answer to be durable
+/// while others are on the wire, and the ledger commits in groups.
+const CLAIMED_PER_SLOT: u32 = 4;
+/// No more visits are under way than the pace lets through in this part of a minute, so that no lease runs out waiting;
+/// up to three quarters as many are claimed ahead.
+const CLAIMED_PER_MINUTE_PART: u32 = 4;
 /// As many refusals in a row for the same reason stop the lane: then the mapping or the platform changed, not the
 /// records (faults.md, design rule 5).
 pub const REFUSALS_ALIKE_MAX: u32 = 20;
@@ -128,6 +134,15 @@ pub struct Delivery {
     pub finished: Arc<AtomicU64>,
 }
 
+/// A claimed visit on its way to a task.
+struct Ready {
+    claimed: Claimed,
+    whom: Whom,
+    patient_key: [u8; 32],
+    /// The patient's id, when the ledger remembers it.
+    patient: Option<String>,
+}
+
 /// What the tasks of a lane share.
 struct Shared {
     delivery: Delivery,
@@ -161,30 +176,56 @@ impl Delivery {
         });
         let mut end = LaneEnd { name: lane.name.clone(), ..LaneEnd::default() };
         let mut running: JoinSet<Result<State, DeliveryError>> = JoinSet::new();
-        let slots = lane.concurrency.max(1) * CLAIMED_PER_SLOT;
+        // Claiming goes on beside the sending, or the wire would wait for the disk.
+        let mut claiming: JoinSet<Result<Vec<Ready>, DeliveryError>> = JoinSet::new();
+        let mut waiting: VecDeque<Ready> = VecDeque::new();
         let mut dry = false;
         loop {
-            let busy = u32::try_from(running.len()).unwrap_or(u32::MAX);
-            if !dry && busy <= slots / 2 && shared.goes_on() {
-                let claimed = self.ledger.claim(&lane.name, slots - busy).await?;
-                dry = claimed.is_empty();
-                for claim in claimed {
-                    let shared = Arc::clone(&shared);
-                    running.spawn(async move { shared.one(claim).await });
-                }
+            let window = window(lane);
+            while (running.len() < window || !shared.goes_on())
+                && let Some(ready) = waiting.pop_front()
+            {
+                let shared = Arc::clone(&shared);
+                running.spawn(async move { shared.one(ready).await });
             }
-            match running.join_next().await {
-                Some(done) => {
+            if !dry && claiming.is_empty() && waiting.len() <= window / 4 && shared.goes_on() {
+                let (delivery, name) = (self.clone(), lane.name.clone());
+                let number = u32::try_from(window.div_ceil(2)).unwrap_or(u32::MAX);
+                claiming.spawn(async move { delivery.ready(delivery.ledger.claim(&name, number).await?).await });
+            }
+            tokio::select! {
+                Some(done) = running.join_next() => {
                     count(&mut end.tally, done.map_err(DeliveryError::Task)??);
                     self.finished.fetch_add(1, Ordering::Relaxed);
                 }
-                None if dry || !shared.goes_on() => break,
-                None => {}
+                Some(claimed) = claiming.join_next() => {
+                    let claimed = claimed.map_err(DeliveryError::Task)??;
+                    dry = claimed.is_empty();
+                    waiting.extend(claimed);
+                }
+                else => break,
             }
         }
         self.keep_token(lane).await?;
         end.stop = shared.stopped();
         Ok(end)
+    }
+
+    /// What sending needs of each claimed visit, with the patients that are known already.
+    async fn ready(&self, claimed: Vec<Claimed>) -> Result<Vec<Ready>, DeliveryError> {
+        let identities = Identities { ledger: &self.ledger, keys: &self.keys, clock: &self.clock };
+        let mut all = Vec::with_capacity(claimed.len());
+        for claimed in claimed {
+            let whom: Whom = serde_json::from_str(claimed.entry.person.reveal()).map_err(DeliveryError::Stored)?;
+            let patient_key = identities.patient_key(&whom);
+            all.push(Ready { claimed, whom, patient_key, patient: None });
+        }
+        let keys: Vec<[u8; 32]> = all.iter().map(|ready| ready.patient_key).collect();
+        let known = identities.known_patients(&keys).await?;
+        for ready in &mut all {
+            ready.patient = known.get(&ready.patient_key).cloned();
+        }
+        Ok(all)
     }
 
     async fn recall_token(&self, lane: &Lane) -> Result<(), DeliveryError> {
@@ -220,13 +261,14 @@ impl Shared {
     }
 
     /// Sends one claimed visit, or gives it back when the lane has stopped meanwhile.
-    async fn one(&self, claimed: Claimed) -> Result<State, DeliveryError> {
+    async fn one(&self, ready: Ready) -> Result<State, DeliveryError> {
         if !self.goes_on() {
+            let claimed = ready.claimed;
             let due = self.delivery.clock.now();
             let ledger = &self.delivery.ledger;
             return Ok(ledger.release(claimed.entry.entry_id, &claimed.lease, Event::Released { due }).await?);
         }
-        send::visit(self, claimed).await
+        send::visit(self, ready).await
     }
 
     /// Counts refusals alike; the same reason over and over is not the records' fault.
@@ -252,6 +294,13 @@ impl Shared {
             self.stop(Stop::Trouble(words.to_owned()));
         }
     }
+}
+
+/// How many visits may be under way at once.
+fn window(lane: &Lane) -> usize {
+    let paced = (lane.remote.pace_per_minute() / CLAIMED_PER_MINUTE_PART).max(1);
+    let window = lane.concurrency.max(1).saturating_mul(CLAIMED_PER_SLOT).min(paced);
+    usize::try_from(window).unwrap_or(usize::MAX)
 }
 
 fn count(tally: &mut Tally, state: State) {

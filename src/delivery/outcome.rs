@@ -58,9 +58,9 @@ pub fn consequence(
     }
 }
 
-/// The end of an attempt as the ledger keeps it.
+/// The end of an attempt as the ledger keeps it, with its complaints tied to their cells ([`placed`]).
 #[must_use]
-pub fn end(answer: &Answer, envelope: &Envelope) -> AttemptEnd {
+pub fn end(answer: &Answer, issues: Vec<Issue>) -> AttemptEnd {
     AttemptEnd {
         status: answer.status,
         request_id: answer.request_id.clone(),
@@ -69,7 +69,7 @@ pub fn end(answer: &Answer, envelope: &Envelope) -> AttemptEnd {
         rules: answer.rules.clone(),
         duration: answer.duration,
         accepted: answer.accepted.iter().map(accepted).collect(),
-        issues: answer.issues_for_people().into_iter().map(|issue| placed(issue, envelope)).collect(),
+        issues,
     }
 }
 

@@ -6,25 +6,27 @@
 use sha2::{Digest, Sha256};
 
 use super::identity::{Found, Identities};
-use super::outcome::{consequence, end};
-use super::{DeliveryError, Shared, Stop, envelope};
+use super::outcome::{consequence, end, placed};
+use super::{DeliveryError, Ready, Shared, Stop, envelope};
 use crate::ledger::LedgerError;
 use crate::ledger::attempt::AttemptId;
 use crate::ledger::entry::{Claimed, OpenEntry};
 use crate::ledger::state::{Event, State};
 use crate::remote::answer::{Accepted, Answer, Class};
 use crate::resource::bundle::{entries, fill, resolve};
-use crate::resource::envelope::{Envelope, Practitioner};
+use crate::resource::envelope::{Practitioner, Whom};
 
 /// Sends one claimed visit.
-pub(super) async fn visit(shared: &Shared, claimed: Claimed) -> Result<State, DeliveryError> {
-    let Claimed { lease, entry, .. } = claimed;
+pub(super) async fn visit(shared: &Shared, ready: Ready) -> Result<State, DeliveryError> {
+    let Ready { claimed: Claimed { lease, entry, .. }, whom, patient_key, patient } = ready;
     let delivery = &shared.delivery;
-    let envelope = envelope(&entry.person)?;
     let identities = Identities { ledger: &delivery.ledger, keys: &delivery.keys, clock: &delivery.clock };
-    let practitioner = practitioner(shared, &identities, &envelope).await?;
+    let practitioner = practitioner(shared, &identities, &whom).await?;
     let Found::Id(practitioner) = practitioner else { return not_found(shared, &entry, &lease, practitioner).await };
-    let patient = identities.patient(&shared.lane, &envelope).await?;
+    let patient = match patient {
+        Some(id) => Found::Id(id),
+        None => identities.patient(&shared.lane, &whom, patient_key).await?,
+    };
     let Found::Id(patient) = patient else { return not_found(shared, &entry, &lease, patient).await };
     let bundle = fill(entry.bundle.reveal(), &patient, &practitioner);
     let hash = Sha256::digest(bundle.as_bytes()).into();
@@ -39,16 +41,12 @@ pub(super) async fn visit(shared: &Shared, claimed: Claimed) -> Result<State, De
     } else {
         shared.lane.remote.transaction(bundle).await
     };
-    finish(shared, &entry, &envelope, attempt, &lease, &answer).await
+    finish(shared, &entry, attempt, &lease, &answer).await
 }
 
 /// The health worker in charge. One task asks, the others wait for its answer.
-async fn practitioner(
-    shared: &Shared,
-    identities: &Identities<'_>,
-    envelope: &Envelope,
-) -> Result<Found, DeliveryError> {
-    let name = match &envelope.practitioner {
+async fn practitioner(shared: &Shared, identities: &Identities<'_>, whom: &Whom) -> Result<Found, DeliveryError> {
+    let name = match &whom.practitioner {
         Practitioner::Known(id) => return Ok(Found::Id(id.clone())),
         Practitioner::ByNik(nik) => nik.clone(),
     };
@@ -56,7 +54,7 @@ async fn practitioner(
     if let Some(id) = known.get(&name) {
         return Ok(Found::Id(id.clone()));
     }
-    let found = identities.practitioner(&shared.lane, envelope).await?;
+    let found = identities.practitioner(&shared.lane, whom).await?;
     if let Found::Id(id) = &found {
         known.insert(name, id.clone());
     }
@@ -66,7 +64,6 @@ async fn practitioner(
 async fn finish(
     shared: &Shared,
     entry: &OpenEntry,
-    envelope: &Envelope,
     attempt: AttemptId,
     lease: &crate::ledger::entry::Lease,
     answer: &Answer,
@@ -83,7 +80,14 @@ async fn finish(
     if what.stops_lane {
         shared.stop(Stop::Configuration(answer.excerpt.clone()));
     }
-    let ended = delivery.ledger.end_attempt(attempt, lease, what.event, end(answer, envelope)).await;
+    let issues = answer.issues_for_people();
+    let issues = if issues.is_empty() {
+        issues
+    } else {
+        let envelope = envelope(&entry.person)?;
+        issues.into_iter().map(|issue| placed(issue, &envelope)).collect()
+    };
+    let ended = delivery.ledger.end_attempt(attempt, lease, what.event, end(answer, issues)).await;
     match ended {
         Ok(state) => Ok(state),
         // An acceptance that does not name every resource is no clear answer.

@@ -232,6 +232,18 @@ impl Ledger {
         cache::identity(&mut reader, kind, key, self.clock.now()).await
     }
 
+    /// The server ids behind several keyed hashes, as far as they are valid.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub async fn identities(&self, kind: &str, keys: &[[u8; 32]]) -> Result<HashMap<[u8; 32], String>, LedgerError> {
+        if keys.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let mut reader = self.readers.acquire().await?;
+        cache::identities(&mut reader, kind, keys, self.clock.now()).await
+    }
+
     /// Keeps a client's access token, sealed, until it ends.
     ///
     /// # Errors

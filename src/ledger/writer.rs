@@ -30,6 +30,11 @@ const GROUP_MAX: usize = 512;
 /// Commands waiting for the writer, at most; callers wait when it is full.
 const QUEUE_MAX: usize = 4_096;
 
+/// A transaction waits until this part of the attempts under way has something to write, so that many share a sync.
+const GATHER_PART: usize = 4;
+/// But not longer than this: what one visit may lose at each of its two writes.
+const GATHER_MAX: Duration = Duration::from_millis(10);
+
 /// Where an answer goes.
 pub type Reply<T> = oneshot::Sender<Result<T, LedgerError>>;
 
@@ -94,6 +99,7 @@ impl Writer {
             commits: Arc::clone(&commits),
             writes: Arc::clone(&writes),
             is_broken: false,
+            under_way: 0,
         };
         let task = tokio::spawn(async move {
             task.run(messages).await;
@@ -156,6 +162,8 @@ struct Task {
     commits: Arc<AtomicU64>,
     writes: Arc<AtomicU64>,
     is_broken: bool,
+    /// Attempts begun and not ended. Those that are never ended only make the wait for company a little longer.
+    under_way: usize,
 }
 
 /// The messages of one transaction, by how they are carried out.
@@ -188,6 +196,7 @@ impl Task {
     async fn run(mut self, mut messages: mpsc::Receiver<Message>) {
         let mut queued = Vec::with_capacity(GROUP_MAX);
         while messages.recv_many(&mut queued, GROUP_MAX).await > 0 {
+            self.gather(&mut queued, &mut messages).await;
             let mut group = Group::default();
             queued.drain(..).for_each(|message| group.add(message));
             let close = group.close.take();
@@ -201,7 +210,23 @@ impl Task {
         let _ = self.connection.close().await;
     }
 
+    /// Waits a moment for company, while only attempts are queued and enough others are under way.
+    async fn gather(&self, queued: &mut Vec<Message>, messages: &mut mpsc::Receiver<Message>) {
+        let wanted = (self.under_way / GATHER_PART).min(GROUP_MAX);
+        if queued.len() >= wanted {
+            return;
+        }
+        let mut pause = std::pin::pin!(tokio::time::sleep(GATHER_MAX));
+        while queued.len() < wanted && queued.iter().all(|one| matches!(one, Message::Begin(..) | Message::End(..))) {
+            tokio::select! {
+                () = &mut pause => return,
+                more = messages.recv_many(queued, GROUP_MAX - queued.len()) => if more == 0 { return },
+            }
+        }
+    }
+
     async fn carry_out(&mut self, group: Group) {
+        self.under_way = (self.under_way + group.begins.0.len()).saturating_sub(group.ends.0.len());
         let mut answers = Vec::with_capacity(group.alone.len() + group.begins.1.len() + group.ends.1.len());
         let failure = match self.transact(group, &mut answers).await {
             Ok(()) => {

@@ -36,6 +36,21 @@ pub enum Practitioner {
     ByNik(String),
 }
 
+/// The part of an [`Envelope`] that every sending needs; the cells are read only when there is a complaint.
+#[derive(Deserialize)]
+pub struct Whom {
+    /// National identity number.
+    pub nik: String,
+    /// Name as recorded.
+    pub name: String,
+    /// Birth date.
+    pub birth_date: Date,
+    /// FHIR administrative gender.
+    pub gender: String,
+    /// The health worker in charge.
+    pub practitioner: Practitioner,
+}
+
 impl Envelope {
     /// Collects the cells of all resources.
     #[must_use]

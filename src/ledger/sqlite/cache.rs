@@ -1,8 +1,11 @@
 //! What only spares calls: server ids of persons by keyed hash, and sealed access tokens.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
+use super::{hash, hex, json};
 use crate::ledger::LedgerError;
 
 /// Expired identities removed at each write, at most.
@@ -53,6 +56,26 @@ pub async fn identity(
         .bind(now.as_millisecond())
         .fetch_optional(connection)
         .await?)
+}
+
+/// The server ids for several keyed hashes, until they expire.
+pub async fn identities(
+    connection: &mut SqliteConnection,
+    kind: &str,
+    keys: &[[u8; 32]],
+    now: Timestamp,
+) -> Result<HashMap<[u8; 32], String>, LedgerError> {
+    let list: Vec<String> = keys.iter().map(|key| hex(key)).collect();
+    let rows: Vec<(Vec<u8>, String)> = sqlx::query_as(
+        "SELECT identity.key, server_id FROM json_each(?1) AS j
+         CROSS JOIN identity ON identity.kind = ?2 AND identity.key = unhex(j.value) WHERE expires_at > ?3",
+    )
+    .bind(json(&list)?)
+    .bind(kind)
+    .bind(now.as_millisecond())
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter().map(|(key, id)| Ok((hash(key)?, id))).collect()
 }
 
 /// Stores a client's sealed token, or forgets it.

@@ -1,0 +1,204 @@
+//! Fills a ledger with visits that are ready to send, and the plain loop's file with the same bytes.
+//!
+//! Goes the way of ingest (pass, rows, stale visits, entries), with what the mappings made of the invented visits.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use posyandu_gateway::clock::Clock;
+use posyandu_gateway::config::assets::{self, Rules};
+use posyandu_gateway::issue::Place;
+use posyandu_gateway::ledger::Ledger;
+use posyandu_gateway::ledger::entry::{NewEntry, NewResource};
+use posyandu_gateway::ledger::row::{RowKind, RowSeen, StoredRecord, VisitHead};
+use posyandu_gateway::mapping::plan::{Origin, Slot};
+use posyandu_gateway::mapping::visit::{DraftResource, Visit, place_of};
+use posyandu_gateway::record::Record;
+use posyandu_gateway::redact::Personal;
+use posyandu_gateway::resource::bundle::{fill, transaction};
+use posyandu_gateway::resource::envelope::{Envelope, Practitioner};
+use posyandu_gateway::seal::Keys;
+use sha2::{Digest as _, Sha256};
+
+use crate::visits::{self, DAY, Made, ZONE};
+
+/// The lane that the visits belong to.
+pub const LANE: &str = "Puskesmas A";
+/// The health worker's number at the server.
+const PRACTITIONER: &str = "10009880728";
+/// Rows and entries written at once, as ingest does.
+const AT_ONCE: usize = 200;
+/// Identities written at once.
+const IDENTITIES_AT_ONCE: usize = 1_000;
+
+/// Fills the folder with a ledger, its keys and the plain loop's bodies; gives the bytes of all bodies.
+pub async fn prepare(folder: &Path, number: usize) -> usize {
+    let rules = assets::rules(None).unwrap();
+    let keys_file = folder.join("keys");
+    Keys::create(&keys_file).unwrap();
+    let keys = Arc::new(Keys::load(&keys_file).unwrap());
+    let options = crate::options(folder);
+    let ledger = Arc::new(Ledger::open(&options, Arc::clone(&keys), Clock::System).await.unwrap());
+    let made = visits::visits(&rules, number);
+    let pass = ledger.begin_pass("eppgbm", "2026-11-18.csv").await.unwrap();
+    for some in made.chunks(AT_ONCE) {
+        ledger.see_rows(pass, some.iter().map(row).collect()).await.unwrap();
+    }
+    ledger.finish_pass(pass, true).await.unwrap();
+    let by_key: HashMap<[u8; 32], &Made> = made.iter().map(|made| (made.key, made)).collect();
+    let maker = Maker { posyandu: visits::posyandu(&rules), switches: visits::switches(), rules: &rules, keys: &keys };
+    let mut bodies = Vec::new();
+    loop {
+        let stale = ledger.stale_visits(u32::try_from(AT_ONCE).unwrap()).await.unwrap();
+        if stale.is_empty() {
+            break;
+        }
+        let entries: Vec<NewEntry> =
+            stale.iter().map(|visit| maker.entry(by_key[&visit.visit_key], visit.revision)).collect();
+        for (entry, visit) in entries.iter().zip(&stale) {
+            let body = fill(entry.bundle.reveal(), &patient(by_key[&visit.visit_key]), PRACTITIONER);
+            bodies.extend_from_slice(&u32::try_from(body.len()).unwrap().to_le_bytes());
+            bodies.extend_from_slice(body.as_bytes());
+        }
+        ledger.enter(entries).await.unwrap();
+    }
+    remember(&ledger, &keys, &made).await;
+    Arc::into_inner(ledger).unwrap().close().await.unwrap();
+    std::fs::write(folder.join("bodies"), &bodies).unwrap();
+    bodies.len() - 4 * number
+}
+
+/// The bodies that [`prepare`] wrote.
+pub fn read_bodies(folder: &Path) -> Vec<Vec<u8>> {
+    let bytes = std::fs::read(folder.join("bodies")).unwrap();
+    let mut rest = bytes.as_slice();
+    let mut bodies = Vec::new();
+    while let Some((length, after)) = rest.split_first_chunk::<4>() {
+        let (body, after) = after.split_at(u32::from_le_bytes(*length) as usize);
+        bodies.push(body.to_vec());
+        rest = after;
+    }
+    bodies
+}
+
+/// Every child is known already: its number lies in the ledger under the hash that delivery asks for.
+async fn remember(ledger: &Arc<Ledger>, keys: &Keys, made: &[Made]) {
+    for some in made.chunks(IDENTITIES_AT_ONCE) {
+        let mut tasks = tokio::task::JoinSet::new();
+        for made in some {
+            let (ledger, id) = (Arc::clone(ledger), patient(made));
+            let text = |field: &str| made.child.text(field).unwrap();
+            let born = made.child.date("tanggal_lahir").unwrap().to_string();
+            let key = keys.hash("identity.patient", &[text("nik"), text("nama"), &born]);
+            tasks.spawn(async move { ledger.put_identity("patient", key, &id, Timestamp::MAX).await });
+        }
+        while let Some(done) = tasks.join_next().await {
+            done.unwrap().unwrap();
+        }
+    }
+}
+
+/// The child's number at the server.
+fn patient(made: &Made) -> String {
+    let nik = made.child.text("nik").unwrap();
+    format!("P0{}", &nik[nik.len() - 9..])
+}
+
+fn row(made: &Made) -> RowSeen {
+    let head = VisitHead {
+        puskesmas: LANE.to_owned(),
+        posyandu: "P01".to_owned(),
+        service_date: DAY,
+        zone: ZONE,
+        due: Timestamp::UNIX_EPOCH,
+    };
+    let all = std::iter::once((&made.child, made.key)).chain(made.borrowed());
+    let records = all.map(|(record, key)| stored(record, key)).collect();
+    RowSeen {
+        place: made.child.place.clone(),
+        row_key: made.key,
+        hash: made.key,
+        outcome: RowKind::Records { visit_key: made.key, visit: head, records },
+        issues: Vec::new(),
+        puskesmas: Some(LANE.to_owned()),
+        posyandu: Some("P01".to_owned()),
+        service_date: Some(DAY),
+    }
+}
+
+fn stored(record: &Record, record_key: [u8; 32]) -> StoredRecord {
+    let named = record.schema.fields.iter().zip(&record.columns);
+    let columns =
+        named.filter_map(|(field, column)| Some((field.name.clone(), column.as_ref()?.to_string()))).collect();
+    StoredRecord { dataset: record.schema.dataset.clone(), record_key, json: record.to_json(), columns }
+}
+
+struct Maker<'a> {
+    rules: &'a Rules,
+    keys: &'a Keys,
+    posyandu: Record,
+    switches: std::collections::BTreeSet<String>,
+}
+
+impl Maker<'_> {
+    /// The entry of a visit. The checks of resources are left out: they cost time here and change nothing.
+    fn entry(&self, made: &Made, revision: i64) -> NewEntry {
+        let records = made.borrowed();
+        let visit = made.visit(&self.posyandu, &records);
+        let identify = |name: &str, key: &[u8; 32]| {
+            self.keys.identifier("resource", &[name, &data_encoding::HEXLOWER.encode(key)])
+        };
+        let draft = self.rules.mappings.draft(&visit, &self.switches, &identify);
+        assert!(draft.issues.is_empty(), "{:?}", draft.issues);
+        let bundle = transaction(&draft.resources);
+        let text = |field: &str| made.child.text(field).unwrap().to_owned();
+        let cells = draft.resources.iter().enumerate().flat_map(|(at, resource)| cells(at, resource, &visit)).collect();
+        let envelope = Envelope {
+            nik: text("nik"),
+            name: text("nama"),
+            birth_date: made.child.date("tanggal_lahir").unwrap(),
+            gender: if text("jenis_kelamin") == "P" { "female" } else { "male" }.to_owned(),
+            practitioner: Practitioner::Known(PRACTITIONER.to_owned()),
+            row: made.child.place.clone(),
+            cells,
+        };
+        let resource = |resource: &DraftResource<'_>| NewResource {
+            resource_type: resource.plan.resource_type.clone(),
+            identifier_system: resource.system.clone(),
+            identifier_value: resource.identifier.clone(),
+            content_hash: Sha256::digest(resource.json.as_bytes()).into(),
+            full_url: resource.full_url.clone(),
+        };
+        NewEntry {
+            visit_key: made.key,
+            revision,
+            content_hash: Sha256::digest(bundle.as_bytes()).into(),
+            mapping_version: self.rules.mappings.version.clone(),
+            due: Timestamp::UNIX_EPOCH,
+            person: Personal::new(serde_json::to_string(&envelope).unwrap()),
+            resources: draft.resources.iter().map(resource).collect(),
+            bundle: Personal::new(bundle),
+            issues: Vec::new(),
+            refused: false,
+        }
+    }
+}
+
+/// The cells behind a resource, as delivery wants them for complaints.
+fn cells(position: usize, resource: &DraftResource<'_>, visit: &Visit<'_>) -> Vec<(usize, String, Place)> {
+    let own = resource.record.map_or(visit.visit, |index| visit.records[index].0);
+    let place = |slot: &Slot| {
+        let record = match slot.origin {
+            Origin::Own => own,
+            Origin::Sasaran => visit.sasaran,
+            Origin::Posyandu => visit.posyandu,
+            Origin::Visit => visit.visit,
+        };
+        place_of(record, *slot)
+    };
+    let leaves = resource.plan.lineage.iter();
+    let cells = leaves.flat_map(|leaf| leaf.slots.iter().map(|slot| (position, leaf.path.clone(), place(slot))));
+    cells.filter(|(_, _, place)| place.column.is_some()).collect()
+}
