@@ -138,7 +138,7 @@ impl Delivery {
     /// # Errors
     /// [`DeliveryError`] when the ledger fails.
     pub async fn drain(&self, lane: &Lane) -> Result<LaneEnd, DeliveryError> {
-        self.recall_token(lane).await?;
+        let mut kept = self.recall_token(lane).await?;
         let shared = Arc::new(Shared {
             delivery: self.clone(),
             lane: lane.clone(),
@@ -166,30 +166,39 @@ impl Delivery {
                 Some(done) => {
                     count(&mut end.tally, done.map_err(DeliveryError::Task)??);
                     self.finished.fetch_add(1, Ordering::Relaxed);
+                    self.keep_token(lane, &mut kept).await?;
                 }
                 None if dry || !shared.goes_on() => break,
                 None => {}
             }
         }
-        self.keep_token(lane).await?;
+        self.keep_token(lane, &mut kept).await?;
         end.stop = shared.stopped();
         Ok(end)
     }
 
-    async fn recall_token(&self, lane: &Lane) -> Result<(), DeliveryError> {
+    /// Takes up the token that the ledger holds, unless the lane has one; gives the token in use.
+    async fn recall_token(&self, lane: &Lane) -> Result<Option<Token>, DeliveryError> {
         if lane.remote.current_token().is_none()
             && let Some((text, expires)) = self.ledger.token(&lane.client_id).await?
         {
             lane.remote.restore_token(Token::new(text, expires, self.clock.now()));
         }
-        Ok(())
+        Ok(lane.remote.current_token())
     }
 
-    async fn keep_token(&self, lane: &Lane) -> Result<(), DeliveryError> {
-        match lane.remote.current_token() {
+    /// Keeps the token as soon as it is another one, not at the end of the run: a process that is killed again and
+    /// again must not ask for a token each time (faults.md, row 24).
+    async fn keep_token(&self, lane: &Lane, kept: &mut Option<Token>) -> Result<(), DeliveryError> {
+        let used = lane.remote.current_token();
+        if *kept == used {
+            return Ok(());
+        }
+        match &used {
             Some(token) => self.ledger.put_token(&lane.client_id, token.text(), token.expires()).await?,
             None => self.ledger.forget_token(&lane.client_id).await?,
         }
+        *kept = used;
         Ok(())
     }
 }
@@ -213,7 +222,12 @@ impl Shared {
         if !self.goes_on() {
             let due = self.delivery.clock.now();
             let ledger = &self.delivery.ledger;
-            return Ok(ledger.release(claimed.entry.entry_id, &claimed.lease, Event::Released { due }).await?);
+            return match ledger.release(claimed.entry.entry_id, &claimed.lease, Event::Released { due }).await {
+                Ok(state) => Ok(state),
+                // It waited so long for its turn that the ledger has taken it back: nothing is left to give back.
+                Err(LedgerError::LostLease(_)) => Ok(State::Pending),
+                Err(error) => Err(error.into()),
+            };
         }
         send::visit(self, claimed).await
     }
