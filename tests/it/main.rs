@@ -3,10 +3,13 @@
 
 mod city;
 mod dump;
+mod faults;
+mod kill;
 mod ledger;
 mod ledger_intake;
 mod mapping;
 mod mapping_cases;
+mod office;
 mod reconciliation;
 mod record;
 mod remote;
