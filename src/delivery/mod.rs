@@ -151,6 +151,7 @@ struct Shared {
     refusals_alike: AtomicU32,
     last_refusal: std::sync::Mutex<String>,
     troubles: AtomicU32,
+    last_trouble: std::sync::Mutex<String>,
     /// Health workers found in this run, so that many visits of one posyandu ask once.
     practitioners: tokio::sync::Mutex<HashMap<String, String>>,
 }
@@ -164,7 +165,7 @@ impl Delivery {
     /// # Errors
     /// [`DeliveryError`] when the ledger fails.
     pub async fn drain(&self, lane: &Lane) -> Result<LaneEnd, DeliveryError> {
-        self.recall_token(lane).await?;
+        let mut kept = self.recall_token(lane).await?;
         let shared = Arc::new(Shared {
             delivery: self.clone(),
             lane: lane.clone(),
@@ -172,6 +173,7 @@ impl Delivery {
             refusals_alike: AtomicU32::new(0),
             last_refusal: std::sync::Mutex::new(String::new()),
             troubles: AtomicU32::new(0),
+            last_trouble: std::sync::Mutex::new(String::new()),
             practitioners: tokio::sync::Mutex::new(HashMap::new()),
         });
         let mut end = LaneEnd { name: lane.name.clone(), ..LaneEnd::default() };
@@ -197,6 +199,7 @@ impl Delivery {
                 Some(done) = running.join_next() => {
                     count(&mut end.tally, done.map_err(DeliveryError::Task)??);
                     self.finished.fetch_add(1, Ordering::Relaxed);
+                    self.keep_token(lane, &mut kept).await?;
                 }
                 Some(claimed) = claiming.join_next() => {
                     let claimed = claimed.map_err(DeliveryError::Task)??;
@@ -206,7 +209,12 @@ impl Delivery {
                 else => break,
             }
         }
-        self.keep_token(lane).await?;
+        self.keep_token(lane, &mut kept).await?;
+        let fruitless = end.tally.delivered + end.tally.refused + end.tally.blocked == 0;
+        if fruitless && let Some(words) = shared.last_trouble() {
+            // Not one answer to work with: what waits is better tried in another run.
+            shared.stop(Stop::Trouble(words));
+        }
         end.stop = shared.stopped();
         Ok(end)
     }
@@ -228,20 +236,28 @@ impl Delivery {
         Ok(all)
     }
 
-    async fn recall_token(&self, lane: &Lane) -> Result<(), DeliveryError> {
+    /// Takes up the token that the ledger holds, unless the lane has one; gives the token in use.
+    async fn recall_token(&self, lane: &Lane) -> Result<Option<Token>, DeliveryError> {
         if lane.remote.current_token().is_none()
             && let Some((text, expires)) = self.ledger.token(&lane.client_id).await?
         {
             lane.remote.restore_token(Token::new(text, expires, self.clock.now()));
         }
-        Ok(())
+        Ok(lane.remote.current_token())
     }
 
-    async fn keep_token(&self, lane: &Lane) -> Result<(), DeliveryError> {
-        match lane.remote.current_token() {
+    /// Keeps the token as soon as it is another one, not at the end of the run: a process that is killed again and
+    /// again must not ask for a token each time (faults.md, row 24).
+    async fn keep_token(&self, lane: &Lane, kept: &mut Option<Token>) -> Result<(), DeliveryError> {
+        let used = lane.remote.current_token();
+        if *kept == used {
+            return Ok(());
+        }
+        match &used {
             Some(token) => self.ledger.put_token(&lane.client_id, token.text(), token.expires()).await?,
             None => self.ledger.forget_token(&lane.client_id).await?,
         }
+        *kept = used;
         Ok(())
     }
 }
@@ -266,7 +282,12 @@ impl Shared {
             let claimed = ready.claimed;
             let due = self.delivery.clock.now();
             let ledger = &self.delivery.ledger;
-            return Ok(ledger.release(claimed.entry.entry_id, &claimed.lease, Event::Released { due }).await?);
+            return match ledger.release(claimed.entry.entry_id, &claimed.lease, Event::Released { due }).await {
+                Ok(state) => Ok(state),
+                // It waited so long for its turn that the ledger has taken it back: nothing is left to give back.
+                Err(LedgerError::LostLease(_)) => Ok(State::Pending),
+                Err(error) => Err(error.into()),
+            };
         }
         send::visit(self, ready).await
     }
@@ -289,7 +310,14 @@ impl Shared {
         self.troubles.store(0, Ordering::Relaxed);
     }
 
+    /// The words of the last trouble since something was accepted.
+    fn last_trouble(&self) -> Option<String> {
+        let words = self.last_trouble.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        (self.troubles.load(Ordering::Relaxed) > 0).then_some(words)
+    }
+
     fn note_trouble(&self, words: &str) {
+        words.clone_into(&mut self.last_trouble.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         if self.troubles.fetch_add(1, Ordering::Relaxed) + 1 >= TROUBLES_MAX {
             self.stop(Stop::Trouble(words.to_owned()));
         }

@@ -93,7 +93,7 @@ async fn finish(
         // An acceptance that does not name every resource is no clear answer.
         Err(LedgerError::Incomplete(_)) => {
             let event = Event::NoAnswer { due: now.saturating_add(delivery.first_look).unwrap_or(now) };
-            Ok(delivery.ledger.end_attempt(attempt, lease, event, end(answer, envelope)).await?)
+            Ok(delivery.ledger.end_attempt(attempt, lease, event, end(answer, Vec::new())).await?)
         }
         // The answer came after the lease had run out: the ledger already calls the outcome unknown.
         Err(LedgerError::LostLease(_)) => Ok(State::Unknown),
@@ -150,6 +150,7 @@ async fn changes(shared: &Shared, entry: &OpenEntry, bundle: &str) -> Result<Ans
     let bodies = entries(bundle)?;
     let mut known: Vec<(String, String)> = Vec::new();
     let mut accepted: Vec<Accepted> = Vec::new();
+    let mut written = false;
     for resource in &entry.resources {
         if let Some(id) = &resource.server_id {
             known.push((resource.full_url.clone(), format!("{}/{id}", resource.resource_type)));
@@ -175,8 +176,9 @@ async fn changes(shared: &Shared, entry: &OpenEntry, bundle: &str) -> Result<Ans
                 None => shared.lane.remote.create(&resource.resource_type, body).await,
             };
             if answer.class != Class::Accepted {
-                return Ok(partly(answer, &accepted, entry));
+                return Ok(if written { open_whole(answer) } else { answer });
             }
+            written = true;
             for mut one in answer.accepted {
                 one.position = position;
                 if create {
@@ -192,12 +194,11 @@ async fn changes(shared: &Shared, entry: &OpenEntry, bundle: &str) -> Result<Ans
     Ok(answer)
 }
 
-/// When a part was written and the next was not, the whole is unknown; when nothing was, the answer stands.
-fn partly(answer: Answer, accepted: &[Accepted], entry: &OpenEntry) -> Answer {
-    let unchanged = entry.resources.iter().filter(|resource| resource.unchanged).count();
-    let nothing_written = accepted.len() <= unchanged;
-    let harmless = nothing_written || matches!(answer.class, Class::Content | Class::Configuration);
-    if harmless { answer } else { Answer { class: Class::Unknown, ..answer } }
+/// A part was written and the next was not, for whatever reason: only a look at the server tells what is left to send.
+/// An answer that sent the visit back or refused it would forget the part, and the next try would create it again.
+fn open_whole(mut answer: Answer) -> Answer {
+    answer.issues.iter_mut().for_each(|issue| issue.sentence = None);
+    Answer { class: Class::Unknown, ..answer }
 }
 
 fn with_id(body: &str, id: &str) -> String {

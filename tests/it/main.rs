@@ -2,11 +2,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod city;
+mod corrections;
 mod dump;
+mod faults;
+mod kill;
 mod ledger;
 mod ledger_intake;
 mod mapping;
 mod mapping_cases;
+mod office;
 mod reconciliation;
 mod record;
 mod remap;

@@ -1,0 +1,112 @@
+//! A server that fails in every way we know, one way at a time and all at once: in the end the ledger and the server
+//! agree, and nobody innocent was refused.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use posyandu_gateway::ledger::reading::Counts;
+use posyandu_gateway::ledger::state::State;
+use posyandu_gateway::simulator::fault::{AppliesTo, Fault, FaultKind};
+
+use super::office::{Books, Office, Setting, agree, copy};
+
+/// Rows of each source and the share of the calls that a fault hits, when it is alone.
+const ALONE: (usize, f64) = (14, 0.15);
+/// The same for each fault when all are there.
+const TOGETHER: (usize, f64) = (24, 0.03);
+
+const KINDS: [FaultKind; 11] = [
+    FaultKind::TooManyRequests,
+    FaultKind::Quota500,
+    FaultKind::Unavailable,
+    FaultKind::ServerErrorBeforeCommit,
+    FaultKind::ServerErrorAfterCommit,
+    FaultKind::DroppedAnswer,
+    FaultKind::DroppedBefore,
+    FaultKind::CutAfterBytes,
+    FaultKind::ExpiredToken,
+    FaultKind::HtmlPage,
+    FaultKind::ConsentSuppressed,
+];
+
+fn fault(kind: FaultKind, chance: f64) -> Fault {
+    // Enough for the head of an answer and some of its body.
+    let bytes = (kind == FaultKind::CutAfterBytes).then_some(400);
+    Fault { probability: Some(chance), bytes, ..Fault::at_calls(kind, AppliesTo::Any, &[]) }
+}
+
+/// How the city ends on a server without faults.
+struct Calm {
+    rows: usize,
+    folder: tempfile::TempDir,
+    contents: BTreeMap<String, String>,
+    counts: Counts,
+    blocked: usize,
+}
+
+impl Calm {
+    async fn new(rows: usize) -> Self {
+        let office = Office::open(Setting::default(), None).await;
+        office.shorten(rows).await;
+        let daemon = office.daemon().await;
+        daemon.once(&|_| {}).await.unwrap();
+        let books = Books::read(&daemon.ledger).await;
+        agree(&office, &books);
+        assert_eq!(books.waits(), 0);
+        assert!(books.delivered.len() > rows);
+        let folder = tempfile::tempdir().unwrap();
+        copy(daemon.config.key_file().parent().unwrap(), &folder.path().join("keys"));
+        Self {
+            rows,
+            contents: office.contents(),
+            counts: books.counts.clone(),
+            blocked: books.in_state(State::Blocked),
+            folder,
+        }
+    }
+
+    fn keys(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The same city on a server with faults.
+    async fn with(&self, faults: Vec<Fault>, duplicate_check: bool, index_lag_seconds: u64, seed: u64) {
+        let kinds: Vec<&str> = faults.iter().map(|fault| fault.kind.name()).collect();
+        let setting = Setting { duplicate_check, faults, seed, index_lag_seconds, ..Setting::default() };
+        let office = Office::open(setting, Some(self.keys())).await;
+        office.shorten(self.rows).await;
+        let daemon = office.daemon().await;
+        let runs = office.settle(&daemon, self.blocked).await;
+        let books = Books::read(&daemon.ledger).await;
+        let stats = office.simulator.stats();
+        let about = format!("{kinds:?}, duplicate check {duplicate_check}, seed {seed}, {runs} runs");
+        agree(&office, &books);
+        assert_eq!(books.in_state(State::Refused) + books.in_state(State::Exhausted), 0, "{about}");
+        assert_eq!(books.counts, self.counts, "{about}");
+        assert!(office.contents() == self.contents, "the server holds something else: {about}");
+        assert_eq!(stats.creates, self.contents.len() as u64, "{about}");
+        assert_eq!(stats.updates, 0, "{about}");
+        for kind in kinds {
+            assert!(stats.faults.get(kind).copied().unwrap_or(0) > 0, "{kind} never struck: {about}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_fault_alone_loses_nothing_and_doubles_nothing() {
+    let calm = Calm::new(ALONE.0).await;
+    for (seed, kind) in KINDS.into_iter().enumerate() {
+        for duplicate_check in [false, true] {
+            calm.with(vec![fault(kind, ALONE.1)], duplicate_check, 0, seed as u64).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_faults_together_lose_nothing_and_double_nothing() {
+    let calm = Calm::new(TOGETHER.0).await;
+    let all = || KINDS.map(|kind| fault(kind, TOGETHER.1)).to_vec();
+    for (seed, (duplicate_check, lag)) in [(false, 0), (true, 0), (false, 20), (true, 20)].into_iter().enumerate() {
+        calm.with(all(), duplicate_check, lag, 100 + seed as u64).await;
+    }
+}

@@ -1,0 +1,318 @@
+//! kill -9 at any moment of a run, again and again: nothing is lost and nothing is created twice, on a server that
+//! would take everything twice.
+
+// The seed and the figures of a run are its evidence.
+#![allow(clippy::print_stderr)]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use posyandu_gateway::clock::Clock;
+use posyandu_gateway::ledger::reading::Counts;
+use posyandu_gateway::ledger::state::Event;
+use posyandu_gateway::simulator::fault::{AppliesTo, Fault, FaultKind};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
+use tokio::task::spawn_blocking;
+
+use super::office::{Books, Office, Setting, agree, copy};
+
+/// Kills in one run of this test, at least.
+const KILLS_MIN: u32 = 200;
+/// Kills after which a run is let through, so that fresh ledgers are hit too.
+const KILLS_IN_A_ROW_MAX: u32 = 10;
+/// Rows of each source: a round is short, so that many moments of it are hit.
+const ROWS: usize = 36;
+/// Rounds side by side.
+const LANES: u64 = 2;
+/// Seed of the moments and of the server.
+const SEED: u64 = 20_261_118;
+/// Runs of a round after the last kill; one is enough unless time has to pass.
+const RUNS_TO_END_MAX: u32 = 20;
+
+const DELIVERY: &str = "concurrency = 4\nprobe_after_seconds = [0]\nonce_seconds = 60";
+
+/// Random numbers that the seed alone decides (SplitMix64).
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A moment between the start and `end`.
+    fn moment(&mut self, end: Duration) -> Duration {
+        Duration::from_micros(self.next() % u64::try_from(end.as_micros()).unwrap().max(1))
+    }
+}
+
+/// Kills that hit a visit on its way.
+#[derive(Debug, Default)]
+struct Hits {
+    /// Sends that had begun when their process was killed.
+    interrupted: u64,
+    /// Of those, found at the server with equal content.
+    found_equal: u64,
+    /// Of those, found absent, as a whole or in part, and sent again.
+    not_found: u64,
+}
+
+impl Hits {
+    fn add(&mut self, other: &Self) {
+        self.interrupted += other.interrupted;
+        self.found_equal += other.found_equal;
+        self.not_found += other.not_found;
+    }
+
+    /// A green run must have met what it is about.
+    fn assert_all_met(&self) {
+        assert!(self.interrupted > 0, "no kill hit a send that had begun: {self:?}");
+        assert!(self.found_equal > 0, "no interrupted send was found at the server: {self:?}");
+        assert!(self.not_found > 0, "no interrupted send was found to be absent: {self:?}");
+    }
+}
+
+/// What was seen over rounds.
+#[derive(Debug, Default)]
+struct Seen {
+    rounds: u32,
+    runs: u32,
+    kills: u32,
+    first_sends: Hits,
+    corrections: Hits,
+    token_calls: u64,
+}
+
+impl Seen {
+    fn add(&mut self, other: &Self) {
+        self.rounds += other.rounds;
+        self.runs += other.runs;
+        self.kills += other.kills;
+        self.first_sends.add(&other.first_sends);
+        self.corrections.add(&other.corrections);
+        self.token_calls += other.token_calls;
+    }
+}
+
+fn gateway(folder: &Path, arguments: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_posyandu-gateway"))
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Waits for the end; the exit code and what was said.
+fn end_of(child: Child) -> (Option<i32>, String) {
+    let output = child.wait_with_output().unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// Some answers come late, before or after the write; others trickle, so that kills hit what is between.
+fn slow() -> Vec<Fault> {
+    let fault = |kind, chance, milliseconds, bytes| Fault {
+        probability: Some(chance),
+        delay_ms: Some(milliseconds),
+        bytes: Some(bytes),
+        ..Fault::at_calls(kind, AppliesTo::Write, &[])
+    };
+    vec![fault(FaultKind::Slow, 0.5, 5, 400), fault(FaultKind::Delay, 1.0, 4, 1)]
+}
+
+async fn office(faults: Vec<Fault>, seed: u64, storage: Option<&Path>) -> Office {
+    let setting = Setting {
+        duplicate_check: false,
+        faults,
+        seed,
+        clock: Clock::System,
+        delivery: DELIVERY,
+        ..Setting::default()
+    };
+    let office = Office::open(setting, storage).await;
+    office.shorten(ROWS).await;
+    office
+}
+
+/// How a day ends when nobody disturbs it.
+struct End {
+    held: BTreeMap<String, String>,
+    counts: Counts,
+    took: Duration,
+}
+
+/// What every round is compared with.
+struct Undisturbed {
+    /// Keys and an empty ledger that all rounds start from: the same keys give the same identifiers.
+    storage: PathBuf,
+    /// After the first run, and after the corrections.
+    ends: [End; 2],
+}
+
+/// Corrects what was sent: another weight and one more dose for each child of a source.
+async fn correct(office: &Office) {
+    let path = office.folder.path().join("puskesmas-timur-aplikasi.sqlite");
+    let mut database = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+    for statement in [
+        "UPDATE penimbangans SET berat_badan = round(berat_badan + 0.1, 1)",
+        "INSERT INTO imunisasis (balita_id, tanggal, jenis_vaksin, dosis, status, pelapor, nomor_batch, kedaluwarsa,
+            petugas, created_at, updated_at) SELECT balita_id, tanggal, 'PCV', 3, 'diberikan', 'nakes', 'PC2434A',
+            '2027-06-28', 'Bidan Rekaan', '2026-11-18 06:00:00', '2026-11-18 06:00:00' FROM penimbangans
+            WHERE balita_id NOT IN (SELECT balita_id FROM imunisasis WHERE jenis_vaksin = 'PCV')",
+    ] {
+        sqlx::raw_sql(statement).execute(&mut database).await.unwrap();
+    }
+    database.close().await.unwrap();
+}
+
+async fn run_to_its_end(office: &Office) -> Duration {
+    let at = office.folder.path().to_owned();
+    let started = Instant::now();
+    let (code, said) = spawn_blocking(move || end_of(gateway(&at, &["run", "--once"]))).await.unwrap();
+    assert!(matches!(code, Some(0 | 1)), "exit {code:?}: {said}");
+    started.elapsed()
+}
+
+async fn undisturbed(folder: &Path) -> Undisturbed {
+    let storage = folder.join("storage");
+    let first = office(slow(), SEED, None).await;
+    let at = first.folder.path().to_owned();
+    let made = spawn_blocking(move || end_of(gateway(&at, &["init"]))).await.unwrap();
+    assert_eq!(made.0, Some(0), "{}", made.1);
+    copy(&first.folder.path().join("posyandu-data"), &storage);
+    let day = run_to_its_end(&first).await;
+    let day = end(&first, day).await;
+    correct(&first).await;
+    let creates = first.simulator.stats().creates;
+    let corrections = run_to_its_end(&first).await;
+    let corrections = end(&first, corrections).await;
+    let stats = first.simulator.stats();
+    assert!(stats.updates > 0 && stats.creates > creates, "the corrections changed nothing: {stats:?}");
+    Undisturbed { storage, ends: [day, corrections] }
+}
+
+async fn end(office: &Office, took: Duration) -> End {
+    let books = Books::read(&office.ledger().await).await;
+    agree(office, &books);
+    assert_eq!(books.waits(), 0);
+    assert!(books.delivered.len() > ROWS, "the sample's day must have begun: {} visits", books.delivered.len());
+    End { held: office.contents(), counts: books.counts, took }
+}
+
+/// One life of a ledger: killed until it gets through, then let through and compared; the same with corrections.
+async fn round(reference: &Undisturbed, chance: &mut Chance) -> Seen {
+    let office = office(slow(), chance.next(), Some(&reference.storage)).await;
+    let mut seen = Seen { rounds: 1, ..Seen::default() };
+    for (corrections, end) in reference.ends.iter().enumerate() {
+        if corrections > 0 {
+            correct(&office).await;
+        }
+        kill_until_it_gets_through(&office, end.took, chance, &mut seen).await;
+        complete(&office).await;
+        compare(&office, end, corrections > 0, &mut seen).await;
+    }
+    seen.token_calls = office.simulator.stats().token_calls;
+    seen
+}
+
+async fn kill_until_it_gets_through(office: &Office, took: Duration, chance: &mut Chance, seen: &mut Seen) {
+    for _ in 0..KILLS_IN_A_ROW_MAX {
+        let wait = chance.moment(took);
+        let at = office.folder.path().to_owned();
+        let ended = spawn_blocking(move || {
+            let mut child = gateway(&at, &["run", "--once"]);
+            let started = Instant::now();
+            while started.elapsed() < wait {
+                if child.try_wait().unwrap().is_some() {
+                    return Some(end_of(child));
+                }
+                std::thread::sleep(Duration::from_millis(1).min(wait.saturating_sub(started.elapsed())));
+            }
+            // SIGKILL: the process gets no chance to do anything.
+            child.kill().unwrap();
+            let (code, said) = end_of(child);
+            code.map(|code| (Some(code), said))
+        })
+        .await
+        .unwrap();
+        seen.runs += 1;
+        match ended {
+            None => seen.kills += 1,
+            Some((code, said)) => {
+                assert!(matches!(code, Some(0 | 1)), "exit {code:?}: {said}");
+                return;
+            }
+        }
+    }
+}
+
+async fn complete(office: &Office) {
+    for _ in 0..RUNS_TO_END_MAX {
+        run_to_its_end(office).await;
+        if Books::read(&office.ledger().await).await.waits() == 0 {
+            return;
+        }
+    }
+    panic!("visits still wait after {RUNS_TO_END_MAX} runs");
+}
+
+async fn compare(office: &Office, end: &End, corrections: bool, seen: &mut Seen) {
+    let ledger = office.ledger().await;
+    let books = Books::read(&ledger).await;
+    agree(office, &books);
+    assert_eq!(books.counts, end.counts, "rows ended elsewhere than without kills");
+    assert!(office.contents() == end.held, "the server holds something else than without kills");
+    for line in books.lines.iter().filter(|line| !corrections || line.version > 1) {
+        let story = ledger.story(line.entry_id).await.unwrap();
+        let ends = story.attempts.iter().filter_map(|attempt| attempt.end.as_ref());
+        let interrupted = ends.filter(|end| end.outcome == "interrupted").count() as u64;
+        if interrupted > 0 {
+            let count = |wanted: fn(&Event) -> bool| {
+                story.events.iter().filter(|line| line.event.as_ref().is_some_and(wanted)).count() as u64
+            };
+            let hits = if corrections { &mut seen.corrections } else { &mut seen.first_sends };
+            hits.interrupted += interrupted;
+            hits.found_equal += count(|event| matches!(event, Event::FoundEqual));
+            hits.not_found += count(|event| matches!(event, Event::NotFound { .. }));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_at_any_moment_lose_nothing_and_create_nothing_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let started = Instant::now();
+    let reference = std::sync::Arc::new(undisturbed(folder.path()).await);
+    for end in &reference.ends {
+        eprintln!("seed {SEED}; undisturbed: {:?}, {} resources", end.took, end.held.len());
+    }
+    let lanes: Vec<_> = (0..LANES)
+        .map(|lane| {
+            let reference = std::sync::Arc::clone(&reference);
+            tokio::spawn(async move {
+                let mut chance = Chance(SEED + lane);
+                let mut seen = Seen::default();
+                while seen.kills < KILLS_MIN.div_ceil(u32::try_from(LANES).unwrap()) {
+                    seen.add(&round(&reference, &mut chance).await);
+                }
+                seen
+            })
+        })
+        .collect();
+    let mut seen = Seen::default();
+    for lane in lanes {
+        seen.add(&lane.await.unwrap());
+    }
+    eprintln!("{seen:?} in {:?}", started.elapsed());
+    assert!(seen.kills >= KILLS_MIN, "{seen:?}");
+    seen.first_sends.assert_all_met();
+    seen.corrections.assert_all_met();
+}

@@ -1,0 +1,309 @@
+//! The sample city in a folder of its own: the gateway's files, and a simulated SATUSEHAT in this process.
+//!
+//! What the server holds and what the ledger says are compared here, each counted from its own side.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use posyandu_gateway::clock::Clock;
+use posyandu_gateway::config::{Config, assets};
+use posyandu_gateway::daemon::{Daemon, ledger_options};
+use posyandu_gateway::ledger::Ledger;
+use posyandu_gateway::ledger::entry::{EntryLine, OpenEntry};
+use posyandu_gateway::ledger::reading::{Counts, Filter};
+use posyandu_gateway::ledger::state::State;
+use posyandu_gateway::seal::Keys;
+use posyandu_gateway::simulator::fault::Fault;
+use posyandu_gateway::simulator::options::{Client, Options};
+use posyandu_gateway::simulator::people::People;
+use posyandu_gateway::simulator::{self, Simulator};
+use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+/// Most entries read in one list; the sample has some hundred.
+const ENTRIES_MAX: u32 = 100_000;
+/// 15:30 WIB on the sample's day: every posyandu has closed.
+const AFTERNOON: &str = "2026-11-18T08:30:00Z";
+/// One look at what is due per call; the test moves the clock in between.
+const STEP_BY_STEP: &str = "concurrency = 4\nprobe_after_seconds = [1, 30]\nonce_seconds = 0";
+/// Runs until nothing waits, at most.
+const RUNS_MAX: u32 = 2_000;
+/// Shortest step of the clock between two runs, so that what waits a little longer is taken along.
+const STEP_MIN: Duration = Duration::from_secs(60);
+/// The sample's own address of the simulator.
+const SAMPLE_ADDRESS: &str = "127.0.0.1:8210";
+
+/// What differs between the tests.
+pub struct Setting {
+    pub duplicate_check: bool,
+    pub faults: Vec<Fault>,
+    pub seed: u64,
+    pub clock: Clock,
+    /// Content of `[delivery]`.
+    pub delivery: &'static str,
+    /// Seconds until a search finds what was written.
+    pub index_lag_seconds: u64,
+}
+
+impl Default for Setting {
+    /// A server without faults that takes everything twice, on the afternoon of the sample's day.
+    fn default() -> Self {
+        let clock = Clock::manual(AFTERNOON.parse().unwrap());
+        Self {
+            duplicate_check: false,
+            faults: Vec::new(),
+            seed: 1,
+            clock,
+            delivery: STEP_BY_STEP,
+            index_lag_seconds: 0,
+        }
+    }
+}
+
+/// A folder with the city and its server.
+pub struct Office {
+    pub folder: TempDir,
+    pub simulator: Arc<Simulator>,
+    pub clock: Clock,
+    serving: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Office {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+fn sample() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/kota-contoh")
+}
+
+impl Office {
+    /// Copies the city and starts its server. Keys and an empty ledger are taken from `storage` when given.
+    pub async fn open(setting: Setting, storage: Option<&Path>) -> Self {
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let folder = tempfile::tempdir().unwrap();
+        copy(&sample(), folder.path());
+        let config = Config::load(&folder.path().join("posyandu-gateway.toml"), std::iter::empty()).unwrap();
+        let mut options = Options {
+            duplicate_check: setting.duplicate_check,
+            faults: setting.faults,
+            seed: setting.seed,
+            index_lag_seconds: setting.index_lag_seconds,
+            people: People::from_json(&std::fs::read_to_string(sample().join("simulator.json")).unwrap()).unwrap(),
+            ..Options::default()
+        };
+        for puskesmas in &config.puskesmas {
+            let client_secret = format!("secret of {}", puskesmas.client_id);
+            std::fs::write(config.path(&puskesmas.client_secret_file), &client_secret).unwrap();
+            let (client_id, organization_id) = (puskesmas.client_id.clone(), puskesmas.organization_id.clone());
+            options.clients.push(Client { client_id, client_secret, organization_id });
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let file = folder.path().join("posyandu-gateway.toml");
+        let text = std::fs::read_to_string(&file).unwrap().replace(SAMPLE_ADDRESS, &address);
+        std::fs::write(&file, format!("{text}\n[delivery]\n{}\n", setting.delivery)).unwrap();
+        if let Some(storage) = storage {
+            copy(storage, &folder.path().join("posyandu-data"));
+        }
+        let simulator = Arc::new(Simulator::new(options, setting.clock.clone()).unwrap());
+        let served = Arc::clone(&simulator);
+        let serving =
+            tokio::spawn(async move { simulator::run(listener, served, std::future::pending()).await.unwrap() });
+        Self { folder, simulator, clock: setting.clock, serving }
+    }
+
+    /// Keeps the first rows of each source only; returns after the files are written.
+    pub async fn shorten(&self, rows: usize) {
+        for name in ["puskesmas-utara-eppgbm.csv", "puskesmas-tengah-register.csv"] {
+            let path = self.folder.path().join(name);
+            let bytes = std::fs::read(&path).unwrap();
+            let kept: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').take(rows).collect();
+            std::fs::write(&path, kept.concat()).unwrap();
+        }
+        let path = self.folder.path().join("puskesmas-timur-aplikasi.sqlite");
+        let mut database = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+        for table in ["penimbangans", "imunisasis"] {
+            let text = format!("DELETE FROM {table} WHERE balita_id > {rows}");
+            sqlx::raw_sql(sqlx::AssertSqlSafe(text)).execute(&mut database).await.unwrap();
+        }
+        database.close().await.unwrap();
+    }
+
+    pub fn config(&self) -> Config {
+        Config::load(&self.folder.path().join("posyandu-gateway.toml"), std::iter::empty()).unwrap()
+    }
+
+    /// The gateway as a library, on this folder and on the server's clock.
+    pub async fn daemon(&self) -> Daemon {
+        let config = self.config();
+        let key_file = config.key_file();
+        if !key_file.exists() {
+            std::fs::create_dir_all(key_file.parent().unwrap()).unwrap();
+            Keys::create(&key_file).unwrap();
+        }
+        let keys = Arc::new(Keys::load(&key_file).unwrap());
+        let rules = assets::rules_for_work(None).unwrap();
+        let options = ledger_options(&config).unwrap();
+        let ledger = Ledger::open(&options, Arc::clone(&keys), self.clock.clone()).await.unwrap();
+        let (ledger, halt) = (Arc::new(ledger), Arc::new(AtomicBool::new(false)));
+        Daemon { config, rules, clock: self.clock.clone(), keys, ledger, halt }
+    }
+
+    /// Runs again and again, each run with fresh connections and the clock moved on, until nothing waits but
+    /// `blocked` visits. Returns the number of runs.
+    pub async fn settle(&self, daemon: &Daemon, blocked: usize) -> u32 {
+        for run in 1..=RUNS_MAX {
+            daemon.once(&|_| {}).await.unwrap();
+            let books = Books::read(&daemon.ledger).await;
+            if books.waits() == 0 && books.in_state(State::Blocked) <= blocked {
+                return run;
+            }
+            let waiting = [State::Pending, State::InFlight, State::Unknown, State::Blocked];
+            let due = books.lines.iter().filter(|line| waiting.contains(&line.state)).map(|line| line.due).min();
+            let wait = due.unwrap().duration_since(self.clock.now());
+            self.clock.advance(Duration::try_from(wait).unwrap_or_default().max(STEP_MIN));
+        }
+        panic!("visits still wait after {RUNS_MAX} runs: {:?}", Books::read(&daemon.ledger).await.counts);
+    }
+
+    /// What the server holds, one value per resource.
+    pub fn held(&self) -> Vec<Value> {
+        let mut bytes = Vec::new();
+        self.simulator.dump(&mut bytes).unwrap();
+        String::from_utf8(bytes).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The server's resources by type and identifier, with references made comparable.
+    pub fn contents(&self) -> BTreeMap<String, String> {
+        by_identifier(&self.held()).into_iter().map(|(key, (_, content))| (key, content)).collect()
+    }
+
+    /// The ledger as it lies on the disk.
+    pub async fn ledger(&self) -> Ledger {
+        let config = self.config();
+        let keys = Arc::new(Keys::load(&config.key_file()).unwrap());
+        let options = ledger_options(&config).unwrap();
+        Ledger::open_read_only(&options, keys, Clock::System).await.unwrap()
+    }
+}
+
+/// Copies a folder's files and the folders in it.
+pub fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            std::fs::copy(&path, &target).unwrap();
+        }
+    }
+}
+
+/// Where every visit and every row stands, read from the ledger.
+pub struct Books {
+    pub lines: Vec<EntryLine>,
+    pub delivered: Vec<OpenEntry>,
+    pub counts: Counts,
+}
+
+impl Books {
+    pub async fn read(ledger: &Ledger) -> Self {
+        let lines = ledger.entries(&Filter::default(), &[], ENTRIES_MAX).await.unwrap();
+        let ids: Vec<_> =
+            lines.iter().filter(|line| line.state == State::Delivered).map(|line| line.entry_id).collect();
+        let delivered = ledger.load(&ids).await.unwrap();
+        Self { lines, delivered, counts: ledger.counts(&Filter::default()).await.unwrap() }
+    }
+
+    pub fn in_state(&self, state: State) -> usize {
+        self.lines.iter().filter(|line| line.state == state).count()
+    }
+
+    /// Whether something waits for nothing but time.
+    pub fn waits(&self) -> usize {
+        [State::Pending, State::InFlight, State::Unknown].map(|state| self.in_state(state)).iter().sum()
+    }
+
+    /// Type, identifier and server id of what the ledger calls delivered.
+    fn resources(&self) -> BTreeMap<String, String> {
+        let mut all = BTreeMap::new();
+        for resource in self.delivered.iter().flat_map(|entry| &entry.resources) {
+            let (kind, system, value) =
+                (&resource.resource_type, &resource.identifier_system, &resource.identifier_value);
+            let id = resource.server_id.clone().expect("delivered without a server id");
+            assert!(all.insert(format!("{kind}|{system}|{value}"), id).is_none(), "{kind} delivered twice");
+        }
+        all
+    }
+}
+
+/// The server's resources by type and identifier: the id of each, and its content with references made comparable.
+fn by_identifier(held: &[Value]) -> BTreeMap<String, (String, String)> {
+    let key = |resource: &Value| {
+        let own = match &resource["identifier"] {
+            Value::Array(list) => list.first().cloned().unwrap_or_default(),
+            one => one.clone(),
+        };
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        format!("{}|{}|{}", text(&resource["resourceType"]), text(&own["system"]), text(&own["value"]))
+    };
+    let name = |resource: &Value| {
+        let (kind, id) = (resource["resourceType"].as_str().unwrap(), resource["id"].as_str().unwrap());
+        format!("{kind}/{id}")
+    };
+    let names: BTreeMap<String, String> = held.iter().map(|resource| (name(resource), key(resource))).collect();
+    let mut all = BTreeMap::new();
+    for resource in held {
+        let mut content = resource.clone();
+        for member in ["id", "meta"] {
+            content.as_object_mut().unwrap().remove(member);
+        }
+        comparable(&mut content, &names);
+        let id = resource["id"].as_str().unwrap().to_owned();
+        let before = all.insert(key(resource), (id, content.to_string()));
+        assert!(before.is_none(), "two live resources under one identifier: {}", key(resource));
+    }
+    all
+}
+
+fn comparable(value: &mut Value, names: &BTreeMap<String, String>) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| comparable(item, names)),
+        Value::Object(members) => {
+            for (name, member) in members {
+                match member.as_str().and_then(|text| names.get(text)) {
+                    Some(known) if name == "reference" => *member = json!(known),
+                    _ => comparable(member, names),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Nothing lost, nothing twice: the ledger's delivered resources are the server's, one for one.
+#[track_caller]
+pub fn agree(office: &Office, books: &Books) {
+    let held = by_identifier(&office.held());
+    assert_eq!(office.simulator.stats().duplicates_live, 0, "duplicates at the server");
+    assert_eq!(books.counts.read, books.counts.sum(), "rows are not conserved: {:?}", books.counts);
+    let told = books.resources();
+    let at_server: BTreeMap<String, String> = held.into_iter().map(|(key, (id, _))| (key, id)).collect();
+    let lost: Vec<&String> = told.keys().filter(|key| !at_server.contains_key(*key)).collect();
+    let untold: Vec<&String> = at_server.keys().filter(|key| !told.contains_key(*key)).collect();
+    assert!(lost.is_empty(), "called delivered, but not at the server: {lost:?}");
+    assert!(untold.is_empty(), "at the server, but not called delivered: {untold:?}");
+    assert_eq!(told, at_server, "the ledger holds other server ids");
+    let visits = at_server.keys().filter(|key| key.starts_with("Encounter|")).count();
+    assert_eq!(visits, books.delivered.len(), "visits delivered and Encounters differ in number");
+}
