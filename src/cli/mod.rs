@@ -2,6 +2,7 @@
 //!
 //! The only place that prints. What a command does stands in the modules above; here it is only asked for.
 
+pub mod advice;
 pub mod check;
 pub mod demo;
 pub mod doctor;
@@ -15,6 +16,7 @@ pub mod report;
 pub mod run;
 pub mod simulate;
 pub mod status;
+pub mod troubles;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

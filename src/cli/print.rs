@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::advice;
 use crate::daemon::Step;
 
 /// Writes a result to standard output. A closed pipe is not an error.
@@ -25,22 +26,9 @@ pub fn note(text: &str) {
     eprintln!("{text}");
 }
 
-/// Writes an error with its causes, once, on one line.
+/// Writes an error with its causes and what to do, once, on one line.
 pub fn error(error: &anyhow::Error) {
-    let mut text = String::from("error: ");
-    let mut last = String::new();
-    for cause in error.chain() {
-        let words = cause.to_string();
-        // A transparent error says what its cause says: once is enough.
-        if words != last {
-            if !last.is_empty() {
-                text.push_str(": ");
-            }
-            text.push_str(&words);
-        }
-        last = words;
-    }
-    eprintln!("{text}");
+    eprintln!("error: {}", advice::sentence(error));
 }
 
 /// Starts the log: warnings and worse, to standard error.
@@ -49,7 +37,10 @@ pub fn start_log(json: bool) {
     if json {
         tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).json().init();
     } else {
-        tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false).init();
+        // Colours are for terminals; in a file or journal they hide the words.
+        let colours = std::io::stderr().is_terminal();
+        let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(colours);
+        log.with_target(false).init();
     }
 }
 
