@@ -139,7 +139,17 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// A write beyond the file size limit of a process (`ulimit -f`) shall fail like one on a full disk instead of killing
+/// it: with a listener installed the signal no longer does.
+fn outlive_file_size_limit() {
+    let _ = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(FILE_SIZE_SIGNAL));
+}
+
+/// SIGXFSZ on Linux and macOS.
+const FILE_SIZE_SIGNAL: i32 = 25;
+
 async fn command(command: Command, context: &Context) -> anyhow::Result<Exit> {
+    outlive_file_size_limit();
     match command {
         Command::Demo(demo) => Box::pin(demo.run(context)).await,
         Command::Init(init) => init.run(context).await,

@@ -53,6 +53,8 @@ pub struct Steps {
 
 /// Plain lines say a number again when it grew by this much.
 const PLAIN_EVERY: u64 = 10_000;
+/// The same for visits sent: at the usual quota of 60 calls a minute a line every few minutes.
+const PLAIN_EVERY_SENT: u64 = 100;
 
 impl Default for Steps {
     fn default() -> Self {
@@ -81,12 +83,19 @@ impl Steps {
             self.bar.set_position(position);
             return;
         }
+        let (every, whole) = match total {
+            Some(total) => (PLAIN_EVERY_SENT, format!(" of {total}")),
+            None => (PLAIN_EVERY, String::new()),
+        };
         let mut said = self.said.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if said.0 != message {
+        let begins = said.0 != message;
+        if begins {
             *said = (message.clone(), position);
-        } else if position >= said.1 + PLAIN_EVERY {
+        }
+        // Sending waits for the server, so its beginning is told; reading and mapping are told when they get long.
+        if (begins && total.is_some_and(|total| total > 0)) || position >= said.1 + every {
             said.1 = position;
-            eprintln!("{message} {position}");
+            eprintln!("{message} {position}{whole}");
         }
     }
 

@@ -160,7 +160,7 @@ impl From<sqlx::Error> for LedgerError {
         match code {
             Some(SQLITE_FULL) => Self::Full,
             Some(code) if SQLITE_LOST.contains(&code) => {
-                tracing::error!(code, "the ledger's database cannot be trusted any more");
+                tracing::info!(code, "the ledger's database cannot be trusted any more");
                 Self::Broken
             }
             _ => Self::Store(Arc::new(error)),
