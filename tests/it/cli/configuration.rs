@@ -24,10 +24,10 @@ fn a_wrong_type_an_unknown_value_and_broken_syntax_are_told_with_their_place() {
         (
             "requests_per_minute = 60000",
             "requests_per_minute = \"fast\"",
-            &[":21:23:", "`requests_per_minute`", "whole number"] as &[&str],
+            &[":19:23:", "`requests_per_minute`", "whole number"] as &[&str],
         ),
         ("environment = \"custom\"", "environment = \"custon\"", &[":5:15:", "`custon`", "did you mean `custom`"]),
-        ("timezone = \"WITA\"", "timezone = \"CET\"", &[":28:12:", "CET"]),
+        ("timezone = \"WITA\"", "timezone = \"CET\"", &["posyandu-gateway.toml:26:12:", "CET"]),
         ("[satusehat]", "[satusehat", &["posyandu-gateway.toml:4:"]),
         (
             "name = \"utara\"\nprofile = \"eppgbm_csv\"",

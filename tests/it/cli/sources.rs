@@ -71,7 +71,7 @@ fn without_the_register_the_other_sources_wait_instead_of_turning_into_issues() 
         let told = town.gateway(arguments);
         assert_eq!(told.code, Some(2));
         conserved(&told.json()["counts"]);
-        let line = told.err.lines().next().unwrap();
+        let line = told.err.lines().find(|line| line.starts_with("Sumber ")).unwrap();
         assert!(
             line.contains(REGISTER) && line.contains("belum dibaca") && line.contains("tidak ada data yang hilang"),
             "{line}"

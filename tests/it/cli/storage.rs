@@ -1,8 +1,9 @@
 //! A ledger that cannot record, and keys that do not fit: nothing is sent unrecorded, and the next run finishes all.
 
-use std::process::Command;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 
-use super::town::{CONFIG, Satusehat, Told, Town, free_address};
+use super::town::{CONFIG, Satusehat, Told, Town, free_address, terminate};
 use crate::city::conserved;
 
 const LIMIT: &str = "LEDGER__MEBIBYTES_MAX";
@@ -47,18 +48,23 @@ fn a_ledger_that_fills_up_while_reading_sends_nothing_and_goes_on_later() {
 
 #[test]
 fn a_ledger_that_fills_up_while_sending_sends_nothing_unrecorded() {
-    let town = town(&free_address());
-    assert_eq!(town.gateway(&["run", "--once"]).code, Some(3));
-    let waiting = town.counts()["pending"].clone();
-    let server = Satusehat::start(&[]);
-    let old = town.read(CONFIG).split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
-    town.edit(CONFIG, &old, &server.address);
+    let faults = tempfile::NamedTempFile::new().unwrap();
+    let slow = "[[faults]]\nkind = \"delay\"\napplies_to = \"write\"\nevery = 1\ndelay_ms = 200\n";
+    std::fs::write(faults.path(), slow).unwrap();
+    let server = Satusehat::start(&["--faults", faults.path().to_str().unwrap()]);
+    let town = town(&server.address);
+    // Everything is read and the first visits are sent; then the disk has no room left.
+    let mut daemon = town.command(&["run"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(daemon.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().starts_with("sending visits:")), "it never sent");
+    terminate(&daemon);
+    daemon.wait().unwrap();
+    let bundles = || server.stats()["calls"]["bundle"].as_u64().unwrap_or(0);
+    let (waiting, sent) = (town.counts()["pending"].as_u64().unwrap(), bundles());
     let told = town.with(LIMIT, "1", &["run", "--once"]);
     told.only_sentence(3, &["posyandu-data/ledger.sqlite", "full", "mebibytes_max"]);
-    let counts = town.counts();
-    let begun = waiting.as_u64().unwrap() - counts["pending"].as_u64().unwrap();
-    let bundles = server.stats()["calls"]["bundle"].as_u64().unwrap_or(0);
-    assert!(bundles <= begun, "{bundles} sent, {begun} recorded");
+    let begun = waiting - town.counts()["pending"].as_u64().unwrap();
+    assert!(bundles() - sent <= begun, "{} sent, {begun} recorded", bundles() - sent);
     finishes(&town, &server);
 }
 
