@@ -13,7 +13,7 @@ const STOPS_WITHIN: Duration = Duration::from_secs(10);
 fn a_second_gateway_is_turned_away_and_a_stop_is_obeyed() {
     // Slow enough that the stop meets visits in flight.
     let faults = tempfile::NamedTempFile::new().unwrap();
-    let slow = "[[faults]]\nkind = \"delay\"\napplies_to = \"write\"\nevery = 1\ndelay_ms = 300\n";
+    let slow = "[[fault]]\nkind = \"delay\"\napplies_to = \"write\"\nevery = 1\ndelay_ms = 300\n";
     std::fs::write(faults.path(), slow).unwrap();
     let server = Satusehat::start(&["--faults", faults.path().to_str().unwrap()]);
     let town = Town::ready(&server.address);

@@ -40,10 +40,8 @@ fn clients(organization: &str, secret: &str) -> Options {
         client_secret: secret.to_owned(),
         organization_id: organization.to_owned(),
     };
-    let mut options = Options::default();
-    options.clients =
-        vec![client("utara", organization), client("tengah", organization), client("timur", organization)];
-    options
+    let clients = ["utara", "tengah", "timur"].map(|name| client(name, organization)).to_vec();
+    Options { clients, ..Options::default() }
 }
 
 #[tokio::test(flavor = "multi_thread")]

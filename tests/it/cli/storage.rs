@@ -49,7 +49,7 @@ fn a_ledger_that_fills_up_while_reading_sends_nothing_and_goes_on_later() {
 #[test]
 fn a_ledger_that_fills_up_while_sending_sends_nothing_unrecorded() {
     let faults = tempfile::NamedTempFile::new().unwrap();
-    let slow = "[[faults]]\nkind = \"delay\"\napplies_to = \"write\"\nevery = 1\ndelay_ms = 200\n";
+    let slow = "[[fault]]\nkind = \"delay\"\napplies_to = \"write\"\nevery = 1\ndelay_ms = 200\n";
     std::fs::write(faults.path(), slow).unwrap();
     let server = Satusehat::start(&["--faults", faults.path().to_str().unwrap()]);
     let town = town(&server.address);

@@ -240,6 +240,7 @@ impl Satusehat {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().rsplit("http://").next().unwrap().to_owned();
+        assert!(address.starts_with("127.0.0.1:"), "the simulator did not start: {line}");
         Self { child, address }
     }
 
