@@ -3,7 +3,6 @@
 //! It must not know how a person started it, and it decides nothing that the three decide themselves.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -24,7 +23,6 @@ use crate::ledger::reading::Filter;
 use crate::ledger::state::State;
 use crate::ledger::{Ledger, LedgerError};
 use crate::reconciliation::{self, Reconciliation, ReconciliationError};
-use crate::redact::Personal;
 use crate::remote::{self, Remote, RemoteError};
 use crate::seal::Keys;
 use crate::source::Location;
@@ -56,17 +54,6 @@ pub enum DaemonError {
     /// A setting names something that does not exist.
     #[error("{0}")]
     Setting(String),
-    /// A client secret cannot be read.
-    #[error("cannot read the client secret of `{puskesmas}` from {path}: put only the secret into this file")]
-    Secret {
-        /// The puskesmas.
-        puskesmas: String,
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
     /// A client cannot be made.
     #[error("the connection of `{puskesmas}` cannot be set up")]
     Remote {
@@ -100,6 +87,8 @@ pub struct Round {
     pub sources: Vec<SourceOutcome>,
     /// New versions of visits entered.
     pub entered: u64,
+    /// A register of posyandu could not be read, so the other sources were left for the next round.
+    pub register_unread: bool,
     /// Each lane with what it sent; a lane that ran several times is added up.
     pub lanes: Vec<LaneEnd>,
 }
@@ -211,19 +200,14 @@ pub fn ledger_options(config: &Config) -> Result<crate::ledger::Options, DaemonE
 /// # Errors
 /// A secret that cannot be read, an address that is none.
 pub fn lane(config: &Config, puskesmas: &Puskesmas, clock: &Clock) -> Result<Lane, DaemonError> {
-    let path = config.path(&puskesmas.client_secret_file);
-    let secret = std::fs::read_to_string(&path).map_err(|source| DaemonError::Secret {
-        puskesmas: puskesmas.name.clone(),
-        path: path.clone(),
-        source,
-    })?;
+    let secret = config.client_secret(puskesmas)?;
     let (auth_url, fhir_url) = config.addresses();
     let extra_ca = &config.satusehat.extra_ca_file;
     let options = remote::Options {
         auth_url,
         fhir_url,
         client_id: puskesmas.client_id.clone(),
-        client_secret: Personal::new(secret.trim().to_owned()),
+        client_secret: secret,
         organization_id: puskesmas.organization_id.clone(),
         requests_per_minute: puskesmas.requests_per_minute,
         concurrency: config.delivery.concurrency,
@@ -253,6 +237,10 @@ impl Daemon {
         let ingest =
             Ingest { ledger: &self.ledger, keys: &self.keys, schemas: &self.rules.schemas, clock: &self.clock };
         let (register, mut outcomes) = ingest.register(&sources).await?;
+        // Without its places every row would turn into an issue, also those that were fine yesterday.
+        if outcomes.iter().any(|outcome| outcome.problem.is_some()) {
+            return Ok((Round { sources: outcomes, register_unread: true, ..Round::default() }, register));
+        }
         for source in sources.iter().filter(|source| !source.profile.posyandu) {
             let name = source.location.source.as_str();
             outcomes
@@ -272,7 +260,7 @@ impl Daemon {
         };
         self.ledger.remap(&mapper.version).await?;
         let entered = ingest.map(&mapper, &|visits| progress(Step::Mapping(visits))).await?;
-        Ok((Round { sources: outcomes, entered, lanes: Vec::new() }, register))
+        Ok((Round { sources: outcomes, entered, ..Round::default() }, register))
     }
 
     /// All lanes of the configuration.
@@ -320,11 +308,21 @@ impl Daemon {
     /// As the parts.
     pub async fn once(&self, progress: Progress<'_>) -> Result<Round, DaemonError> {
         let lanes = self.lanes()?;
-        let (mut round, _) = self.ingest(progress).await?;
+        // A pass that is left half-way is read again by the next run; what it had stored is then unchanged.
+        let mut round = tokio::select! {
+            ingested = self.ingest(progress) => ingested?.0,
+            () = self.halted() => return Ok(Round::default()),
+        };
         let limit = Duration::from_secs(self.config.delivery.once_seconds);
         let deadline = self.clock.now().saturating_add(limit).unwrap_or(Timestamp::MAX);
         round.lanes = self.deliver(&lanes, deadline, progress).await?;
         Ok(round)
+    }
+
+    async fn halted(&self) {
+        while !self.halt.load(Ordering::Relaxed) {
+            tokio::time::sleep(NAP_MAX).await;
+        }
     }
 
     /// The look-ups of this installation over its lanes.

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::exit::Exit;
 use super::print::{self, Steps};
-use super::{Context, Format, installation, run};
+use super::{Context, Format, installation, run, troubles};
 use crate::clock::Clock;
 use crate::config::{Config, FILE_NAME};
 use crate::daemon::{Daemon, Round};
@@ -86,10 +86,11 @@ impl Check {
             write_output(folder, &report, &ready, language)?;
         }
         print::result(&match self.format {
-            Format::Text => as_text(&round, &report, &plans, language),
-            Format::Json => as_json(&report, &plans, language)?,
+            Format::Text => as_text(&report, &plans, language),
+            Format::Json => as_json(&round, &report, &plans, language)?,
             Format::Csv => csv::work_list(&report, language),
         });
+        troubles::of_round(&round, &daemon.config, language).iter().for_each(|line| print::note(line));
         Ok(if round.sources.iter().any(|source| source.problem.is_some()) {
             Exit::Usage
         } else if run::needs_attention(&report.counts) > 0 {
@@ -185,14 +186,9 @@ fn write_output(folder: &Path, report: &DayReport, ready: &[OpenEntry], language
     Ok(())
 }
 
-fn as_text(round: &Round, report: &DayReport, plans: &[Plan], language: Language) -> String {
+fn as_text(report: &DayReport, plans: &[Plan], language: Language) -> String {
     let mut out = text::render(report, language);
     out.push('\n');
-    for source in &round.sources {
-        if let Some(problem) = &source.problem {
-            out.push_str(&format!("{}: {}\n", source.source, words::of_issue(language, &problem.issue)));
-        }
-    }
     for plan in plans {
         let values = [
             ("puskesmas", plan.puskesmas.clone()),
@@ -208,7 +204,7 @@ fn as_text(round: &Round, report: &DayReport, plans: &[Plan], language: Language
     out
 }
 
-fn as_json(report: &DayReport, plans: &[Plan], language: Language) -> anyhow::Result<String> {
+fn as_json(round: &Round, report: &DayReport, plans: &[Plan], language: Language) -> anyhow::Result<String> {
     let mut whole: Value = serde_json::from_str(&report_json::render(report, language))?;
     let plans: Vec<Value> = plans
         .iter()
@@ -220,6 +216,7 @@ fn as_json(report: &DayReport, plans: &[Plan], language: Language) -> anyhow::Re
         })
         .collect();
     whole["would_send"] = Value::Array(plans);
+    whole["sources"] = Value::Array(run::sources_json(round));
     Ok(whole.to_string())
 }
 

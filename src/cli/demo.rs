@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use super::exit::Exit;
 use super::print::{self, Steps};
-use super::{Context, init, installation, run};
+use super::{Context, init, installation, run, troubles};
 use crate::clock::Clock;
 use crate::config::{Config, FILE_NAME, assets};
 use crate::daemon::{Daemon, Round};
@@ -69,6 +69,7 @@ impl Demo {
         let after = server.simulator.stats();
         let counts = daemon.ledger.counts(&crate::ledger::reading::Filter::default()).await?;
         print::note(&run::as_text(&round, &counts, language));
+        troubles::of_round(&round, &daemon.config, language).iter().for_each(|line| print::note(line));
         let read_back = super::reconcile::read_back(&daemon, Some(SAMPLE_DATE)).await?;
         print::note(&super::reconcile::as_text(&read_back, language));
         let (report, text) = super::report::day(&daemon, Span::All, language, &folder).await?;

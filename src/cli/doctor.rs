@@ -12,6 +12,7 @@ use super::{Context, Format, installation, print};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon;
+use crate::delivery::Lane;
 use crate::remote::search::SearchAnswer;
 
 /// Clock skew above which dates may be refused as "future" (faults.md, row 37).
@@ -41,7 +42,7 @@ impl Finding {
     }
 
     fn of(what: &'static str, error: &anyhow::Error) -> Self {
-        Self { what, exit: super::exit::of(error), text: format!("{error:#}") }
+        Self { what, exit: super::exit::of(error), text: super::advice::sentence(error) }
     }
 }
 
@@ -59,8 +60,9 @@ impl Doctor {
                 mappings(&config, &mut findings);
                 storage(&config, &mut findings).await;
                 sources(&config, &mut findings).await;
+                let lanes = lanes(&config, &mut findings);
                 if !self.offline {
-                    servers(&config, &mut findings).await;
+                    servers(lanes, &mut findings).await;
                 }
             }
         }
@@ -137,23 +139,37 @@ async fn sources(config: &Config, findings: &mut Vec<Finding>) {
     }
 }
 
-async fn servers(config: &Config, findings: &mut Vec<Finding>) {
+/// The lanes whose secret and address can be used, each with the puskesmas' organization.
+fn lanes(config: &Config, findings: &mut Vec<Finding>) -> Vec<(Lane, String)> {
+    let mut usable = Vec::new();
+    if config.puskesmas.is_empty() {
+        let text = "no [[puskesmas]] is configured: nothing can be sent".to_owned();
+        findings.push(Finding { what: "access", exit: Exit::Usage, text });
+    }
     for puskesmas in &config.puskesmas {
-        let lane = match daemon::lane(config, puskesmas, &Clock::System) {
-            Ok(lane) => lane,
-            Err(error) => {
-                findings.push(Finding::of("access", &error.into()));
-                continue;
+        match daemon::lane(config, puskesmas, &Clock::System) {
+            Ok(lane) => {
+                let text = format!("{}: the client secret can be read", puskesmas.name);
+                findings.push(Finding::fine("secret", text));
+                usable.push((lane, puskesmas.organization_id.clone()));
             }
-        };
+            Err(error) => findings.push(Finding::of("secret", &error.into())),
+        }
+    }
+    usable
+}
+
+async fn servers(lanes: Vec<(Lane, String)>, findings: &mut Vec<Finding>) {
+    for (lane, organization) in lanes {
+        let name = &lane.name;
         // The puskesmas' own Organization: proves token, permission and address in one harmless read.
-        let answer = lane.remote.search("Organization", &[("_id", puskesmas.organization_id.as_str())]).await;
+        let answer = lane.remote.search("Organization", &[("_id", organization.as_str())]).await;
         findings.push(match answer {
-            SearchAnswer::Found(_) => Finding::fine("access", format!("{}: SATUSEHAT answers", puskesmas.name)),
+            SearchAnswer::Found(_) => Finding::fine("access", format!("{name}: SATUSEHAT answers")),
             SearchAnswer::Failed(answer) => Finding {
                 what: "access",
                 exit: Exit::OtherSide,
-                text: format!("{}: {} {}", puskesmas.name, answer.class.name(), answer.excerpt),
+                text: format!("{name}: {} {}", answer.class.name(), answer.excerpt),
             },
         });
         if let Some(skew) = lane.remote.clock_skew()

@@ -39,24 +39,31 @@ pub fn of(error: &anyhow::Error) -> Exit {
     error.chain().find_map(of_cause).unwrap_or(Exit::Usage)
 }
 
-fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
-    if let Some(error) = cause.downcast_ref::<LedgerError>() {
-        return Some(of_ledger(error));
-    }
-    if let Some(error) = cause.downcast_ref::<DaemonError>() {
-        return match error {
+/// The failure of the ledger that a cause is, or that it passes on.
+#[must_use]
+pub fn ledger_failure<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a LedgerError> {
+    match cause.downcast_ref::<DaemonError>() {
+        None => cause.downcast_ref::<LedgerError>(),
+        Some(
             DaemonError::Ledger(error)
             | DaemonError::Ingest(IngestError::Ledger(error))
             | DaemonError::Delivery(DeliveryError::Ledger(error))
-            | DaemonError::Reconciliation(ReconciliationError::Ledger(error)) => Some(of_ledger(error)),
-            DaemonError::Delivery(_) | DaemonError::Reconciliation(_) | DaemonError::Task(_) => Some(Exit::OtherSide),
-            _ => Some(Exit::Usage),
-        };
+            | DaemonError::Reconciliation(ReconciliationError::Ledger(error)),
+        ) => Some(error),
+        Some(_) => None,
     }
-    if cause.is::<ConfigError>() || cause.is::<SealError>() {
-        return Some(Exit::Usage);
+}
+
+fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
+    if let Some(error) = ledger_failure(cause) {
+        return Some(of_ledger(error));
     }
-    None
+    match cause.downcast_ref::<DaemonError>() {
+        Some(DaemonError::Delivery(_) | DaemonError::Reconciliation(_) | DaemonError::Task(_)) => Some(Exit::OtherSide),
+        Some(_) => Some(Exit::Usage),
+        None if cause.is::<ConfigError>() || cause.is::<SealError>() => Some(Exit::Usage),
+        None => None,
+    }
 }
 
 fn of_ledger(error: &LedgerError) -> Exit {

@@ -2,20 +2,22 @@
 //!
 //! It never overwrites: what exists stays, and is named.
 
-use anyhow::Context as _;
 use clap::Args;
 
 use super::exit::Exit;
 use super::{Context, installation, print};
 use crate::clock::Clock;
 use crate::config::{Config, DEFAULT_TEXT};
-use crate::daemon::ledger_options;
-use crate::ledger::Ledger;
 use crate::seal::Keys;
 
 /// Write a commented configuration, keys and an empty ledger
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  posyandu-gateway init --config posyandu-gateway.toml")]
+#[command(after_help = "\
+Examples:
+  posyandu-gateway init                                    in this folder
+  posyandu-gateway init --config /etc/posyandu-gateway.toml --data-dir /var/lib/posyandu-gateway
+
+What exists already is kept, so it can be run again at any time.")]
 pub struct Init {}
 
 impl Init {
@@ -28,8 +30,10 @@ impl Init {
         if file.exists() {
             print::note(&format!("kept: {}", file.display()));
         } else {
-            std::fs::write(file, DEFAULT_TEXT)
-                .map_err(|error| anyhow::anyhow!("cannot write {}: {error}", file.display()))?;
+            std::fs::write(file, DEFAULT_TEXT).map_err(|error| {
+                let file = file.display();
+                anyhow::anyhow!("cannot write {file}: {error}; choose a folder that can be written with --config")
+            })?;
             print::note(&format!("written: {} (every setting explained; fill in your puskesmas)", file.display()));
         }
         let config = installation::config(context)?;
@@ -49,7 +53,10 @@ pub async fn storage(config: &Config) -> anyhow::Result<()> {
         print::note(&format!("kept: {}", key_file.display()));
     } else {
         if let Some(folder) = key_file.parent() {
-            std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+            std::fs::create_dir_all(folder).map_err(|error| {
+                let folder = folder.display();
+                anyhow::anyhow!("cannot make the folder {folder}: {error}; choose another one with --data-dir")
+            })?;
         }
         Keys::create(&key_file)?;
         print::note(&format!(
@@ -58,9 +65,10 @@ pub async fn storage(config: &Config) -> anyhow::Result<()> {
         ));
     }
     let keys = installation::keys(config)?;
-    let options = ledger_options(config)?;
-    let existed = options.path.exists();
-    Ledger::open(&options, keys, Clock::System).await?.close().await?;
-    print::note(&format!("{}: {}", if existed { "kept" } else { "written" }, options.path.display()));
+    let file = config.ledger_file()?;
+    let existed = file.exists();
+    let ledger = installation::open(config, keys, Clock::System).await?;
+    ledger.close().await.map_err(|error| installation::named(config, error))?;
+    print::note(&format!("{}: {}", if existed { "kept" } else { "written" }, file.display()));
     Ok(())
 }

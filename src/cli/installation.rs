@@ -6,14 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use anyhow::Context as _;
-
 use super::{Context, print};
 use crate::clock::Clock;
 use crate::config::assets::{self, AssetsError, Rules};
 use crate::config::{Config, FILE_NAME};
 use crate::daemon::{Daemon, ledger_options};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, LedgerError};
 use crate::seal::Keys;
 use crate::words::Language;
 
@@ -30,13 +28,16 @@ pub fn config(context: &Context) -> anyhow::Result<Config> {
 /// # Errors
 /// As [`config`].
 pub fn config_at(file: &Path, context: &Context) -> anyhow::Result<Config> {
-    let mut config = Config::load(file, std::env::vars()).with_context(|| {
-        if file.exists() { "the configuration cannot be used" } else { "run `posyandu-gateway init` first" }
-    })?;
+    let mut config = Config::load(file, environment())?;
     if let Some(folder) = &context.data_dir {
         config.data_dir = std::path::absolute(folder)?;
     }
     Ok(config)
+}
+
+/// Variables that are not UTF-8 are none of ours.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 /// The language of a command: the command line's, else the configured one.
@@ -82,10 +83,7 @@ fn told(rules: Result<Rules, AssetsError>) -> anyhow::Result<Rules> {
 /// # Errors
 /// A missing or unreadable key file.
 pub fn keys(config: &Config) -> anyhow::Result<Arc<Keys>> {
-    let file = config.key_file();
-    let keys = Keys::load(&file)
-        .with_context(|| format!("the keys cannot be used; `posyandu-gateway init` makes {}", file.display()))?;
-    Ok(Arc::new(keys))
+    Ok(Arc::new(Keys::load(&config.key_file())?))
 }
 
 /// Everything for work that writes.
@@ -95,8 +93,34 @@ pub fn keys(config: &Config) -> anyhow::Result<Arc<Keys>> {
 pub async fn daemon(config: Config, clock: Clock) -> anyhow::Result<Daemon> {
     let rules = rules_for_work(&config)?;
     let keys = keys(&config)?;
-    let ledger = Ledger::open(&ledger_options(&config)?, Arc::clone(&keys), clock.clone()).await?;
+    let ledger = open(&config, Arc::clone(&keys), clock.clone()).await?;
     Ok(Daemon { config, rules, clock, keys, ledger: Arc::new(ledger), halt: Arc::new(AtomicBool::new(false)) })
+}
+
+/// Opens the ledger for writing; makes it when there is none.
+///
+/// # Errors
+/// Another instance holds it, other keys made it, or the disk fails.
+pub async fn open(config: &Config, keys: Arc<Keys>, clock: Clock) -> anyhow::Result<Ledger> {
+    let options = ledger_options(config)?;
+    Ledger::open(&options, keys, clock).await.map_err(|error| named(config, error))
+}
+
+/// A failure of the ledger with its file, and with the key file when that is what does not fit.
+pub fn named(config: &Config, error: impl Into<anyhow::Error>) -> anyhow::Error {
+    let error: anyhow::Error = error.into();
+    let Ok(file) = config.ledger_file() else { return error };
+    let ledger = error.chain().find_map(super::exit::ledger_failure);
+    match ledger {
+        Some(LedgerError::WrongKeys) => {
+            let key_file = config.key_file();
+            error.context(format!("key file {}, ledger {}", key_file.display(), file.display()))
+        }
+        // These name their file themselves.
+        None | Some(LedgerError::Held(_) | LedgerError::Absent(_) | LedgerError::Foreign(_)) => error,
+        Some(LedgerError::Folder { .. }) => error,
+        Some(_) => error.context(format!("ledger {}", file.display())),
+    }
 }
 
 /// The ledger for looking at it, also while another process writes.
@@ -105,7 +129,9 @@ pub async fn daemon(config: Config, clock: Clock) -> anyhow::Result<Daemon> {
 /// No keys or no ledger.
 pub async fn ledger_to_read(config: &Config, clock: Clock) -> anyhow::Result<(Arc<Keys>, Ledger)> {
     let keys = keys(config)?;
-    let ledger = Ledger::open_read_only(&ledger_options(config)?, Arc::clone(&keys), clock).await?;
+    let options = ledger_options(config)?;
+    let opened = Ledger::open_read_only(&options, Arc::clone(&keys), clock).await;
+    let ledger = opened.map_err(|error| named(config, error))?;
     Ok((keys, ledger))
 }
 

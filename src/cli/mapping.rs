@@ -30,11 +30,24 @@ pub struct Mapping {
     command: What,
 }
 
+const LIST_EXAMPLES: &str = "\
+Examples:
+  posyandu-gateway mapping list
+  posyandu-gateway mapping list --directory mappings --format json";
+
+const TEST_EXAMPLES: &str = "\
+Examples:
+  posyandu-gateway mapping test
+  posyandu-gateway mapping test --directory mappings
+  posyandu-gateway mapping test --directory mappings --bless";
+
 #[derive(Debug, Subcommand)]
 enum What {
     /// Every resource that the mappings may yield, with its certainty and source
+    #[command(after_help = LIST_EXAMPLES)]
     List,
     /// Run the test cases of the mapping files
+    #[command(after_help = TEST_EXAMPLES)]
     Test {
         /// Write what comes out as what is expected (needs a folder)
         #[arg(long)]

@@ -2,6 +2,7 @@
 //!
 //! The only place that prints. What a command does stands in the modules above; here it is only asked for.
 
+pub mod advice;
 pub mod check;
 pub mod demo;
 pub mod doctor;
@@ -15,6 +16,7 @@ pub mod report;
 pub mod run;
 pub mod simulate;
 pub mod status;
+pub mod troubles;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -137,7 +139,17 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// A write beyond the file size limit of a process (`ulimit -f`) shall fail like one on a full disk instead of killing
+/// it: with a listener installed the signal no longer does.
+fn outlive_file_size_limit() {
+    let _ = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(FILE_SIZE_SIGNAL));
+}
+
+/// SIGXFSZ on Linux and macOS.
+const FILE_SIZE_SIGNAL: i32 = 25;
+
 async fn command(command: Command, context: &Context) -> anyhow::Result<Exit> {
+    outlive_file_size_limit();
     match command {
         Command::Demo(demo) => Box::pin(demo.run(context)).await,
         Command::Init(init) => init.run(context).await,

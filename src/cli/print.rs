@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::advice;
 use crate::daemon::Step;
 
 /// Writes a result to standard output. A closed pipe is not an error.
@@ -25,22 +26,9 @@ pub fn note(text: &str) {
     eprintln!("{text}");
 }
 
-/// Writes an error with its causes, once, on one line.
+/// Writes an error with its causes and what to do, once, on one line.
 pub fn error(error: &anyhow::Error) {
-    let mut text = String::from("error: ");
-    let mut last = String::new();
-    for cause in error.chain() {
-        let words = cause.to_string();
-        // A transparent error says what its cause says: once is enough.
-        if words != last {
-            if !last.is_empty() {
-                text.push_str(": ");
-            }
-            text.push_str(&words);
-        }
-        last = words;
-    }
-    eprintln!("{text}");
+    eprintln!("error: {}", advice::sentence(error));
 }
 
 /// Starts the log: warnings and worse, to standard error.
@@ -49,7 +37,10 @@ pub fn start_log(json: bool) {
     if json {
         tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).json().init();
     } else {
-        tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false).init();
+        // Colours are for terminals; in a file or journal they hide the words.
+        let colours = std::io::stderr().is_terminal();
+        let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(colours);
+        log.with_target(false).init();
     }
 }
 
@@ -62,6 +53,8 @@ pub struct Steps {
 
 /// Plain lines say a number again when it grew by this much.
 const PLAIN_EVERY: u64 = 10_000;
+/// The same for visits sent: at the usual quota of 60 calls a minute a line every few minutes.
+const PLAIN_EVERY_SENT: u64 = 100;
 
 impl Default for Steps {
     fn default() -> Self {
@@ -90,12 +83,19 @@ impl Steps {
             self.bar.set_position(position);
             return;
         }
+        let (every, whole) = match total {
+            Some(total) => (PLAIN_EVERY_SENT, format!(" of {total}")),
+            None => (PLAIN_EVERY, String::new()),
+        };
         let mut said = self.said.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if said.0 != message {
+        let begins = said.0 != message;
+        if begins {
             *said = (message.clone(), position);
-        } else if position >= said.1 + PLAIN_EVERY {
+        }
+        // Sending waits for the server, so its beginning is told; reading and mapping are told when they get long.
+        if (begins && total.is_some_and(|total| total > 0)) || position >= said.1 + every {
             said.1 = position;
-            eprintln!("{message} {position}");
+            eprintln!("{message} {position}{whole}");
         }
     }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::exit::Exit;
 use super::print::{self, Steps};
-use super::{Context, Format, installation};
+use super::{Context, Format, installation, troubles};
 use crate::clock::Clock;
 use crate::daemon::{Daemon, Round};
 use crate::delivery::Stop;
@@ -58,12 +58,13 @@ impl Run {
             let steps = Steps::default();
             let round = daemon.once(&|step| steps.show(step)).await;
             steps.done();
-            let round = round?;
+            let round = round.map_err(|error| installation::named(&daemon.config, error))?;
             let counts = daemon.ledger.counts(&Filter::default()).await?;
-            match self.format {
-                Format::Json => print::result(&as_json(&round, &counts).to_string()),
-                _ => print::note(&as_text(&round, &counts, language)),
-            }
+            print::result(&match self.format {
+                Format::Json => as_json(&round, &counts).to_string(),
+                _ => as_text(&round, &counts, language),
+            });
+            troubles::of_round(&round, &daemon.config, language).iter().for_each(|line| print::note(line));
             let exit = exit_of(&round, &counts);
             if self.once || daemon.halt.load(Ordering::Relaxed) {
                 close(daemon).await?;
@@ -136,15 +137,17 @@ fn tally_json(tally: &RowTally) -> Value {
     })
 }
 
+/// Each source with its rows and, when it was not read to the end, why.
+#[must_use]
+pub fn sources_json(round: &Round) -> Vec<Value> {
+    let sources = round.sources.iter().map(|source| {
+        let problem = source.problem.as_ref().map(|problem| problem.error.to_string());
+        json!({"source": source.source, "file": source.file, "rows": tally_json(&source.tally), "problem": problem})
+    });
+    sources.collect()
+}
+
 fn as_json(round: &Round, counts: &Counts) -> Value {
-    let sources: Vec<Value> = round
-        .sources
-        .iter()
-        .map(|source| {
-            let problem = source.problem.as_ref().map(|problem| problem.error.to_string());
-            json!({"source": source.source, "file": source.file, "rows": tally_json(&source.tally), "problem": problem})
-        })
-        .collect();
     let lanes: Vec<Value> = round
         .lanes
         .iter()
@@ -158,7 +161,7 @@ fn as_json(round: &Round, counts: &Counts) -> Value {
         })
         .collect();
     json!({
-        "counts": report::json::counts(counts), "sources": sources, "entered": round.entered, "lanes": lanes,
+        "counts": report::json::counts(counts), "sources": sources_json(round), "entered": round.entered, "lanes": lanes,
     })
 }
 
@@ -177,9 +180,6 @@ pub fn as_text(round: &Round, counts: &Counts, language: Language) -> String {
             ("lewat", tally.skipped.to_string()),
         ];
         lines.push(words::text(language, "run.source", &numbers));
-        if let Some(problem) = &source.problem {
-            lines.push(format!("  {}", words::of_issue(language, &problem.issue)));
-        }
     }
     for lane in &round.lanes {
         let tally = &lane.tally;
@@ -191,14 +191,6 @@ pub fn as_text(round: &Round, counts: &Counts, language: Language) -> String {
             ("tunda", (tally.deferred + tally.unknown).to_string()),
         ];
         lines.push(words::text(language, "run.lane", &numbers));
-        if let Some(stop) = &lane.stop {
-            let (key, words_of_server) = match stop {
-                Stop::Configuration(text) => ("run.stop_configuration", text),
-                Stop::MassRefusal(text) => ("run.stop_mass_refusal", text),
-                Stop::Trouble(text) => ("run.stop_trouble", text),
-            };
-            lines.push(format!("  {}", words::text(language, key, &[("kata", words_of_server.as_str())])));
-        }
     }
     let waiting = counts.of(State::Pending) + counts.of(State::InFlight) + counts.of(State::Unknown);
     let numbers = [

@@ -66,9 +66,9 @@ impl Simulate {
         }
         let clock = self.now.map_or(Clock::System, Clock::started_at);
         let simulator = Arc::new(Simulator::new(options, clock)?);
-        let listener = TcpListener::bind(&self.listen)
-            .await
-            .with_context(|| format!("cannot listen on {}: choose another address with --listen", self.listen))?;
+        let listener = TcpListener::bind(&self.listen).await.map_err(|error| {
+            anyhow::anyhow!("cannot listen on {}: {error}; choose another address with --listen", self.listen)
+        })?;
         print::result(&format!("listening on http://{}", listener.local_addr()?));
         run(listener, Arc::clone(&simulator), super::run::stop_signal()).await?;
         if let Some(file) = &self.dump {

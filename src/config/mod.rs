@@ -5,11 +5,13 @@
 
 pub mod assets;
 pub mod sections;
+pub mod wording;
 
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::redact::Personal;
 use sections::{
     Delivery, Environment, Http, LanguageName, Ledger, Mapping, Puskesmas, Reconciliation, Satusehat, Seal, Source,
 };
@@ -105,6 +107,25 @@ pub enum ConfigError {
         /// What is wrong.
         text: String,
     },
+    /// A client secret cannot be read.
+    #[error("puskesmas `{puskesmas}`: cannot read the client secret file {path}")]
+    Secret {
+        /// The puskesmas.
+        puskesmas: String,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file of a client secret holds none.
+    #[error("puskesmas `{puskesmas}`: the client secret file {path} is empty")]
+    NoSecret {
+        /// The puskesmas.
+        puskesmas: String,
+        /// The file.
+        path: PathBuf,
+    },
     /// Settings do not fit together.
     #[error("{0}")]
     Unfit(String),
@@ -139,11 +160,12 @@ impl Config {
             let mut table: toml::Table = toml::from_str(text).map_err(|error| wrong(file, text, &error))?;
             for (name, value) in &changes {
                 change(&mut table, name, value)?;
+                // One after the other, so that the wrong one is named.
+                config = table.clone().try_into().map_err(|error: toml::de::Error| ConfigError::Environment {
+                    name: name.clone(),
+                    text: wording::plain(error.message(), None),
+                })?;
             }
-            config = table.try_into().map_err(|error: toml::de::Error| {
-                let names: Vec<&str> = changes.iter().map(|(name, _)| name.as_str()).collect();
-                ConfigError::Environment { name: names.join(", "), text: error.message().to_owned() }
-            })?;
         }
         config.base = base;
         config.check()?;
@@ -232,6 +254,20 @@ impl Config {
         }
     }
 
+    /// The client secret of a puskesmas.
+    ///
+    /// # Errors
+    /// A file that cannot be read or holds nothing.
+    pub fn client_secret(&self, one: &Puskesmas) -> Result<Personal<String>, ConfigError> {
+        let path = self.path(&one.client_secret_file);
+        let puskesmas = one.name.clone();
+        match std::fs::read_to_string(&path) {
+            Err(source) => Err(ConfigError::Secret { puskesmas, path, source }),
+            Ok(text) if text.trim().is_empty() => Err(ConfigError::NoSecret { puskesmas, path }),
+            Ok(text) => Ok(Personal::new(text.trim().to_owned())),
+        }
+    }
+
     /// Addresses of token and FHIR service (satusehat-api.md, section 1).
     #[must_use]
     pub fn addresses(&self) -> (String, String) {
@@ -249,7 +285,8 @@ fn wrong(file: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
     let before = &text[..start];
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().map_or(0, |tail| tail.chars().count()) + 1;
-    ConfigError::Wrong { file: file.to_owned(), line, column, text: error.message().to_owned() }
+    let text = wording::plain(error.message(), wording::key_at(text, start));
+    ConfigError::Wrong { file: file.to_owned(), line, column, text }
 }
 
 /// Puts one environment variable into the table; the value is TOML if it reads as such, else a text.
@@ -261,7 +298,7 @@ fn change(table: &mut toml::Table, name: &str, value: &str) -> Result<(), Config
         let entry = at.entry(section.clone()).or_insert_with(|| toml::Value::Table(toml::Table::new()));
         at = entry.as_table_mut().ok_or_else(|| ConfigError::Environment {
             name: name.to_owned(),
-            text: format!("`{section}` is not a section"),
+            text: format!("`{section}` is no section with keys of its own; change it in the file"),
         })?;
     }
     let parsed = toml::from_str::<toml::Table>(&format!("x = {value}")).ok().and_then(|mut table| table.remove("x"));
@@ -288,7 +325,16 @@ mod tests {
     #[test]
     fn an_unknown_key_is_refused_with_its_place() {
         let error = parse("[delivery]\nconcurency = 3\n", &[]).unwrap_err().to_string();
-        assert!(error.starts_with("g.toml:2:1: unknown field `concurency`"), "{error}");
+        assert_eq!(error, "g.toml:2:1: unknown key `concurency` (did you mean `concurrency`?)");
+        let error = parse("[satusehat]\nenvironment = \"prod\"\n", &[]).unwrap_err().to_string();
+        assert_eq!(error, "g.toml:2:15: unknown value `prod` (did you mean `production`?)");
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_told_with_its_key() {
+        let error = parse("[delivery]\nconcurrency = \"three\"\n", &[]).unwrap_err().to_string();
+        let told = "`concurrency`: invalid type: string \"three\", expected a whole number, not below 0";
+        assert_eq!(error, format!("g.toml:2:15: {told}"));
     }
 
     #[test]

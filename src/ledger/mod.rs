@@ -93,7 +93,7 @@ pub enum LedgerError {
     #[error("the key file does not fit this ledger")]
     WrongKeys,
     /// The disk is full; nothing of the command was stored.
-    #[error("the disk or the ledger's share of it is full: the ledger cannot record, so nothing may be sent")]
+    #[error("the disk, or the ledger's share of it, is full, so nothing more is recorded or sent")]
     Full,
     /// A write or its sync failed, so nothing is certain any more: stop and start again.
     #[error("the ledger could not be written safely: stop the gateway and start it again")]
@@ -160,7 +160,7 @@ impl From<sqlx::Error> for LedgerError {
         match code {
             Some(SQLITE_FULL) => Self::Full,
             Some(code) if SQLITE_LOST.contains(&code) => {
-                tracing::error!(code, "the ledger's database cannot be trusted any more");
+                tracing::info!(code, "the ledger's database cannot be trusted any more");
                 Self::Broken
             }
             _ => Self::Store(Arc::new(error)),

@@ -235,7 +235,8 @@ impl Task {
                 None
             }
             Err(error) => {
-                tracing::error!(error = %error, commands = answers.len(), "a ledger transaction failed");
+                // Every caller of the group is told, so the log need not shout as well.
+                tracing::info!(error = %error, commands = answers.len(), "a ledger transaction failed");
                 self.is_broken |= matches!(error, LedgerError::Broken);
                 // SQLite may have rolled back by itself; a second time does no harm.
                 let _ = sqlx::query("ROLLBACK").execute(&mut self.connection).await;

@@ -106,7 +106,7 @@ impl Inner {
                 Ok((token, generation))
             }
             Err(answer) => {
-                tracing::warn!(class = answer.class.name(), status = answer.status, "no token");
+                tracing::info!(class = answer.class.name(), status = answer.status, "no token");
                 self.shelf.failed(now, answer.clone());
                 Err(answer)
             }

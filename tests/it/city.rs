@@ -8,7 +8,7 @@ use serde_json::Value;
 
 const DAY: &str = "2026-11-18";
 
-fn fixtures() -> PathBuf {
+pub fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/kota-contoh")
 }
 
@@ -21,7 +21,7 @@ fn gateway(arguments: &[&str]) -> Output {
 }
 
 /// Every file below a folder with its content.
-fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+pub fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut all = BTreeMap::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -119,7 +119,7 @@ fn check_tells_every_planted_problem_and_changes_nothing() {
 
 /// `read` is the sum of the other counts: nothing was lost between them.
 #[track_caller]
-fn conserved(counts: &Value) {
+pub fn conserved(counts: &Value) {
     let words = [
         "pending",
         "blocked",

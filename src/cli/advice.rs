@@ -1,0 +1,92 @@
+//! A failure as one sentence on one line: what failed, why, and what to do next.
+//!
+//! It must not print; and it adds only what the error itself cannot know.
+
+use std::error::Error;
+
+use crate::config::ConfigError;
+use crate::daemon::DaemonError;
+use crate::ledger::LedgerError;
+use crate::seal::SealError;
+
+/// The causes of a failure, each told once, and what to do about it, without a line break.
+#[must_use]
+pub fn sentence(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    let mut last = String::new();
+    for cause in error.chain() {
+        let words = cause.to_string();
+        // A transparent error says what its cause says: once is enough.
+        if words != last {
+            if !last.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&words);
+        }
+        last = words;
+    }
+    if let Some(advice) = error.chain().find_map(advice) {
+        text.push_str("; ");
+        text.push_str(advice);
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn advice(cause: &(dyn Error + 'static)) -> Option<&'static str> {
+    if let Some(error) = cause.downcast_ref::<ConfigError>() {
+        return of_configuration(error);
+    }
+    if let Some(error) = cause.downcast_ref::<SealError>() {
+        return of_keys(error);
+    }
+    if let Some(error) = cause.downcast_ref::<LedgerError>() {
+        return of_ledger(error);
+    }
+    match cause.downcast_ref::<DaemonError>()? {
+        // The errors inside a transparent variant are no links of the chain.
+        DaemonError::Config(error) => of_configuration(error),
+        DaemonError::Ledger(error) => of_ledger(error),
+        _ => None,
+    }
+}
+
+fn of_configuration(error: &ConfigError) -> Option<&'static str> {
+    match error {
+        ConfigError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+            Some("run `posyandu-gateway init` to write one, or name it with --config")
+        }
+        ConfigError::Read { .. } => Some("name a readable file with --config"),
+        ConfigError::Secret { .. } | ConfigError::NoSecret { .. } => {
+            Some("write only the client secret into it; until then nothing is read or sent")
+        }
+        _ => None,
+    }
+}
+
+fn of_keys(error: &SealError) -> Option<&'static str> {
+    match error {
+        SealError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Some(
+            "a new installation gets one from `posyandu-gateway init`; if there was one before, put its copy back first",
+        ),
+        SealError::Read { .. } => Some("let the user of the gateway read it"),
+        SealError::Malformed { .. } => Some("put the copy of the right key file back"),
+        SealError::Write { .. } => Some("choose a folder that can be written with --data-dir or [seal] key_file"),
+        _ => None,
+    }
+}
+
+fn of_ledger(error: &LedgerError) -> Option<&'static str> {
+    match error {
+        LedgerError::Held(_) => Some("wait until it has ended, or stop it; `posyandu-gateway status` works meanwhile"),
+        LedgerError::Absent(_) => Some("run `posyandu-gateway init` to make it, or check data_dir"),
+        LedgerError::WrongKeys => Some("put the key file back that this ledger was made with"),
+        LedgerError::Full => Some(
+            "free disk space or raise [ledger] mebibytes_max, then run it again; what was recorded is kept and nothing \
+             is sent twice",
+        ),
+        LedgerError::Broken => Some("check the disk and its free space, then run it again"),
+        LedgerError::Folder { .. } => Some("choose a folder that can be written with --data-dir or data_dir"),
+        LedgerError::Foreign(_) => Some("set [ledger] url to another file"),
+        _ => None,
+    }
+}

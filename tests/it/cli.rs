@@ -1,0 +1,10 @@
+//! The command line in trouble, through the real binary: what it says, how it ends, and that nothing is lost.
+
+mod commands;
+mod configuration;
+mod instances;
+mod mappings;
+mod servers;
+mod sources;
+mod storage;
+mod town;

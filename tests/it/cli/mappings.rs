@@ -1,0 +1,64 @@
+//! Mistakes in own mapping files end a check with file, line, column and a suggestion.
+
+use std::path::Path;
+
+use super::town::{CONFIG, Town, copy_folder};
+
+fn own_mappings() -> Town {
+    let town = Town::alone();
+    copy_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings"), &town.path("own"));
+    town.edit(CONFIG, "[mapping]", "[mapping]\ndirectory = \"own\"");
+    town
+}
+
+#[test]
+fn a_mistake_is_told_with_its_place_and_a_suggestion() {
+    let town = own_mappings();
+    let check = town.gateway(&["check", "--format", "json"]);
+    assert_eq!(check.code, Some(1), "an unchanged copy works: {}", check.err);
+    let toddler = "own/kunjungan_balita.yaml";
+    for (file, old, new, words) in [
+        (toddler, "$field: bb}", "$field: bbb}", &["bbb", "bb"] as &[&str]),
+        (toddler, "valueQuantity:", "valueQuantitty:", &["valueQuantitty", "valueQuantity"]),
+        (toddler, "      status: final\n", "", &["status"]),
+        (
+            "own/concept_maps/vaksin.csv",
+            "schemas/record/imunisasi.json,1,BCG,",
+            "schemas/record/imunisasi.json,1,BCGG,",
+            &["BCG"],
+        ),
+    ] {
+        let text = town.read(file);
+        town.write(file, &text.replacen(old, new, if new.is_empty() { 1 } else { 9 }));
+        assert_ne!(town.read(file), text, "{old}");
+        let told = town.gateway(&["check"]);
+        assert_eq!((told.code, told.out.as_str()), (Some(2), ""), "{}", told.err);
+        let place = |line: &str| {
+            let mut parts = line.splitn(4, ':');
+            let name = parts.next().unwrap_or_default();
+            name.starts_with("own/") && parts.by_ref().take(2).all(|part| part.parse::<usize>().is_ok_and(|at| at > 0))
+        };
+        let told_here =
+            told.err.lines().filter(|line| place(line)).any(|line| words.iter().all(|word| line.contains(word)));
+        assert!(told_here, "{old}: {}", told.err);
+        let suggests = told.err.lines().any(|line| line.contains("did you mean") || line.contains('('));
+        assert!(suggests, "{old}: {}", told.err);
+        assert!(told.err.lines().last().unwrap().starts_with("error: "), "{}", told.err);
+        town.write(file, &text);
+    }
+}
+
+#[test]
+fn list_and_test_speak_of_the_built_in_and_of_own_files() {
+    let town = own_mappings();
+    for arguments in [&["mapping", "list"] as &[&str], &["mapping", "test"], &["mapping", "test", "--directory", "own"]]
+    {
+        let told = town.gateway(arguments);
+        assert_eq!((told.code, told.err.as_str()), (Some(0), ""), "{}", told.out);
+    }
+    let list = town.gateway(&["mapping", "list", "--format", "json"]).json();
+    assert!(list["resources"].as_array().unwrap().len() > 10);
+    let tested = town.gateway(&["mapping", "test", "--format", "json"]).json();
+    assert_eq!(tested["failed"].as_array().unwrap().len(), 0);
+    town.gateway(&["mapping", "list", "--directory", "nowhere"]).only_sentence(2, &["nowhere"]);
+}
