@@ -52,7 +52,11 @@ pub fn forgotten(files: &[File]) -> Vec<String> {
             module => (folder, module),
         };
         let parents = ["/main.rs", "/lib.rs", "/mod.rs", ".rs"].map(|end| format!("{folder}{end}"));
-        let declared = files.iter().filter(|parent| parents.contains(&parent.path)).any(|parent| {
+        // A bench is a program of its own, and takes what it needs from the folder below.
+        let takes = |parent: &File| {
+            parents.contains(&parent.path) || (parent.path.starts_with("benches/") && folder.starts_with("benches"))
+        };
+        let declared = files.iter().filter(|parent| takes(parent)).any(|parent| {
             let tokens = tokens(&parent.text);
             tokens.windows(3).any(|next| next[0].name() == "mod" && next[1].name() == module && next[2].is(";"))
         });
