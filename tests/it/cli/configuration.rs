@@ -112,12 +112,14 @@ fn init_keeps_what_exists_and_says_where_it_cannot_write() {
 }
 
 #[test]
-fn init_in_an_empty_folder_leads_to_a_check_that_works() {
+fn init_in_an_empty_folder_leads_to_commands_that_say_what_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let town = Town { folder };
     assert_eq!(town.gateway(&["init"]).code, Some(0));
-    let check = town.gateway(&["check", "--format", "json"]);
-    assert_eq!(check.code, Some(0), "{}", check.err);
-    assert_eq!(check.json()["counts"]["read"], 0);
-    assert_eq!(town.gateway(&["run", "--once"]).code, Some(0));
+    assert_eq!(town.gateway(&["status"]).code, Some(0));
+    for command in [&["check"][..], &["run", "--once"]] {
+        let output = town.gateway(command);
+        assert_eq!(output.code, Some(2), "{}", output.err);
+        assert!(output.err.contains("no [[source]] is configured"), "{}", output.err);
+    }
 }
