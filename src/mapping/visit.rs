@@ -243,7 +243,9 @@ impl ResourcePlan {
     }
 }
 
-fn without_positions(path: &str) -> String {
+/// A FHIR path without list positions: `Encounter.location[0].location` becomes `Encounter.location.location`.
+#[must_use]
+pub fn without_positions(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     let mut inside = false;
     for letter in path.chars() {

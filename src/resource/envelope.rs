@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::PreparedResource;
 use crate::issue::Place;
+use crate::mapping::visit::without_positions;
 
 /// The person, the health worker and the cells of a visit. It is personal data: it has no `Debug`.
 #[derive(Clone, Serialize, Deserialize)]
@@ -87,17 +88,7 @@ fn split(expression: &str) -> (Option<usize>, &str) {
 
 /// Lower case, without list positions.
 fn plain(path: &str) -> String {
-    let mut out = String::with_capacity(path.len());
-    let mut inside = false;
-    for letter in path.chars() {
-        match letter {
-            '[' => inside = true,
-            ']' => inside = false,
-            _ if !inside => out.extend(letter.to_lowercase()),
-            _ => {}
-        }
-    }
-    out
+    without_positions(path).to_lowercase()
 }
 
 #[cfg(test)]
