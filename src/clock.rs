@@ -127,6 +127,16 @@ impl Zone {
         }
     }
 
+    /// The offset as databases write it, `+07:00`.
+    #[must_use]
+    pub fn offset_text(self) -> &'static str {
+        match self {
+            Self::Wib => "+07:00",
+            Self::Wita => "+08:00",
+            Self::Wit => "+09:00",
+        }
+    }
+
     /// The instant of a local date and time.
     #[must_use]
     pub fn instant(self, date: Date, time: Time) -> Timestamp {

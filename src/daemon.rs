@@ -2,7 +2,8 @@
 //!
 //! It must not know how a person started it, and it decides nothing that the three decide themselves.
 
-use std::collections::BTreeSet;
+pub mod set_up;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,23 +11,21 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::task::JoinSet;
 
-use crate::clock::{Clock, Zone};
-use crate::config::assets::{self, AssetsError, Rules};
-use crate::config::sections::{Environment, Puskesmas};
+use crate::clock::Clock;
+use crate::config::assets::{AssetsError, Rules};
 use crate::config::{Config, ConfigError};
 use crate::delivery::retry::Policy;
 use crate::delivery::{Delivery, DeliveryError, Lane, LaneEnd};
 use crate::ingest::register::Register;
 use crate::ingest::visit::{self, Mapper};
-use crate::ingest::{Ingest, IngestError, Source, SourceOutcome};
+use crate::ingest::{Ingest, IngestError, SourceOutcome};
 use crate::ledger::reading::Filter;
 use crate::ledger::state::State;
 use crate::ledger::{Ledger, LedgerError};
 use crate::reconciliation::{self, Reconciliation, ReconciliationError};
-use crate::remote::{self, Remote, RemoteError};
+use crate::remote::RemoteError;
 use crate::seal::Keys;
-use crate::source::Location;
-use crate::source::profile::{Profile, ProfileError};
+use crate::source::profile::ProfileError;
 
 /// Longest sleep between two looks at the ledger, so that a stop is noticed.
 const NAP_MAX: Duration = Duration::from_millis(200);
@@ -133,107 +132,14 @@ pub struct Daemon {
     pub halt: Arc<AtomicBool>,
 }
 
-/// The sources of a configuration with their profiles.
-///
-/// # Errors
-/// A profile that does not exist or cannot be read.
-pub fn sources(config: &Config) -> Result<Vec<Source>, DaemonError> {
-    if config.source.is_empty() {
-        let text = "no [[source]] is configured: describe your files in the configuration first".to_owned();
-        return Err(DaemonError::Setting(text));
-    }
-    config.source.iter().map(|one| source(config, one)).collect()
-}
-
-fn source(config: &Config, one: &crate::config::sections::Source) -> Result<Source, DaemonError> {
-    let Some((file, text)) = assets::source_profile(&one.profile, &config.base)? else {
-        let names = assets::source_profile_names();
-        let near = crate::mapping::problem::nearest(&one.profile, names.iter().map(String::as_str));
-        let near = near.unwrap_or_else(|| format!("there are: {}", names.join(", ")));
-        let text = format!("source `{}`: there is no profile `{}` ({near})", one.name, one.profile);
-        return Err(DaemonError::Setting(text));
-    };
-    let profile = Profile::parse(&file, &text)
-        .map_err(|source| DaemonError::Profile { source_name: one.name.clone(), source })?;
-    let zone = config.puskesmas.iter().find(|puskesmas| puskesmas.name == one.puskesmas);
-    Ok(Source {
-        location: Location { source: one.name.clone(), path: config.path(&one.path) },
-        profile: Arc::new(profile),
-        puskesmas: one.puskesmas.clone(),
-        zone: zone.map_or(Zone::Wib, |puskesmas| puskesmas.timezone),
-    })
-}
-
-/// The guesses that a configuration accepts; an unknown name is a mistake.
-///
-/// # Errors
-/// A name that no mapping knows.
-pub fn switches(config: &Config, rules: &Rules) -> Result<BTreeSet<String>, DaemonError> {
-    let known = rules.mappings.switches();
-    for name in &config.mapping.accept_guesses {
-        if !known.contains(name.as_str()) {
-            let near = crate::mapping::problem::nearest(name, known.iter().copied()).unwrap_or_default();
-            let text = format!("[mapping] accept_guesses: no mapping has a switch `{name}` {near}");
-            return Err(DaemonError::Setting(text.trim_end().to_owned()));
-        }
-    }
-    Ok(config.mapping.accept_guesses.iter().cloned().collect())
-}
-
-/// The ledger's options in a configuration.
-///
-/// # Errors
-/// An address that is not supported.
-pub fn ledger_options(config: &Config) -> Result<crate::ledger::Options, DaemonError> {
-    let zone = config.puskesmas.first().map_or(Zone::Wib, |puskesmas| puskesmas.timezone);
-    let bytes_max = config.ledger.mebibytes_max.saturating_mul(1024 * 1024);
-    Ok(crate::ledger::Options {
-        path: config.ledger_file()?,
-        lease_seconds: config.delivery.lease_seconds,
-        zone,
-        bytes_max: (bytes_max > 0).then_some(bytes_max),
-    })
-}
-
-/// The lane of a puskesmas: its client under its own credentials.
-///
-/// # Errors
-/// A secret that cannot be read, an address that is none.
-pub fn lane(config: &Config, puskesmas: &Puskesmas, clock: &Clock) -> Result<Lane, DaemonError> {
-    let secret = config.client_secret(puskesmas)?;
-    let (auth_url, fhir_url) = config.addresses();
-    let extra_ca = &config.satusehat.extra_ca_file;
-    let options = remote::Options {
-        auth_url,
-        fhir_url,
-        client_id: puskesmas.client_id.clone(),
-        client_secret: secret,
-        organization_id: puskesmas.organization_id.clone(),
-        requests_per_minute: puskesmas.requests_per_minute,
-        concurrency: config.delivery.concurrency,
-        connect_timeout: Duration::from_secs(config.delivery.connect_timeout_seconds),
-        request_timeout: Duration::from_secs(config.delivery.request_timeout_seconds),
-        extra_ca: (!extra_ca.as_os_str().is_empty()).then(|| config.path(extra_ca)),
-        plain_http_allowed: config.satusehat.environment == Environment::Custom,
-    };
-    let remote = Remote::new(options, clock.clone())
-        .map_err(|source| DaemonError::Remote { puskesmas: puskesmas.name.clone(), source })?;
-    Ok(Lane {
-        name: puskesmas.name.clone(),
-        remote,
-        client_id: puskesmas.client_id.clone(),
-        concurrency: config.delivery.concurrency,
-    })
-}
-
 impl Daemon {
     /// Reads all sources and enters what is new; sends nothing.
     ///
     /// # Errors
     /// [`DaemonError`] when the ledger or a setting fails; a source's own problem is in its outcome.
     pub async fn ingest(&self, progress: Progress<'_>) -> Result<(Round, Register), DaemonError> {
-        let sources = sources(&self.config)?;
-        let switches = switches(&self.config, &self.rules)?;
+        let sources = set_up::sources(&self.config)?;
+        let switches = set_up::switches(&self.config, &self.rules)?;
         let ingest =
             Ingest { ledger: &self.ledger, keys: &self.keys, schemas: &self.rules.schemas, clock: &self.clock };
         let (register, mut outcomes) = ingest.register(&sources).await?;
@@ -266,9 +172,9 @@ impl Daemon {
     /// All lanes of the configuration.
     ///
     /// # Errors
-    /// As [`lane`].
+    /// As [`set_up::lane`].
     pub fn lanes(&self) -> Result<Vec<Lane>, DaemonError> {
-        self.config.puskesmas.iter().map(|puskesmas| lane(&self.config, puskesmas, &self.clock)).collect()
+        self.config.puskesmas.iter().map(|puskesmas| set_up::lane(&self.config, puskesmas, &self.clock)).collect()
     }
 
     /// Sends what is due and looks up what is unknown, until nothing more is due before `deadline`.

@@ -11,7 +11,7 @@ use super::exit::Exit;
 use super::{Context, Format, installation, print};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::daemon;
+use crate::daemon::set_up;
 use crate::delivery::Lane;
 use crate::remote::search::SearchAnswer;
 
@@ -90,7 +90,7 @@ fn mappings(config: &Config, findings: &mut Vec<Finding>) {
     match installation::rules(config) {
         Err(error) => findings.push(Finding::of("mappings", &error)),
         Ok(rules) => {
-            findings.push(match daemon::switches(config, &rules) {
+            findings.push(match set_up::switches(config, &rules) {
                 Ok(on) => {
                     let text = format!("version {}, {} switch(es) on", rules.mappings.version, on.len());
                     Finding::fine("mappings", text)
@@ -122,7 +122,7 @@ async fn storage(config: &Config, findings: &mut Vec<Finding>) {
 }
 
 async fn sources(config: &Config, findings: &mut Vec<Finding>) {
-    let sources = match daemon::sources(config) {
+    let sources = match set_up::sources(config) {
         Ok(sources) => sources,
         Err(error) => return findings.push(Finding::of("sources", &error.into())),
     };
@@ -147,7 +147,7 @@ fn lanes(config: &Config, findings: &mut Vec<Finding>) -> Vec<(Lane, String)> {
         findings.push(Finding { what: "access", exit: Exit::Usage, text });
     }
     for puskesmas in &config.puskesmas {
-        match daemon::lane(config, puskesmas, &Clock::System) {
+        match set_up::lane(config, puskesmas, &Clock::System) {
             Ok(lane) => {
                 let text = format!("{}: the client secret can be read", puskesmas.name);
                 findings.push(Finding::fine("secret", text));

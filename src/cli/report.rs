@@ -11,7 +11,7 @@ use super::{Context, Format, installation, print, run};
 use crate::clock::{Clock, Zone};
 use crate::config::Config;
 use crate::config::assets::Rules;
-use crate::daemon;
+use crate::daemon::{Daemon, set_up};
 use crate::ingest::Ingest;
 use crate::ingest::register::Register;
 use crate::ledger::Ledger;
@@ -89,7 +89,7 @@ pub async fn register(
 ) -> anyhow::Result<Register> {
     let scratch = Ledger::in_memory(zone(config), std::sync::Arc::clone(keys), clock.clone()).await?;
     let ingest = Ingest { ledger: &scratch, keys, schemas: &rules.schemas, clock };
-    let (register, _) = ingest.register(&daemon::sources(config)?).await?;
+    let (register, _) = ingest.register(&set_up::sources(config)?).await?;
     scratch.close().await?;
     Ok(register)
 }
@@ -116,7 +116,7 @@ pub async fn gather(
 /// # Errors
 /// Failures of the ledger, or a file that cannot be written.
 pub async fn day(
-    daemon: &daemon::Daemon,
+    daemon: &Daemon,
     span: Span,
     language: Language,
     folder: &Path,

@@ -11,6 +11,7 @@ use crate::mapping::set::{Files, MappingSet};
 use crate::record::schema::Schemas;
 use crate::resource::profile::Profiles;
 use crate::resource::proof;
+use crate::source::profile;
 
 #[derive(RustEmbed)]
 #[folder = "mappings"]
@@ -127,14 +128,13 @@ pub fn source_profile(name: &str, base: &Path) -> Result<Option<(String, String)
             .map_err(|source| AssetsError::Read { path: path.display().to_string(), source })?;
         return Ok(Some((path.display().to_string(), text)));
     }
-    let file = format!("sources/{name}.yaml");
-    Ok(embedded::<Mappings>("sources/").into_iter().find(|(known, _)| *known == file))
+    Ok(profile::built_in().into_iter().find(|(file, _)| stem(file) == name))
 }
 
 /// Names of the built-in source profiles.
 #[must_use]
 pub fn source_profile_names() -> Vec<String> {
-    embedded::<Mappings>("sources/").iter().map(|(name, _)| stem(name).to_owned()).collect()
+    profile::built_in().iter().map(|(name, _)| stem(name).to_owned()).collect()
 }
 
 /// The sample city's files: name and content.

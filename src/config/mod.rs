@@ -65,6 +65,9 @@ pub struct Config {
     /// Folder that relative paths start from.
     #[serde(skip)]
     pub base: PathBuf,
+    /// This program, which reads workbooks in processes of their own.
+    #[serde(skip)]
+    pub program: PathBuf,
 }
 
 fn default_data_dir() -> PathBuf {
@@ -126,6 +129,17 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
     },
+    /// A password of a source cannot be read.
+    #[error("source `{source_name}`: cannot read the password file {path}")]
+    Password {
+        /// The source.
+        source_name: String,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// Settings do not fit together.
     #[error("{0}")]
     Unfit(String),
@@ -168,6 +182,7 @@ impl Config {
             }
         }
         config.base = base;
+        config.program = std::env::current_exe().unwrap_or_default();
         config.check()?;
         Ok(config)
     }
@@ -178,8 +193,8 @@ impl Config {
             if self.source[..index].iter().any(|other| other.name == source.name) {
                 return unfit(format!("two sources are called `{}`: give each its own name", source.name));
             }
-            if source.path.as_os_str().is_empty() && source.url.is_empty() {
-                return unfit(format!("source `{}` needs a `path`", source.name));
+            if source.path.as_os_str().is_empty() == source.url.is_empty() {
+                return unfit(format!("source `{}` needs a `path` or a `url`, not both", source.name));
             }
             if !source.puskesmas.is_empty() && !self.puskesmas.iter().any(|one| one.name == source.puskesmas) {
                 let near = crate::mapping::problem::nearest(
@@ -265,6 +280,25 @@ impl Config {
             Err(source) => Err(ConfigError::Secret { puskesmas, path, source }),
             Ok(text) if text.trim().is_empty() => Err(ConfigError::NoSecret { puskesmas, path }),
             Ok(text) => Ok(Personal::new(text.trim().to_owned())),
+        }
+    }
+
+    /// The password of a source's database; none when no file is configured.
+    ///
+    /// # Errors
+    /// A file that cannot be read or holds nothing.
+    pub fn source_password(&self, one: &Source) -> Result<Option<Personal<String>>, ConfigError> {
+        if one.password_file.as_os_str().is_empty() {
+            return Ok(None);
+        }
+        let path = self.path(&one.password_file);
+        let source = one.name.clone();
+        match std::fs::read_to_string(&path) {
+            Err(cause) => Err(ConfigError::Password { source_name: source, path, source: cause }),
+            Ok(text) if text.trim().is_empty() => {
+                Err(ConfigError::Unfit(format!("source `{source}`: the password file {} is empty", path.display())))
+            }
+            Ok(text) => Ok(Some(Personal::new(text.trim().to_owned()))),
         }
     }
 

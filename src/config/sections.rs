@@ -184,9 +184,12 @@ pub struct Source {
     /// File or database.
     #[serde(default)]
     pub path: PathBuf,
-    /// Address of a database server.
+    /// Address of a database server, `postgres://user@host/database` or `mysql://…`, without a password.
     #[serde(default)]
     pub url: String,
+    /// File that holds only the password for `url`; empty means none is needed.
+    #[serde(default)]
+    pub password_file: PathBuf,
     /// The puskesmas whose records it holds; empty for the posyandu register.
     #[serde(default)]
     pub puskesmas: String,

@@ -18,7 +18,7 @@ use crate::record::reader::{Reader, ReaderError};
 use crate::record::schema::Schemas;
 use crate::seal::Keys;
 use crate::source::problem::SourceError;
-use crate::source::profile::Profile;
+use crate::source::profile::{Kind, Profile};
 use crate::source::{Location, Reading, SkipReason};
 use register::Register;
 use row::Origin;
@@ -181,7 +181,7 @@ impl Ingest<'_> {
     }
 
     fn origin<'a>(&'a self, source: &'a Source, register: &'a Register) -> Origin<'a> {
-        Origin { keys: self.keys, register, puskesmas: &source.puskesmas, kind: source.profile.kind }
+        Origin { keys: self.keys, register, puskesmas: &source.puskesmas, keyed: source.profile.kind == Kind::Database }
     }
 }
 

@@ -13,7 +13,6 @@ use crate::issue::{Issue, Place};
 use crate::ledger::row::{RowKind, RowSeen, StoredRecord, VisitHead};
 use crate::record::{Record, RowOutcome, Value};
 use crate::seal::Keys;
-use crate::source::profile::Kind;
 use crate::source::{Row, SkipReason};
 
 /// The life-cycle group of the visits read so far.
@@ -30,19 +29,15 @@ pub struct Origin<'a> {
     pub register: &'a Register,
     /// The puskesmas of the source; empty when the register decides.
     pub puskesmas: &'a str,
-    /// What carries the rows: tables have keys of their own, files have not.
-    pub kind: Kind,
+    /// Whether the rows have keys of their own, as those of tables do and those of files do not.
+    pub keyed: bool,
 }
 
 impl Origin<'_> {
     /// A row that was skipped.
     #[must_use]
     pub fn skipped(&self, place: Place, reason: SkipReason) -> RowSeen {
-        let word = match reason {
-            SkipReason::Empty => "empty",
-            SkipReason::Footer => "footer",
-            SkipReason::Register => "register",
-        };
+        let word = reason.name();
         let key = self.keys.hash("row.place", &[&place.source, &place.file, &place.row]);
         self.seen(place, key, [0; 32], RowKind::Skipped(word.to_owned()), Vec::new())
     }
@@ -108,9 +103,10 @@ impl Origin<'_> {
         // A person is told with a service and replaced with it; another source may spell the address otherwise.
         let told = self.keys.hash("record.sasaran", &[&row.place.source, &visit_name, &hex(&service)]);
         let key_of = |record: &Record| if record.schema.dataset == PERSON { told } else { service_key(record) };
-        let row_key = match self.kind {
-            Kind::Sqlite => self.keys.hash("row.key", &[&row.place.file, &row.place.row]),
-            Kind::Csv => self.keys.hash("row.natural", &[&visit_name, &hex(&service)]),
+        let row_key = if self.keyed {
+            self.keys.hash("row.key", &[&row.place.file, &row.place.row])
+        } else {
+            self.keys.hash("row.natural", &[&visit_name, &hex(&service)])
         };
         let stored = records.iter().map(|record| stored(record, key_of(record))).collect();
         let head = VisitHead {
@@ -131,10 +127,11 @@ impl Origin<'_> {
     /// A row that waits for a person. It has no natural key to rely on, so its content names it; once corrected it
     /// is another row, and the ledger closes this one when the file no longer holds it.
     fn issue(&self, row: &Row, records: &[Record], posyandu: Option<Arc<Posyandu>>, issues: Vec<Issue>) -> RowSeen {
-        let cells: Vec<&str> = row.cells.iter().map(|cell| cell.raw.as_str()).collect();
-        let key = match self.kind {
-            Kind::Sqlite => self.keys.hash("row.key", &[&row.place.file, &row.place.row]),
-            Kind::Csv => self.keys.hash("row.cells", &cells),
+        let cells: Vec<&str> = row.texts().collect();
+        let key = if self.keyed {
+            self.keys.hash("row.key", &[&row.place.file, &row.place.row])
+        } else {
+            self.keys.hash("row.cells", &cells)
         };
         let hash = self.keys.hash("row.content", &cells);
         let mut seen = self.seen(row.place.clone(), key, hash, RowKind::Issue, issues);

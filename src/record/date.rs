@@ -6,7 +6,7 @@
 use jiff::ToSpan;
 use jiff::civil::{Date, Time, date};
 
-use crate::source::profile::DateStyle;
+use crate::source::profile::field::DateStyle;
 
 /// Earliest service date that SATUSEHAT takes.
 pub const FLOOR: Date = date(2014, 6, 3);

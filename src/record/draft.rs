@@ -17,7 +17,8 @@ use crate::issue::{Code, Issue, Place};
 use crate::redact::mask;
 use crate::source::Row;
 use crate::source::layout::plain_header;
-use crate::source::profile::{FieldSpec, FieldSpecs, Format, Profile};
+use crate::source::profile::field::{FieldSpec, Format};
+use crate::source::profile::{FieldSpecs, Profile};
 
 /// How one dataset is read from the rows of one table.
 #[derive(Debug)]
@@ -48,7 +49,7 @@ impl DatasetPlan {
         }
         let cells = schema.fields.iter().map(|field| {
             specs.get(&field.name).map(|spec| CellPlan {
-                column: plain_header(spec.columns.first().map_or("", String::as_str)),
+                column: plain_header(spec.name()),
                 codes: by_word(&spec.words),
                 spec: spec.clone(),
             })
@@ -128,10 +129,10 @@ impl<'a> Draft<'a> {
         let plan = self.cell_plan(name)?;
         let cell = row.cell(&plan.column)?;
         let text = match plan.spec.part {
-            Some(part) => part_of(&cell.raw, &plan.spec.split, part)?,
-            None => tidy(&cell.raw),
+            Some(part) => part_of(cell.raw, &plan.spec.split, part)?,
+            None => tidy(cell.raw),
         };
-        (!text.is_empty()).then(|| Written { column: Arc::clone(&cell.column), text })
+        (!text.is_empty()).then(|| Written { column: Arc::clone(cell.column), text })
     }
 
     /// A field's cell, when it holds more than a sign for "nothing here".
@@ -151,7 +152,7 @@ impl<'a> Draft<'a> {
     /// Places an issue on a field: its cell when the source has the column, else the row.
     #[must_use]
     pub fn on(&self, issue: Issue, name: &str, row: &Row) -> Issue {
-        let header = self.cell_plan(name).and_then(|plan| row.cell(&plan.column)).map(|cell| Arc::clone(&cell.column));
+        let header = self.cell_plan(name).and_then(|plan| row.cell(&plan.column)).map(|cell| Arc::clone(cell.column));
         let place = header.as_ref().map_or_else(|| row.place.clone(), |header| row.place.column(&**header));
         let title = self.field(name).map_or(name, |field| &field.title);
         issue

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 
 use super::date::{self, DateRead, month_of};
 use super::words::says_nothing;
-use crate::source::profile::{DateStyle, DecimalMark};
+use crate::source::profile::field::{DateStyle, DecimalMark};
 
 /// Most digits of a measured number; more is no measurement.
 const DIGITS_MAX: usize = 9;

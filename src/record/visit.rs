@@ -11,7 +11,7 @@ use super::draft::{Draft, Scene};
 use super::measurement;
 use super::words::{fold, says_nothing, shown};
 use crate::issue::{Code, Issue, Place};
-use crate::source::profile::Format;
+use crate::source::profile::field::Format;
 
 /// Age at which a child leaves the group, in months (posyandu records, section 2.1).
 const AGE_MONTHS_END: i64 = 72;

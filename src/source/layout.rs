@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::Cell;
+use super::cells::CellKind;
 use super::profile::Table;
 
 /// How a header deviates from what the profile expects.
@@ -39,6 +41,8 @@ pub struct Layout {
     pub headers: Vec<Arc<str>>,
     /// Plain name of each column the profile reads → position in the file.
     positions: BTreeMap<String, usize>,
+    /// Plain name of each title the profile reads → its label and what stands beside it.
+    pub titles: BTreeMap<String, (Arc<str>, String)>,
     /// For each position, whether it only numbers the rows.
     pub numbering: Vec<bool>,
 }
@@ -75,7 +79,12 @@ impl Layout {
             .iter()
             .map(|header| table.number_columns.iter().any(|column| plain_header(column) == *header))
             .collect();
-        Self { headers: headers.iter().map(|header| Arc::from(header.trim())).collect(), positions, numbering }
+        Self {
+            headers: headers.iter().map(|header| Arc::from(header.trim())).collect(),
+            positions,
+            numbering,
+            titles: BTreeMap::new(),
+        }
     }
 
     /// Ties headers to the profile's columns.
@@ -130,12 +139,18 @@ impl Layout {
     pub fn position(&self, plain_name: &str) -> Option<usize> {
         self.positions.get(plain_name).copied()
     }
+
+    /// What stands above the header under a label that the profile reads.
+    #[must_use]
+    pub fn title(&self, plain_name: &str) -> Option<Cell<'_>> {
+        self.titles.get(plain_name).map(|(column, raw)| Cell { column, raw, kind: CellKind::Text })
+    }
 }
 
 /// (name in messages, all aliases, optional) of each distinct column the table reads.
 fn aliases_of(table: &Table) -> Vec<(&str, Vec<&str>, bool)> {
     let mut columns: Vec<(&str, Vec<&str>, bool)> = Vec::new();
-    for spec in table.records.values().flat_map(BTreeMap::values) {
+    for spec in table.datasets().flat_map(|(_, fields)| fields.values()) {
         let Some(first) = spec.columns.first() else { continue };
         let aliases = spec.columns.iter().map(String::as_str);
         match columns.iter_mut().find(|(name, _, _)| name == first) {

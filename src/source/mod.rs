@@ -3,8 +3,10 @@
 //! It must not interpret values, change anything at the source, or hold more than a page of rows. What is wrong
 //! with one row is an issue; what is wrong with the whole file is a [`SourceError`].
 
-pub mod csv;
+pub mod cells;
+pub mod delimited;
 pub mod encoding;
+pub mod grid;
 pub mod layout;
 pub mod problem;
 pub mod profile;
@@ -15,8 +17,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::issue::{Issue, Place};
-use crate::redact::MASK;
+use crate::redact::{MASK, Personal};
 
+use self::cells::{CellKind, Cells};
 use self::layout::{Layout, plain_header};
 use self::problem::SourceError;
 use self::profile::{Kind, Profile};
@@ -29,46 +32,58 @@ pub const CELL_BYTES_MAX: usize = 8 * 1024;
 pub const COLUMNS_MAX: usize = 256;
 
 /// One cell as it stands in the source.
-#[derive(Clone)]
-pub struct Cell {
+#[derive(Clone, Copy)]
+pub struct Cell<'a> {
     /// Header as in the file.
-    pub column: Arc<str>,
+    pub column: &'a Arc<str>,
     /// Untouched text.
-    pub raw: String,
+    pub raw: &'a str,
+    /// What the carrier knows about it.
+    pub kind: CellKind,
 }
 
-impl fmt::Debug for Cell {
+impl fmt::Debug for Cell<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}: {MASK}", self.column)
     }
 }
 
 /// One row as it stands in the source.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Row {
     /// Where it stands; the column is `None`, the row is the line number or the table key.
     pub place: Place,
     /// Which of the profile's tables it belongs to.
     pub table: usize,
-    /// The cells in the order of the source.
-    pub cells: Vec<Cell>,
+    cells: Cells,
     layout: Arc<Layout>,
 }
 
+impl fmt::Debug for Row {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Row").field("place", &self.place).field("table", &self.table).finish_non_exhaustive()
+    }
+}
+
 impl Row {
-    /// A row from headers and texts, for callers that do not read a file.
+    /// A row from headers and cells, for callers that do not read a file.
     #[must_use]
-    pub fn new(profile: &Profile, table: usize, place: Place, cells: Vec<(String, String)>) -> Self {
-        let headers: Vec<String> = cells.iter().map(|(header, _)| header.clone()).collect();
-        let layout = profile.tables.get(table).map(|table| Layout::loose(table, &headers)).unwrap_or_default();
-        let cells = cells.into_iter().map(|(header, raw)| Cell { column: Arc::from(header.trim()), raw }).collect();
+    pub fn new(profile: &Profile, table: usize, place: Place, headers: &[String], cells: Cells) -> Self {
+        let layout = profile.tables.get(table).map(|table| Layout::loose(table, headers)).unwrap_or_default();
         Self { place, table, cells, layout: Arc::new(layout) }
     }
 
-    /// The cell of a column, named by the first of its headers in the profile, as [`plain_header`] writes it.
+    /// The cell of a column or title, named as [`profile::field::FieldSpec::name`] does, as [`plain_header`] writes it.
     #[must_use]
-    pub fn cell(&self, plain_name: &str) -> Option<&Cell> {
-        self.layout.position(plain_name).and_then(|at| self.cells.get(at))
+    pub fn cell(&self, plain_name: &str) -> Option<Cell<'_>> {
+        let Some(at) = self.layout.position(plain_name) else { return self.layout.title(plain_name) };
+        let (column, raw) = (self.layout.headers.get(at)?, self.cells.get(at)?);
+        Some(Cell { column, raw, kind: self.cells.kind(at) })
+    }
+
+    /// The texts of all cells in the order of the source.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.cells.iter()
     }
 }
 
@@ -79,8 +94,13 @@ pub enum SkipReason {
     Empty,
     /// A line that sums up the rows above it, or repeats the header.
     Footer,
-    /// A row of the register of posyandu: it yields a `posyandu` record but no visit. Given by who counts.
+    /// A row of a register: it yields a record of a posyandu, a person or an opening day but no visit. Given by who
+    /// counts.
     Register,
+    /// A row of a sheet that holds no records, such as a recapitulation.
+    Sheet,
+    /// A row that the source marks as withdrawn.
+    Withdrawn,
 }
 
 impl SkipReason {
@@ -91,6 +111,8 @@ impl SkipReason {
             Self::Empty => "empty",
             Self::Footer => "footer",
             Self::Register => "register",
+            Self::Sheet => "sheet",
+            Self::Withdrawn => "withdrawn",
         }
     }
 }
@@ -116,11 +138,32 @@ pub enum Reading {
 pub struct Location {
     /// Name of the source in the configuration.
     pub source: String,
-    /// The file.
+    /// The file; empty when the records lie on a database server.
     pub path: PathBuf,
+    /// The database server.
+    pub server: Option<Server>,
+    /// This program: workbooks are read by a process of its own with limits.
+    pub program: PathBuf,
+}
+
+/// A database server and how to reach it.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// `postgres://user@host:port/database` or `mysql://…`, without a password.
+    pub url: String,
+    /// The password, from a file of its own.
+    pub password: Option<Personal<String>>,
+    /// Zone in which the server is to give times, as `+07:00`.
+    pub offset: String,
 }
 
 impl Location {
+    /// A file, read by this program.
+    #[must_use]
+    pub fn file_at(source: &str, path: PathBuf, program: PathBuf) -> Self {
+        Self { source: source.to_owned(), path, server: None, program }
+    }
+
     /// The file's name without its folders.
     #[must_use]
     pub fn file(&self) -> String {
@@ -138,7 +181,7 @@ impl Location {
 pub struct Rows(Carrier);
 
 enum Carrier {
-    Csv(Box<csv::Delimited>),
+    Delimited(Box<delimited::Delimited>),
     Sqlite(Box<sqlite::Database>),
 }
 
@@ -148,8 +191,8 @@ enum Carrier {
 /// [`SourceError`] when the file cannot be opened, or is not what the profile says.
 pub async fn open(profile: &Arc<Profile>, location: &Location) -> Result<Rows, SourceError> {
     Ok(Rows(match profile.kind {
-        Kind::Csv => Carrier::Csv(Box::new(csv::Delimited::open(profile, location)?)),
-        Kind::Sqlite => Carrier::Sqlite(Box::new(sqlite::Database::open(profile, location).await?)),
+        Kind::File => Carrier::Delimited(Box::new(delimited::Delimited::open(profile, location)?)),
+        Kind::Database => Carrier::Sqlite(Box::new(sqlite::Database::open(profile, location).await?)),
     }))
 }
 
@@ -161,7 +204,7 @@ impl Rows {
     /// rows given out so far must not count as a complete reading.
     pub async fn next(&mut self) -> Result<Option<Reading>, SourceError> {
         match &mut self.0 {
-            Carrier::Csv(delimited) => delimited.read(),
+            Carrier::Delimited(delimited) => delimited.read(),
             Carrier::Sqlite(database) => database.next().await,
         }
     }
@@ -170,14 +213,14 @@ impl Rows {
     #[must_use]
     pub fn content_hash(&self) -> Option<[u8; 32]> {
         match &self.0 {
-            Carrier::Csv(delimited) => delimited.content_hash(),
+            Carrier::Delimited(delimited) => delimited.content_hash(),
             Carrier::Sqlite(_) => None,
         }
     }
 }
 
 /// What the rules common to all carriers say about the cells of a row.
-fn judge(layout: &Layout, table: &profile::Table, place: &Place, cells: &[String]) -> Judgement {
+fn judge(layout: &Layout, table: &profile::Table, place: &Place, cells: &Cells) -> Judgement {
     let filled = |at: usize| cells.get(at).is_some_and(|cell| !is_blank(cell));
     let numbering = |at: usize| layout.numbering.get(at).copied().unwrap_or(false);
     let Some(first) = (0..cells.len()).find(|at| filled(*at) && !numbering(*at)) else {
@@ -188,7 +231,9 @@ fn judge(layout: &Layout, table: &profile::Table, place: &Place, cells: &[String
     let first_of_all = (0..cells.len()).find(|at| filled(*at)).unwrap_or(first);
     let repeats_header = cells.len() == layout.headers.len()
         && cells.iter().zip(&layout.headers).all(|(cell, header)| plain_header(cell) == plain_header(header));
-    if repeats_header || [first, first_of_all].iter().any(|at| is_footer(table, &cells[*at])) {
+    if repeats_header
+        || [first, first_of_all].into_iter().filter_map(|at| cells.get(at)).any(|cell| is_footer(table, cell))
+    {
         return Judgement::Skip(SkipReason::Footer);
     }
     for (at, cell) in cells.iter().enumerate() {

@@ -2,36 +2,45 @@
 //!
 //! It must not read any source. A profile is refused as a whole when one line of it is wrong, with the line.
 
+pub mod field;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
 use super::layout::plain_header;
+use field::{DateStyle, DecimalMark, FieldSpec};
 
-/// The profiles that travel with the program: file name and text.
-pub const BUILT_IN: [(&str, &str); 4] = [
-    ("eppgbm_csv.yaml", include_str!("../../mappings/sources/eppgbm_csv.yaml")),
-    ("register_csv.yaml", include_str!("../../mappings/sources/register_csv.yaml")),
-    ("posyandu_laravel.yaml", include_str!("../../mappings/sources/posyandu_laravel.yaml")),
-    ("posyandu_register.yaml", include_str!("../../mappings/sources/posyandu_register.yaml")),
-];
+/// The profiles that travel with the program, one file each.
+#[derive(rust_embed::RustEmbed)]
+#[folder = "mappings/sources"]
+struct BuiltIn;
+
+/// File name and text of each profile that travels with the program.
+#[must_use]
+pub fn built_in() -> Vec<(String, String)> {
+    let read = |file: std::borrow::Cow<'static, str>| {
+        let content = <BuiltIn as rust_embed::RustEmbed>::get(&file)?.data;
+        Some((file.into_owned(), String::from_utf8_lossy(&content).into_owned()))
+    };
+    <BuiltIn as rust_embed::RustEmbed>::iter().filter_map(read).collect()
+}
 
 /// What carries the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// A delimited text file.
-    Csv,
-    /// A SQLite database file.
-    Sqlite,
+    /// A file of rows, recognised by its content: delimited text or a workbook.
+    File,
+    /// Queries on a database.
+    Database,
 }
 
-/// Character encoding of a delimited file. Declared, never guessed (faults, row 47).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+/// Character encoding of a delimited file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Encoding {
     /// UTF-8, with or without a byte order mark.
-    #[default]
     #[serde(rename = "utf-8")]
     Utf8,
     /// Windows-1252, what older spreadsheets save as "CSV".
@@ -45,107 +54,24 @@ pub enum Encoding {
     Utf16Be,
 }
 
-/// What stands between the whole and the fraction of a number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DecimalMark {
-    /// `10.5`
-    #[default]
-    Point,
-    /// `10,5`
-    Comma,
-}
-
-/// A way of writing dates that a source uses. What is not listed is not read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DateStyle {
-    /// `2026-11-18`, also with a time behind it.
-    Iso,
-    /// `18/11/2026`, `18-11-2026`, `18.11.2026`.
-    DayFirst,
-    /// `18 Nov 2026`, `15 nopember 2022`.
-    MonthName,
-    /// Days since 1899-12-30, as spreadsheets count.
-    Serial,
-}
-
-/// How one cell is read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Format {
-    /// Text as written, spaces tidied.
-    #[default]
-    Text,
-    /// A person's name.
-    Name,
-    /// A 16-digit population number.
-    Nik,
-    /// A phone number; a lost leading zero is put back.
-    Phone,
-    /// A date in one of the profile's styles.
-    Date,
-    /// A time of day, `08:00`.
-    Time,
-    /// A measured number.
-    Number,
-    /// A number the source computed itself; unreadable ones are dropped.
-    Computed,
-    /// One of the field's codes, found by the words listed beside it.
-    Words,
-    /// Yes or no, found by the words listed beside it (`true`, `false`).
-    Flag,
-    /// A count of vitamin A capsules; the colour follows from the age.
-    Capsules,
-    /// An age written out, used only to compare.
-    Age,
-    /// A vaccine name, with or without its dose.
-    Vaccine,
-    /// A dose number.
-    Dose,
-    /// Words or a sentence that say why something was not done.
-    Reason,
-}
-
-/// How one record field is read from a column.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FieldSpec {
-    /// Column headers that mean this column; the first is used in messages.
-    pub columns: Vec<String>,
-    /// How the cell is read.
-    #[serde(default)]
-    pub format: Format,
-    /// The file is accepted without this column.
-    #[serde(default)]
-    pub optional: bool,
-    /// Words that stand for each code of the field.
-    #[serde(default)]
-    pub words: BTreeMap<String, Vec<String>>,
-    /// Separators of a cell that holds two things, such as `RT/RW`.
-    #[serde(default)]
-    pub split: Vec<String>,
-    /// Which part of a split cell belongs to this field, from 1.
-    #[serde(default)]
-    pub part: Option<usize>,
-}
-
-impl FieldSpec {
-    /// A word that is listed under two codes: the profile must choose, not the order of its lines.
-    fn ambiguous_word(&self) -> Option<&str> {
-        let mut codes: BTreeMap<String, &str> = BTreeMap::new();
-        let listed = self.words.iter().flat_map(|(code, words)| words.iter().map(move |word| (code, word)));
-        listed.into_iter().find_map(|(code, word)| {
-            let known = codes.entry(plain_header(word)).or_insert(code);
-            (*known != code).then_some(word.as_str())
-        })
-    }
-}
-
 /// The fields of one dataset.
 pub type FieldSpecs = BTreeMap<String, FieldSpec>;
 
-/// A table of a database, or the one table of a delimited file.
+/// Words in a column that say something about the whole row.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mark {
+    /// Headers that mean this column.
+    pub columns: Vec<String>,
+    /// The words, in any spelling of case and marks.
+    pub words: Vec<String>,
+}
+
+fn default_overlap_hours() -> u32 {
+    48
+}
+
+/// A table of a database, or of a file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Table {
@@ -157,6 +83,22 @@ pub struct Table {
     /// Columns of the query that together identify a row.
     #[serde(default)]
     pub key: Vec<String>,
+    /// Column of the query that says when a row was last changed. With it only what changed lately is read again,
+    /// and everything once a day.
+    #[serde(default)]
+    pub changed_at: Option<String>,
+    /// How far back behind the last reading changes are looked for, in hours: clocks differ, transactions are late.
+    #[serde(default = "default_overlap_hours")]
+    pub overlap_hours: u32,
+    /// Names of the sheets it stands on; `*` at the end stands for anything. None means any sheet.
+    #[serde(default)]
+    pub sheets: Vec<String>,
+    /// The life-cycle group its services belong to; else the dataset or the age decides.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// Marks of rows that the source has withdrawn: they are counted and not read.
+    #[serde(default)]
+    pub withdrawn: Vec<Mark>,
     /// Headers that may be present and are not read.
     #[serde(default)]
     pub ignored_columns: Vec<String>,
@@ -167,7 +109,11 @@ pub struct Table {
     #[serde(default)]
     pub footers: Vec<String>,
     /// Which datasets a row yields, and each field's column.
+    #[serde(default)]
     pub records: BTreeMap<String, FieldSpecs>,
+    /// Datasets of which a row yields several records, such as one dose for each vaccine's own date column.
+    #[serde(default)]
+    pub repeated: BTreeMap<String, Vec<FieldSpecs>>,
     /// Dataset → field that must be filled for the row to yield that dataset.
     #[serde(default)]
     pub only_with: BTreeMap<String, String>,
@@ -182,10 +128,12 @@ pub struct Profile {
     pub title: String,
     /// What carries the rows.
     pub kind: Kind,
-    /// Character encoding of a delimited file.
-    pub encoding: Encoding,
-    /// Delimiter of a delimited file, one ASCII character.
-    pub delimiter: u8,
+    /// Character encoding of a delimited file; none means it is recognised.
+    pub encoding: Option<Encoding>,
+    /// Delimiter of a delimited file, one ASCII character; none means the header decides.
+    pub delimiter: Option<u8>,
+    /// Names of sheets that hold no records, such as recapitulations; `*` at the end stands for anything.
+    pub skipped_sheets: Vec<String>,
     /// Decimal mark of measured numbers.
     pub decimal: DecimalMark,
     /// Date styles the source uses, tried in order.
@@ -204,9 +152,11 @@ struct Written {
     title: String,
     kind: Kind,
     #[serde(default)]
-    encoding: Encoding,
+    encoding: Option<Encoding>,
     #[serde(default)]
     delimiter: Option<char>,
+    #[serde(default)]
+    skipped_sheets: Vec<String>,
     #[serde(default)]
     decimal: DecimalMark,
     dates: Vec<DateStyle>,
@@ -257,14 +207,15 @@ impl Profile {
             }
         })?;
         let datasets: BTreeSet<String> =
-            written.tables.iter().flat_map(|table| table.records.keys().cloned()).collect();
+            written.tables.iter().flat_map(|table| table.datasets().map(|(dataset, _)| dataset.to_owned())).collect();
         let stem = file_name.rsplit('/').next().unwrap_or(file_name);
         let profile = Self {
             name: stem.split('.').next().unwrap_or(stem).to_owned(),
             title: written.title,
             kind: written.kind,
             encoding: written.encoding,
-            delimiter: u8::try_from(written.delimiter.unwrap_or(',')).unwrap_or(0),
+            delimiter: written.delimiter.map(|delimiter| u8::try_from(delimiter).unwrap_or(0)),
+            skipped_sheets: written.skipped_sheets,
             decimal: written.decimal,
             dates: written.dates,
             tables: written.tables,
@@ -281,11 +232,8 @@ impl Profile {
         if self.tables.is_empty() || self.datasets.is_empty() {
             return Some("no table yields a record".to_owned());
         }
-        if !self.delimiter.is_ascii() || self.delimiter == 0 || self.delimiter == b'"' {
+        if self.delimiter.is_some_and(|delimiter| !delimiter.is_ascii() || delimiter == 0 || delimiter == b'"') {
             return Some("`delimiter` must be one ASCII character other than a quote".to_owned());
-        }
-        if self.kind == Kind::Csv && self.tables.len() != 1 {
-            return Some("a csv profile has exactly one table".to_owned());
         }
         if self.posyandu && self.datasets.len() != 1 {
             return Some("a profile that fills the register of posyandu yields nothing else".to_owned());
@@ -296,37 +244,48 @@ impl Profile {
     fn mistake_in(&self, table: &Table) -> Option<String> {
         let name = &table.name;
         match (self.kind, &table.query, table.key.is_empty()) {
-            (Kind::Sqlite, None, _) => return Some(format!("table `{name}` needs a `query`")),
-            (Kind::Sqlite, Some(_), true) => return Some(format!("table `{name}` needs its `key` columns")),
-            (Kind::Csv, Some(_), _) => return Some("a csv profile has no `query`".to_owned()),
+            (Kind::Database, None, _) => return Some(format!("table `{name}` needs a `query`")),
+            (Kind::Database, Some(_), true) => return Some(format!("table `{name}` needs its `key` columns")),
+            (Kind::File, Some(_), _) => return Some("a profile of files has no `query`".to_owned()),
             _ => {}
         }
         for (dataset, field) in &table.only_with {
-            if !table.records.get(dataset).is_some_and(|fields| fields.contains_key(field)) {
+            if !table.datasets().any(|(name, fields)| name == dataset && fields.contains_key(field)) {
                 return Some(format!("table `{name}`: `only_with` names {dataset}.{field}, which is not read"));
             }
         }
-        let mut seen: BTreeMap<String, &str> = BTreeMap::new();
-        for (dataset, fields) in &table.records {
+        let mut seen: BTreeMap<(String, Option<&str>), &str> = BTreeMap::new();
+        for (dataset, fields) in table.datasets() {
             for (field, spec) in fields {
-                let Some(first) = spec.columns.first() else {
-                    return Some(format!("table `{name}`: {dataset}.{field} names no column"));
-                };
+                let told = [!spec.columns.is_empty(), !spec.titles.is_empty(), spec.constant.is_some()];
+                if told.into_iter().filter(|told| *told).count() != 1 {
+                    return Some(format!("table `{name}`: {dataset}.{field} needs one of columns, titles, constant"));
+                }
                 if spec.part.is_some() == spec.split.is_empty() {
                     return Some(format!("table `{name}`: {dataset}.{field}: `part` and `split` go together"));
                 }
                 if let Some(word) = spec.ambiguous_word() {
                     return Some(format!("table `{name}`: {dataset}.{field}: `{word}` stands for two codes"));
                 }
-                for alias in &spec.columns {
-                    let known = seen.entry(plain_header(alias)).or_insert(first);
-                    if known != first {
+                for alias in spec.columns.iter().chain(&spec.titles) {
+                    let first = spec.name();
+                    let known = seen.entry((plain_header(alias), spec.after.as_deref())).or_insert(first);
+                    if *known != first {
                         return Some(format!("table `{name}`: `{alias}` means two columns: {known} and {first}"));
                     }
                 }
             }
         }
         None
+    }
+}
+
+impl Table {
+    /// Each record that a row may yield: its dataset and how its fields are read.
+    pub fn datasets(&self) -> impl Iterator<Item = (&str, &FieldSpecs)> {
+        let single = self.records.iter().map(|(dataset, fields)| (dataset.as_str(), fields));
+        let repeated = self.repeated.iter().flat_map(|(dataset, all)| all.iter().map(|one| (dataset.as_str(), one)));
+        single.chain(repeated)
     }
 }
 
@@ -337,8 +296,8 @@ mod tests {
 
     #[test]
     fn the_built_in_profiles_are_accepted() {
-        for (file, text) in BUILT_IN {
-            let profile = Profile::parse(file, text).unwrap_or_else(|error| panic!("{error}"));
+        for (file, text) in built_in() {
+            let profile = Profile::parse(&file, &text).unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(format!("{}.yaml", profile.name), file);
             assert_eq!(profile.posyandu, file == "posyandu_register.yaml");
         }
@@ -346,7 +305,7 @@ mod tests {
 
     #[test]
     fn a_mistake_is_named_with_its_line() {
-        let text = "title: x\nkind: csv\ndates: [iso]\ntables:\n  - name: t\n    colour: red\n    records: {}\n";
+        let text = "title: x\nkind: file\ndates: [iso]\ntables:\n  - name: t\n    colour: red\n    records: {}\n";
         let error = Profile::parse("a.yaml", text).err().map(|error| error.to_string()).unwrap_or_default();
         assert!(error.starts_with("a.yaml:6:"), "{error}");
         assert!(error.contains("colour"), "{error}");
@@ -354,8 +313,8 @@ mod tests {
 
     #[test]
     fn a_word_with_two_meanings_is_refused() {
-        let (file, text) = BUILT_IN[3];
-        let error = Profile::parse(file, &text.replace("WITA: [WITA,", "WITA: [wib,")).map(|_| ()).unwrap_err();
+        let (file, text) = built_in().into_iter().find(|(file, _)| file == "posyandu_register.yaml").unwrap();
+        let error = Profile::parse(&file, &text.replace("WITA: [WITA,", "WITA: [wib,")).map(|_| ()).unwrap_err();
         assert!(error.to_string().contains("stands for two codes"), "{error}");
     }
 }

@@ -13,10 +13,11 @@ use std::time::SystemTime;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, Column, ConnectOptions, Row as _, TypeInfo, ValueRef};
 
+use super::cells::Cells;
 use super::layout::{Layout, plain_header};
 use super::problem::SourceError;
 use super::profile::{Profile, Table};
-use super::{COLUMNS_MAX, Cell, Judgement, Location, ROWS_MAX, Reading, Row, judge};
+use super::{COLUMNS_MAX, Judgement, Location, ROWS_MAX, Reading, Row, judge};
 use crate::issue::Place;
 
 /// Rows fetched at a time.
@@ -182,17 +183,14 @@ impl Database {
     }
 
     fn reading(&self, table: &Table, layout: &Arc<Layout>, row: &SqliteRow) -> Reading {
-        let cells: Vec<String> = (0..row.columns().len()).map(|at| text_of(row, at)).collect();
+        let mut cells = Cells::default();
+        (0..row.columns().len()).for_each(|at| cells.push(&text_of(row, at)));
         let name = self.after.iter().flatten().map(Key::text).collect::<Vec<_>>().join("/");
         let place = Place { file: table.name.clone(), row: name, ..self.place.clone() };
         match judge(layout, table, &place, &cells) {
             Judgement::Skip(reason) => Reading::Skipped { place, reason },
             Judgement::Broken(issue) => Reading::Broken(issue),
-            Judgement::Row => {
-                let named = layout.headers.iter().zip(cells);
-                let cells = named.map(|(column, raw)| Cell { column: Arc::clone(column), raw }).collect();
-                Reading::Row(Row { place, table: self.table, cells, layout: Arc::clone(layout) })
-            }
+            Judgement::Row => Reading::Row(Row { place, table: self.table, cells, layout: Arc::clone(layout) }),
         }
     }
 

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use posyandu_gateway::clock::Clock;
 use posyandu_gateway::config::{Config, assets};
-use posyandu_gateway::daemon::{Daemon, ledger_options};
+use posyandu_gateway::daemon::Daemon;
+use posyandu_gateway::daemon::set_up::ledger_options;
 use posyandu_gateway::ledger::Ledger;
 use posyandu_gateway::ledger::entry::{EntryLine, OpenEntry};
 use posyandu_gateway::ledger::reading::{Counts, Filter};

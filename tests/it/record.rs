@@ -9,7 +9,8 @@ use posyandu_gateway::record::reader::Reader;
 use posyandu_gateway::record::schema::Schemas;
 use posyandu_gateway::record::{Record, RowOutcome, Value};
 use posyandu_gateway::source::Row;
-use posyandu_gateway::source::profile::{BUILT_IN, Profile};
+use posyandu_gateway::source::cells::Cells;
+use posyandu_gateway::source::profile::{self, Profile};
 use posyandu_gateway::words::{self, Language};
 use proptest::prelude::*;
 
@@ -75,8 +76,8 @@ fn reader(name: &str) -> Arc<Known> {
 }
 
 fn new_reader(name: &str) -> Known {
-    let (file, text) = BUILT_IN.into_iter().find(|(file, _)| *file == name).unwrap();
-    let profile = Arc::new(Profile::parse(file, text).unwrap());
+    let (file, text) = profile::built_in().into_iter().find(|(file, _)| *file == name).unwrap();
+    let profile = Arc::new(Profile::parse(&file, &text).unwrap());
     let reader = Reader::new(Arc::clone(&profile), &Schemas::built_in().unwrap()).unwrap();
     (profile, reader)
 }
@@ -89,8 +90,9 @@ fn read(name: &str, table: usize, base: &[(&str, &str)], changes: &[(&str, &str)
     for (column, _) in changes {
         assert!(base.iter().any(|(header, _)| header == column), "no column {column}");
     }
-    let cells = base.iter().map(|(header, text)| ((*header).to_owned(), changed(header).unwrap_or(text).to_owned()));
-    reader.read(&Row::new(profile, table, place, cells.collect()), TODAY)
+    let headers: Vec<String> = base.iter().map(|(header, _)| (*header).to_owned()).collect();
+    let cells: Cells = base.iter().map(|(header, text)| changed(header).unwrap_or(text)).collect();
+    reader.read(&Row::new(profile, table, place, &headers, cells), TODAY)
 }
 
 fn register(changes: &[(&str, &str)]) -> RowOutcome {
@@ -357,8 +359,9 @@ fn what_the_typed_reading_lets_pass_the_schema_still_holds() {
     schemas.0.insert("kunjungan_balita".into(), Arc::new(strict));
     let profile = Arc::clone(&reader("register_csv.yaml").0);
     let reader = Reader::new(Arc::clone(&profile), &schemas).unwrap();
-    let cells = REGISTER.iter().map(|(header, text)| ((*header).to_owned(), (*text).to_owned())).collect();
-    let outcome = reader.read(&Row::new(&profile, 0, Place::default(), cells), TODAY);
+    let headers: Vec<String> = REGISTER.iter().map(|(header, _)| (*header).to_owned()).collect();
+    let cells: Cells = REGISTER.iter().map(|(_, text)| *text).collect();
+    let outcome = reader.read(&Row::new(&profile, 0, Place::default(), &headers, cells), TODAY);
     assert_eq!(found(&outcome), [("schema.value".to_owned(), ERROR)]);
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use posyandu_gateway::issue::Issue;
 use posyandu_gateway::source::problem::SourceError;
-use posyandu_gateway::source::profile::{BUILT_IN, Profile};
+use posyandu_gateway::source::profile::{self, Profile};
 use posyandu_gateway::source::{self, Location, Reading, Row};
 use posyandu_gateway::words::{self, Language};
 use proptest::prelude::*;
@@ -15,12 +15,12 @@ const EPPGBM_HEADER: &str = "No;NIK;Nama;JK;Tgl Lahir;BB Lahir;TB Lahir;Nama Ort
 const POSYANDU_HEADER: &str = "kode_posyandu,nama,alias,kode_puskesmas,puskesmas,kode_kelurahan,rw,zona_waktu,jam_buka,jam_tutup,id_organisasi_satusehat,id_lokasi_satusehat,nama_lokasi,nik_nakes,nama_nakes,id_nakes_satusehat";
 
 fn profile(name: &str) -> Arc<Profile> {
-    let (file, text) = BUILT_IN.into_iter().find(|(file, _)| *file == name).unwrap();
-    Arc::new(Profile::parse(file, text).unwrap())
+    let (file, text) = profile::built_in().into_iter().find(|(file, _)| *file == name).unwrap();
+    Arc::new(Profile::parse(&file, &text).unwrap())
 }
 
 fn location(path: &Path) -> Location {
-    Location { source: "uji".into(), path: path.to_owned() }
+    Location::file_at("uji", path.to_owned(), env!("CARGO_BIN_EXE_posyandu-gateway").into())
 }
 
 async fn all(profile: &Arc<Profile>, path: &Path) -> Result<Vec<Reading>, SourceError> {
@@ -96,7 +96,7 @@ async fn the_header_is_found_below_titles_and_footers_are_skipped() {
     assert_eq!(summary(&readings), ["row 5", "row 7", "Empty 9", "Footer 10", "Empty 11"]);
     let row = first_row(&readings);
     assert_eq!(row.cell("tanggal pengukuran").unwrap().raw, "18/11/2026");
-    assert_eq!(&*row.cell("pukesmas").unwrap().column, "Pukesmas");
+    assert_eq!(&**row.cell("pukesmas").unwrap().column, "Pukesmas");
     assert!(!format!("{row:?}").contains("1001014512240001"));
 }
 
@@ -105,7 +105,7 @@ async fn each_declared_encoding_is_read() {
     let text = format!("{POSYANDU_HEADER}\n{}", posyandu("Mélati – 1"));
     let (windows, _, _) = encoding_rs::WINDOWS_1252.encode(&text);
     let utf16: Vec<u8> = std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
-    let source = BUILT_IN.into_iter().find(|(file, _)| *file == "posyandu_register.yaml").unwrap().1;
+    let source = profile::built_in().into_iter().find(|(file, _)| *file == "posyandu_register.yaml").unwrap().1;
     for (encoding, bytes) in [("utf-8", text.as_bytes()), ("windows-1252", &windows), ("utf-16le", &utf16)] {
         let yaml = source.replace("encoding: utf-8", &format!("encoding: {encoding}"));
         let profile = Arc::new(Profile::parse("p.yaml", &yaml).unwrap());
@@ -315,7 +315,7 @@ proptest! {
         let readings = runtime.block_on(read("posyandu_register.yaml", text.as_bytes())).unwrap();
         let breaks: usize = cells.iter().map(|cell| cell.matches('\n').count()).sum();
         prop_assume!(breaks <= 20 && cells.iter().any(|cell| !cell.trim().is_empty()));
-        let raw: Vec<String> = first_row(&readings).cells.iter().map(|cell| cell.raw.clone()).collect();
+        let raw: Vec<String> = first_row(&readings).texts().map(str::to_owned).collect();
         prop_assert_eq!(raw, cells);
     }
 }

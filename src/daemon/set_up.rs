@@ -1,0 +1,126 @@
+//! From the configuration to the parts of a round: sources with their profiles, the ledger's options, lanes.
+//!
+//! Only settles settings; it reads no source and sends nothing.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::DaemonError;
+use crate::clock::{Clock, Zone};
+use crate::config::Config;
+use crate::config::assets::{self, Rules};
+use crate::config::sections::{Environment, Puskesmas};
+use crate::delivery::Lane;
+use crate::ingest::Source;
+use crate::remote::{self, Remote};
+use crate::source::profile::Profile;
+use crate::source::{Location, Server};
+
+/// The sources of a configuration with their profiles.
+///
+/// # Errors
+/// A profile that does not exist or cannot be read.
+pub fn sources(config: &Config) -> Result<Vec<Source>, DaemonError> {
+    if config.source.is_empty() {
+        let text = "no [[source]] is configured: describe your files in the configuration first".to_owned();
+        return Err(DaemonError::Setting(text));
+    }
+    config.source.iter().map(|one| source(config, one)).collect()
+}
+
+fn source(config: &Config, one: &crate::config::sections::Source) -> Result<Source, DaemonError> {
+    let Some((file, text)) = assets::source_profile(&one.profile, &config.base)? else {
+        let names = assets::source_profile_names();
+        let near = crate::mapping::problem::nearest(&one.profile, names.iter().map(String::as_str));
+        let near = near.unwrap_or_else(|| format!("there are: {}", names.join(", ")));
+        let text = format!("source `{}`: there is no profile `{}` ({near})", one.name, one.profile);
+        return Err(DaemonError::Setting(text));
+    };
+    let profile = Profile::parse(&file, &text)
+        .map_err(|source| DaemonError::Profile { source_name: one.name.clone(), source })?;
+    let puskesmas = config.puskesmas.iter().find(|puskesmas| puskesmas.name == one.puskesmas);
+    let zone = puskesmas.map_or(Zone::Wib, |puskesmas| puskesmas.timezone);
+    Ok(Source {
+        location: location(config, one, zone)?,
+        profile: Arc::new(profile),
+        puskesmas: one.puskesmas.clone(),
+        zone,
+    })
+}
+
+/// The guesses that a configuration accepts; an unknown name is a mistake.
+///
+/// # Errors
+/// A name that no mapping knows.
+pub fn switches(config: &Config, rules: &Rules) -> Result<BTreeSet<String>, DaemonError> {
+    let known = rules.mappings.switches();
+    for name in &config.mapping.accept_guesses {
+        if !known.contains(name.as_str()) {
+            let near = crate::mapping::problem::nearest(name, known.iter().copied()).unwrap_or_default();
+            let text = format!("[mapping] accept_guesses: no mapping has a switch `{name}` {near}");
+            return Err(DaemonError::Setting(text.trim_end().to_owned()));
+        }
+    }
+    Ok(config.mapping.accept_guesses.iter().cloned().collect())
+}
+
+/// The ledger's options in a configuration.
+///
+/// # Errors
+/// An address that is not supported.
+pub fn ledger_options(config: &Config) -> Result<crate::ledger::Options, DaemonError> {
+    let zone = config.puskesmas.first().map_or(Zone::Wib, |puskesmas| puskesmas.timezone);
+    let bytes_max = config.ledger.mebibytes_max.saturating_mul(1024 * 1024);
+    Ok(crate::ledger::Options {
+        path: config.ledger_file()?,
+        lease_seconds: config.delivery.lease_seconds,
+        zone,
+        bytes_max: (bytes_max > 0).then_some(bytes_max),
+    })
+}
+
+/// The lane of a puskesmas: its client under its own credentials.
+///
+/// # Errors
+/// A secret that cannot be read, an address that is none.
+pub fn lane(config: &Config, puskesmas: &Puskesmas, clock: &Clock) -> Result<Lane, DaemonError> {
+    let secret = config.client_secret(puskesmas)?;
+    let (auth_url, fhir_url) = config.addresses();
+    let extra_ca = &config.satusehat.extra_ca_file;
+    let options = remote::Options {
+        auth_url,
+        fhir_url,
+        client_id: puskesmas.client_id.clone(),
+        client_secret: secret,
+        organization_id: puskesmas.organization_id.clone(),
+        requests_per_minute: puskesmas.requests_per_minute,
+        concurrency: config.delivery.concurrency,
+        connect_timeout: Duration::from_secs(config.delivery.connect_timeout_seconds),
+        request_timeout: Duration::from_secs(config.delivery.request_timeout_seconds),
+        extra_ca: (!extra_ca.as_os_str().is_empty()).then(|| config.path(extra_ca)),
+        plain_http_allowed: config.satusehat.environment == Environment::Custom,
+    };
+    let remote = Remote::new(options, clock.clone())
+        .map_err(|source| DaemonError::Remote { puskesmas: puskesmas.name.clone(), source })?;
+    Ok(Lane {
+        name: puskesmas.name.clone(),
+        remote,
+        client_id: puskesmas.client_id.clone(),
+        concurrency: config.delivery.concurrency,
+    })
+}
+
+/// Where a source lies: a file, or a server with its password from a file of its own.
+fn location(config: &Config, one: &crate::config::sections::Source, zone: Zone) -> Result<Location, DaemonError> {
+    let server = match one.url.as_str() {
+        "" => None,
+        url => {
+            let password = config.source_password(one)?;
+            Some(Server { url: url.to_owned(), password, offset: zone.offset_text().to_owned() })
+        }
+    };
+    let path = if server.is_some() { PathBuf::new() } else { config.path(&one.path) };
+    Ok(Location { source: one.name.clone(), path, server, program: config.program.clone() })
+}

@@ -1,0 +1,122 @@
+//! How one record field is read from a column, a title line or a constant of its source.
+//!
+//! Only shapes; whether they fit together is checked with the whole profile.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::source::layout::plain_header;
+
+/// What stands between the whole and the fraction of a number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DecimalMark {
+    /// `10.5`
+    #[default]
+    Point,
+    /// `10,5`
+    Comma,
+}
+
+/// A way of writing dates that a source uses. What is not listed is not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DateStyle {
+    /// `2026-11-18`, also with a time behind it.
+    Iso,
+    /// `18/11/2026`, `18-11-2026`, `18.11.2026`.
+    DayFirst,
+    /// `18 Nov 2026`, `15 nopember 2022`.
+    MonthName,
+    /// Days since 1899-12-30, as spreadsheets count.
+    Serial,
+}
+
+/// How one cell is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// Text as written, spaces tidied.
+    #[default]
+    Text,
+    /// A person's name.
+    Name,
+    /// A 16-digit population number.
+    Nik,
+    /// A phone number; a lost leading zero is put back.
+    Phone,
+    /// A date in one of the profile's styles.
+    Date,
+    /// A time of day, `08:00`.
+    Time,
+    /// A measured number.
+    Number,
+    /// A number the source computed itself; unreadable ones are dropped.
+    Computed,
+    /// One of the field's codes, found by the words listed beside it.
+    Words,
+    /// Yes or no, found by the words listed beside it (`true`, `false`).
+    Flag,
+    /// A count of vitamin A capsules; the colour follows from the age.
+    Capsules,
+    /// An age written out, used only to compare.
+    Age,
+    /// A vaccine name, with or without its dose.
+    Vaccine,
+    /// A dose number.
+    Dose,
+    /// Words or a sentence that say why something was not done.
+    Reason,
+}
+
+/// How one record field is read from a column.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FieldSpec {
+    /// Column headers that mean this column; the first is used in messages.
+    #[serde(default)]
+    pub columns: Vec<String>,
+    /// Several columns have this header: meant is the first to the right of the column with that other header.
+    #[serde(default)]
+    pub after: Option<String>,
+    /// Labels of a value that stands once above the header (`Posyandu: Melati 1`); the first is used in messages.
+    #[serde(default)]
+    pub titles: Vec<String>,
+    /// The value itself, the same for each row: what a column's position says, such as the antigen it is about.
+    #[serde(default)]
+    pub constant: Option<String>,
+    /// How the cell is read.
+    #[serde(default)]
+    pub format: Format,
+    /// The file is accepted without this column.
+    #[serde(default)]
+    pub optional: bool,
+    /// Words that stand for each code of the field.
+    #[serde(default)]
+    pub words: BTreeMap<String, Vec<String>>,
+    /// Separators of a cell that holds two things, such as `RT/RW`.
+    #[serde(default)]
+    pub split: Vec<String>,
+    /// Which part of a split cell belongs to this field, from 1.
+    #[serde(default)]
+    pub part: Option<usize>,
+}
+
+impl FieldSpec {
+    /// The name of the field's column in messages, and under which [`crate::source::Row::cell`] finds it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.columns.first().or(self.titles.first()).map_or("", String::as_str)
+    }
+
+    /// A word that is listed under two codes: the profile must choose, not the order of its lines.
+    pub(super) fn ambiguous_word(&self) -> Option<&str> {
+        let mut codes: BTreeMap<String, &str> = BTreeMap::new();
+        let listed = self.words.iter().flat_map(|(code, words)| words.iter().map(move |word| (code, word)));
+        listed.into_iter().find_map(|(code, word)| {
+            let known = codes.entry(plain_header(word)).or_insert(code);
+            (*known != code).then_some(word.as_str())
+        })
+    }
+}
