@@ -14,6 +14,7 @@ use crate::issue::Issue;
 const FILES: [(&str, &str); 7] = [
     ("source", include_str!("source.toml")),
     ("record", include_str!("record.toml")),
+    ("measurement", include_str!("measurement.toml")),
     ("mapping", include_str!("mapping.toml")),
     ("remote", include_str!("remote.toml")),
     ("ledger", include_str!("ledger.toml")),
