@@ -11,15 +11,20 @@ use jiff::civil::{Date, Time};
 use super::register::{Posyandu, Register};
 use crate::issue::{Issue, Place};
 use crate::ledger::row::{RowKind, RowSeen, StoredRecord, VisitHead};
+use crate::record::group::Group;
 use crate::record::{Record, RowOutcome, Value};
 use crate::seal::Keys;
 use crate::source::{Row, SkipReason};
 
-/// The life-cycle group of the visits read so far.
-pub const GROUP: &str = "bayi_balita_apras";
-
 /// The dataset of the person, which every row with a service tells along.
 const PERSON: &str = "sasaran";
+/// The dataset of the days on which a posyandu opens.
+const OPENING_DAY: &str = "hari_buka";
+
+/// Whether a dataset is something that was done for a person on a day.
+fn is_service(record: &Record) -> bool {
+    !matches!(record.schema.dataset.as_str(), PERSON | OPENING_DAY | "posyandu")
+}
 
 /// What is the same for all rows of a source.
 pub struct Origin<'a> {
@@ -58,17 +63,32 @@ impl Origin<'_> {
         let held = issues.iter().any(Issue::is_error);
         match (posyandu, Visit::of(&records)) {
             (Some(posyandu), Some(visit)) if !held => self.visit(row, &posyandu, &visit, &records, issues),
+            (Some(posyandu), None) if !held && !records.iter().any(is_service) => {
+                self.without_service(row, &posyandu, issues)
+            }
             (posyandu, _) => self.issue(row, &records, posyandu, issues),
         }
     }
 
+    /// A row of a register: it tells a person or an opening day but no service. It is counted as skipped; whoever
+    /// keeps persons and opening days takes the records from here.
+    fn without_service(&self, row: &Row, posyandu: &Posyandu, issues: Vec<Issue>) -> RowSeen {
+        let mut seen = self.skipped(row.place.clone(), SkipReason::Register);
+        seen.hash = self.keys.hash("row.content", &row.texts().collect::<Vec<_>>());
+        seen.issues = issues;
+        seen.puskesmas = Some(posyandu.puskesmas.clone());
+        seen.posyandu = Some(posyandu.code.clone());
+        seen
+    }
+
     fn posyandu(&self, records: &[Record], issues: &mut Vec<Issue>) -> Option<Arc<Posyandu>> {
-        let person = records.iter().find(|record| record.schema.dataset == PERSON)?;
-        let written = person.text("posyandu")?;
+        let names = |record: &&Record| matches!(record.schema.dataset.as_str(), PERSON | OPENING_DAY);
+        let naming = records.iter().find(names)?;
+        let written = naming.text("posyandu")?;
         match self.register.find(written, self.puskesmas) {
             Ok(posyandu) => Some(Arc::clone(posyandu)),
             Err(issue) => {
-                issues.push(issue.on("posyandu").at(person.place_of("posyandu")));
+                issues.push(issue.on("posyandu").at(naming.place_of("posyandu")));
                 None
             }
         }
@@ -84,22 +104,18 @@ impl Origin<'_> {
     ) -> RowSeen {
         let date = visit.date.to_string();
         let person = hex(&self.keys.hash("person", &[visit.nik]));
-        let visit_key = self.keys.hash("visit", &[&posyandu.code, &person, &date, GROUP]);
-        let visit_name = hex(&visit_key);
-        let service_key = |record: &Record| match record.schema.dataset.as_str() {
-            "imunisasi" => {
-                let antigen = record.text("antigen").unwrap_or_default();
-                let dose = match record.get("dosis_ke") {
-                    Some(Value::Integer(dose)) => dose.to_string(),
-                    _ => String::new(),
-                };
-                self.keys.hash("record.imunisasi", &[&person, antigen, &dose])
-            }
-            dataset => self.keys.hash("record.visit", &[&visit_name, dataset]),
+        let group = Group::of(records.iter()).name;
+        // A home visit is another visit than the one at the posyandu on the same day.
+        let home = records.iter().find(|record| record.schema.dataset == "kunjungan_rumah");
+        let home = home.and_then(|record| record.text("jenis"));
+        let visit_key = match home {
+            Some(kind) => self.keys.hash("visit", &[&posyandu.code, &person, &date, group, kind]),
+            None => self.keys.hash("visit", &[&posyandu.code, &person, &date, group]),
         };
+        let visit_name = hex(&visit_key);
+        let service_key = |record: &Record| self.record_key(record, &person, &visit_name);
         // The first service names the row: a weighing with an immunization is the row of the weighing.
-        let service =
-            records.iter().find(|record| record.schema.dataset != PERSON).map(&service_key).unwrap_or_default();
+        let service = records.iter().find(|record| is_service(record)).map(&service_key).unwrap_or_default();
         // A person is told with a service and replaced with it; another source may spell the address otherwise.
         let told = self.keys.hash("record.sasaran", &[&row.place.source, &visit_name, &hex(&service)]);
         let key_of = |record: &Record| if record.schema.dataset == PERSON { told } else { service_key(record) };
@@ -122,6 +138,31 @@ impl Origin<'_> {
         seen.posyandu = Some(posyandu.code.clone());
         seen.service_date = Some(visit.date);
         seen
+    }
+
+    /// The natural key of one service (posyandu records, section 6.3): what is given once in a life or half-year
+    /// belongs to the person, the rest to the visit.
+    fn record_key(&self, record: &Record, person: &str, visit: &str) -> [u8; 32] {
+        let text = |field: &str| record.text(field).unwrap_or_default();
+        match record.schema.dataset.as_str() {
+            "imunisasi" => {
+                let dose = match record.get("dosis_ke") {
+                    Some(Value::Integer(dose)) => dose.to_string(),
+                    _ => String::new(),
+                };
+                self.keys.hash("record.imunisasi", &[person, text("antigen"), &dose])
+            }
+            "suplementasi" => match (text("jenis"), record.date("tanggal")) {
+                (kind @ ("vit_a_biru" | "vit_a_merah" | "obat_cacing"), Some(day)) => {
+                    let half = format!("{}-{}", day.year(), if day.month() <= 6 { 1 } else { 2 });
+                    self.keys.hash("record.suplementasi", &[person, kind, &half])
+                }
+                (kind, _) => self.keys.hash("record.suplementasi", &[visit, kind]),
+            },
+            "skrining" => self.keys.hash("record.skrining", &[visit, text("instrumen")]),
+            "rujukan" => self.keys.hash("record.rujukan", &[visit, text("ke")]),
+            dataset => self.keys.hash("record.visit", &[visit, dataset]),
+        }
     }
 
     /// A row that waits for a person. It has no natural key to rely on, so its content names it; once corrected it
@@ -161,10 +202,11 @@ impl<'a> Visit<'a> {
     }
 }
 
-/// The day of the visit: of the weighing, else of the immunization.
+/// The day of the visit: of its own dataset, else of the service that was read first.
 fn service_date(records: &[Record]) -> Option<Date> {
-    let of = |dataset: &str| records.iter().find(|record| record.schema.dataset == dataset)?.date("tanggal");
-    of("kunjungan_balita").or_else(|| of("imunisasi"))
+    let visit = records.iter().find(|record| Group::by_dataset(&record.schema.dataset).is_some());
+    let of = |record: &Record| record.date("tanggal");
+    visit.and_then(of).or_else(|| records.iter().filter(|record| is_service(record)).find_map(of))
 }
 
 /// A visit may be sent once the posyandu has closed: its Encounter ends then, and SATUSEHAT refuses the future.

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::register::{Posyandu, Register};
-use super::row::GROUP;
 use crate::issue::{Code, Issue, Place};
 use crate::ledger::entry::{NewEntry, NewResource};
 use crate::ledger::row::{CurrentRecord, VisitRecords};
 use crate::mapping::head::visit_record;
 use crate::mapping::set::MappingSet;
 use crate::mapping::visit::Visit;
+use crate::record::group::Group;
 use crate::record::schema::Schemas;
 use crate::record::{Record, RecordError};
 use crate::redact::Personal;
@@ -148,7 +148,8 @@ impl Mapper<'_> {
     /// The visit itself as a record, made from what was recorded.
     fn head(&self, visit: &VisitRecords, services: &[(&Record, [u8; 32])], place: Place) -> Record {
         let records: Vec<&Record> = services.iter().map(|(record, _)| *record).collect();
-        visit_record(&self.mappings.visit.schema, visit.visit.service_date, GROUP, &records, place)
+        let group = Group::of(records.iter().copied()).name;
+        visit_record(&self.mappings.visit.schema, visit.visit.service_date, group, &records, place)
     }
 
     fn restore(&self, current: &CurrentRecord) -> Result<(Record, [u8; 32]), VisitError> {

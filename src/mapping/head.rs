@@ -19,7 +19,8 @@ pub fn visit_record(schema: &Arc<Schema>, date: Date, group: &str, records: &[&R
     let reason = match (has("kunjungan_balita"), has("imunisasi")) {
         (true, true) => "penimbangan_imunisasi",
         (true, false) => "penimbangan",
-        (false, _) => "imunisasi",
+        (false, true) => "imunisasi",
+        (false, false) => "pemeriksaan",
     };
     let column = records.iter().find_map(|record| record.place_of("tanggal").column);
     let count = schema.fields.len();

@@ -75,13 +75,18 @@ impl MappingSet {
     #[must_use]
     pub fn draft<'a>(&'a self, visit: &Visit<'_>, switches: &BTreeSet<String>, identify: Identify<'_>) -> Draft<'a> {
         let mut draft = Draft::default();
+        if let Some(issue) = self.nothing_mapped(visit) {
+            draft.issues.push(issue);
+            return draft;
+        }
         let shared = Shared { visit, visit_mapping: &self.visit, switches, identify };
         let own = Records { own: visit.visit, sasaran: visit.sasaran, posyandu: visit.posyandu, visit: visit.visit };
         let (planned, visit_urls) = shared.planned(&self.visit, own, &visit.key, &mut draft.issues);
         shared.fill(&self.visit, planned, own, None, &visit_urls, &visit_urls, &mut draft);
         for (index, (record, key)) in visit.records.iter().enumerate() {
             let Some(mapping) = self.by_dataset.get(&record.schema.dataset) else {
-                let issue = Issue::error(Code::BusinessRule, "mapping.no_mapping")
+                // The rest of the visit does not wait for it; a mapping that comes later maps the visit again.
+                let issue = Issue::information(Code::Suppressed, "mapping.no_mapping")
                     .with("dataset", &record.schema.dataset)
                     .at(record.place.clone());
                 draft.issues.push(issue);
@@ -97,6 +102,17 @@ impl MappingSet {
             }
         }
         draft
+    }
+
+    /// The issue of a visit of which no record has a mapping: there is nothing to send yet.
+    fn nothing_mapped(&self, visit: &Visit<'_>) -> Option<Issue> {
+        let datasets: BTreeSet<&str> = visit.records.iter().map(|(record, _)| record.schema.dataset.as_str()).collect();
+        if datasets.iter().any(|dataset| self.by_dataset.contains_key(*dataset)) {
+            return None;
+        }
+        let names = datasets.into_iter().collect::<Vec<_>>().join(", ");
+        let issue = Issue::error(Code::BusinessRule, "mapping.none").with("dataset", names);
+        Some(issue.at(visit.visit.place.clone()))
     }
 }
 

@@ -12,8 +12,11 @@ use crate::source::profile::field::DateStyle;
 pub const FLOOR: Date = date(2014, 6, 3);
 /// Day that spreadsheets count from, so that serial 36526 is 2000-01-01.
 const SERIAL_DAY_ZERO: Date = date(1899, 12, 30);
-/// Serial numbers taken for dates: 1980-01-01 to 2099-12-31.
-const SERIALS: std::ops::RangeInclusive<i64> = 29221..=73050;
+/// Serial numbers taken for dates: 1927-05-18 to 2099-12-31. Smaller ones may be an age or a year, and below 61 the
+/// spreadsheets themselves disagree about the day.
+const SERIALS: std::ops::RangeInclusive<i64> = 10_000..=73_050;
+/// Zones of Indonesia, as written behind a time; in them the written day is the local day.
+const LOCAL_OFFSETS: [&str; 9] = ["+07:00", "+0700", "+07", "+08:00", "+0800", "+08", "+09:00", "+0900", "+09"];
 /// Earliest year that is taken for a date of a living person.
 const YEAR_MIN: i16 = 1900;
 
@@ -40,6 +43,8 @@ pub enum DateRead {
     Date(Date),
     /// More than one day could be meant.
     Ambiguous,
+    /// A time with a mark of a zone that is not Indonesia's: the local day may be another one.
+    Zone,
     /// No day that exists, in none of the declared styles.
     Unreadable,
 }
@@ -58,20 +63,20 @@ pub fn read(text: &str, styles: &[DateStyle]) -> DateRead {
     if !text.is_ascii() {
         return DateRead::Unreadable;
     }
-    let day = without_time(text);
+    let Some(day) = without_time(text) else { return DateRead::Zone };
     let parts: Vec<&str> = day.split(|byte: char| "-/. ,".contains(byte)).filter(|part| !part.is_empty()).collect();
     let mut best = DateRead::Unreadable;
     for style in styles {
         let found = match style {
             DateStyle::Iso => iso(&parts),
-            DateStyle::DayFirst => day_first(&parts),
+            DateStyle::DayFirst | DateStyle::MonthFirst => in_digits(&parts, styles),
             DateStyle::MonthName => month_name(&parts),
             DateStyle::Serial => serial(day),
         };
         match found {
             DateRead::Date(_) => return found,
             DateRead::Ambiguous => best = found,
-            DateRead::Unreadable => {}
+            DateRead::Unreadable | DateRead::Zone => {}
         }
     }
     best
@@ -94,14 +99,24 @@ pub fn time(text: &str) -> Option<Time> {
     Time::new(hour, minute, second, 0).ok()
 }
 
-/// The day of a text that also gives a time. A time with a zone mark is left: its day depends on the zone.
-fn without_time(text: &str) -> &str {
-    let Some(at) = text.find([' ', 'T']).filter(|at| text[..*at].len() >= 8) else { return text };
+/// The day of a text that also gives a time. `None` when the time stands in a zone of elsewhere: its day depends on
+/// that zone.
+fn without_time(text: &str) -> Option<&str> {
+    let Some(at) = text.find([' ', 'T']).filter(|at| text[..*at].len() >= 8) else { return Some(text) };
     let rest = text[at + 1..].trim();
-    let is_time = !rest.is_empty()
-        && rest.contains(':')
-        && rest.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b':' | b'.'));
-    if is_time { &text[..at] } else { text }
+    let clock = rest.find(|byte: char| !byte.is_ascii_digit() && !matches!(byte, ':' | '.')).unwrap_or(rest.len());
+    let (clock, zone) = (&rest[..clock], rest[clock..].trim());
+    if clock.is_empty() || !clock.contains(':') {
+        return Some(text);
+    }
+    let is_zone = zone.starts_with(['Z', 'z', '+', '-']) || ["UTC", "GMT"].contains(&zone);
+    if zone.is_empty() || LOCAL_OFFSETS.contains(&zone) || ["WIB", "WITA", "WIT"].contains(&zone) {
+        Some(&text[..at])
+    } else if is_zone {
+        None
+    } else {
+        Some(text)
+    }
 }
 
 fn number(part: &str) -> Option<i16> {
@@ -125,18 +140,37 @@ fn iso(parts: &[&str]) -> DateRead {
     }
 }
 
-fn day_first(parts: &[&str]) -> DateRead {
-    let [day, month, year] = parts else { return DateRead::Unreadable };
-    match (number(day), number(month), number(year)) {
-        (Some(_), Some(_), Some(_)) if day.len() <= 2 && month.len() <= 2 && year.len() == 2 => DateRead::Ambiguous,
-        (Some(d), Some(m), Some(y)) if day.len() <= 2 && month.len() <= 2 && year.len() == 4 => {
-            // Month first, in a source that puts the day first: whoever wrote this may have swapped others too.
-            if m > 12 && d <= 12 && matches!(day_of(y, d, m), DateRead::Date(_)) {
-                return DateRead::Ambiguous;
+/// A date in digits, year last. Where a source writes day and month in either order, a date that is a day both ways
+/// stays ambiguous; where it writes one order, a date that only the other order reads does too: whoever wrote it may
+/// have swapped others.
+fn in_digits(parts: &[&str], styles: &[DateStyle]) -> DateRead {
+    let [first, second, year] = parts else { return DateRead::Unreadable };
+    if first.len() > 2 || second.len() > 2 {
+        return DateRead::Unreadable;
+    }
+    let (Some(one), Some(two), Some(y)) = (number(first), number(second), number(year)) else {
+        return DateRead::Unreadable;
+    };
+    match year.len() {
+        2 => return DateRead::Ambiguous,
+        4 => {}
+        _ => return DateRead::Unreadable,
+    }
+    let (day_first, month_first) = (day_of(y, two, one), day_of(y, one, two));
+    let is_day = |read: DateRead| matches!(read, DateRead::Date(_));
+    match (styles.contains(&DateStyle::DayFirst), styles.contains(&DateStyle::MonthFirst)) {
+        (true, true) if is_day(day_first) && is_day(month_first) && day_first != month_first => DateRead::Ambiguous,
+        (true, true) => {
+            if is_day(day_first) {
+                day_first
+            } else {
+                month_first
             }
-            day_of(y, m, d)
         }
-        _ => DateRead::Unreadable,
+        (true, false) if !is_day(day_first) && is_day(month_first) => DateRead::Ambiguous,
+        (true, false) => day_first,
+        (false, _) if !is_day(month_first) && is_day(day_first) => DateRead::Ambiguous,
+        (false, _) => month_first,
     }
 }
 
@@ -150,7 +184,9 @@ fn month_name(parts: &[&str]) -> DateRead {
 }
 
 fn serial(text: &str) -> DateRead {
-    let days = text.strip_suffix(".0").unwrap_or(text).parse::<i64>().ok().filter(|days| SERIALS.contains(days));
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let fits = |days: &i64| SERIALS.contains(days) && fraction.bytes().all(|digit| digit.is_ascii_digit());
+    let days = whole.parse::<i64>().ok().filter(fits);
     let found = days.and_then(|days| SERIAL_DAY_ZERO.checked_add(days.days()).ok());
     found.map_or(DateRead::Unreadable, DateRead::Date)
 }
@@ -187,12 +223,44 @@ mod tests {
 
     #[test]
     fn what_is_no_day_is_unreadable() {
-        for text in
-            ["31/02/2026", "29/02/2023", "kemarin", "99999", "2026-11-18T08:30:00Z", "0000-00-00", "15 nop", "١"]
-        {
+        for text in ["31/02/2026", "29/02/2023", "kemarin", "99999", "60", "2026", "0000-00-00", "15 nop", "١"] {
             assert_eq!(read(text, &ALL), DateRead::Unreadable, "{text}");
         }
         assert_eq!(read("6 Nov 2026", &[DateStyle::Iso]), DateRead::Unreadable);
+    }
+
+    #[test]
+    fn times_of_other_zones_leave_the_day_open() {
+        for text in ["2026-11-18T08:30:00Z", "2026-11-18 20:30:00+00:00", "2026-11-18T08:30:00.000-05:00"] {
+            assert_eq!(read(text, &ALL), DateRead::Zone, "{text}");
+        }
+        for text in ["2026-11-18T00:30:00+07:00", "2026-11-18 00:30:00.5+0900", "2026-11-18 08:30 WITA"] {
+            assert_eq!(read(text, &ALL), DateRead::Date(date(2026, 11, 18)), "{text}");
+        }
+    }
+
+    #[test]
+    fn day_and_month_change_places_only_where_a_source_may_do_so() {
+        const MONTH: [DateStyle; 1] = [DateStyle::MonthFirst];
+        const EITHER: [DateStyle; 2] = [DateStyle::DayFirst, DateStyle::MonthFirst];
+        for (text, styles, expected) in [
+            ("11/06/2026", &ALL[..], DateRead::Date(date(2026, 6, 11))),
+            ("11/06/2026", &MONTH[..], DateRead::Date(date(2026, 11, 6))),
+            ("18/11/2026", &MONTH[..], DateRead::Ambiguous),
+            ("11/06/2026", &EITHER[..], DateRead::Ambiguous),
+            ("11/11/2026", &EITHER[..], DateRead::Date(date(2026, 11, 11))),
+            ("11/18/2026", &EITHER[..], DateRead::Date(date(2026, 11, 18))),
+            ("18/11/2026", &EITHER[..], DateRead::Date(date(2026, 11, 18))),
+            ("11/18/2026", &ALL[..], DateRead::Ambiguous),
+        ] {
+            assert_eq!(read(text, styles), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn serial_numbers_of_long_lives() {
+        assert_eq!(read("10959", &ALL), DateRead::Date(date(1930, 1, 1)));
+        assert_eq!(read("46344.354166", &ALL), DateRead::Date(date(2026, 11, 18)));
     }
 
     #[test]

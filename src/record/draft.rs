@@ -1,6 +1,6 @@
 //! A record being filled from one row: each value with its column, each problem with its cell.
 //!
-//! It must not know what a dataset means; it reads single cells by the format their profile declares.
+//! It must not know what a dataset means, nor how a format is read; it finds the cells and keeps what was read.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,16 +8,14 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 
-use super::date::{self, DateRead};
-use super::nik::{self, NikRead};
-use super::schema::{Field, Schema};
-use super::words::{by_word, fold, is_baby_of, phone, says_nothing, shown, tidy};
-use super::{Record, Value, number};
-use crate::issue::{Code, Issue, Place};
-use crate::redact::mask;
+use super::schema::{Field, Kind, Schema};
+use super::words::{by_word, fold, says_nothing, tidy};
+use super::{Record, Value};
+use crate::issue::{Issue, Place};
 use crate::source::Row;
+use crate::source::cells::CellKind;
 use crate::source::layout::plain_header;
-use crate::source::profile::field::{FieldSpec, Format};
+use crate::source::profile::field::{DecimalMark, FieldSpec};
 use crate::source::profile::{FieldSpecs, Profile};
 
 /// How one dataset is read from the rows of one table.
@@ -50,7 +48,7 @@ impl DatasetPlan {
         let cells = schema.fields.iter().map(|field| {
             specs.get(&field.name).map(|spec| CellPlan {
                 column: plain_header(spec.name()),
-                codes: by_word(&spec.words),
+                codes: codes_of(field, spec),
                 spec: spec.clone(),
             })
         });
@@ -58,13 +56,36 @@ impl DatasetPlan {
     }
 }
 
+/// Word → code: the profile's words, and each of the field's own codes for itself.
+fn codes_of(field: &Field, spec: &FieldSpec) -> HashMap<String, String> {
+    let mut codes = by_word(&spec.words);
+    let own: &[String] = match &field.kind {
+        Kind::Code(own) => own,
+        _ => &field.listed,
+    };
+    for code in own {
+        codes.entry(fold(code)).or_insert_with(|| code.clone());
+    }
+    codes
+}
+
 /// A cell's text, tidied, and its header.
 #[derive(Clone)]
 pub struct Written {
-    /// Header as in the file.
-    pub column: Arc<str>,
-    /// Tidied text; never a sign for "nothing here".
+    /// Header as in the file; `None` for a constant of the profile.
+    pub column: Option<Arc<str>>,
+    /// Tidied text, never empty.
     pub text: String,
+    /// What the carrier knows about the cell.
+    pub kind: CellKind,
+}
+
+impl Written {
+    /// The decimal mark: a cell that is a number always has a point.
+    #[must_use]
+    pub fn mark(&self, scene: &Scene<'_>) -> DecimalMark {
+        if self.kind == CellKind::Number { DecimalMark::Point } else { scene.profile.decimal }
+    }
 }
 
 /// What is common to all records of one row.
@@ -127,12 +148,29 @@ impl<'a> Draft<'a> {
     #[must_use]
     pub fn written(&self, name: &str, row: &Row) -> Option<Written> {
         let plan = self.cell_plan(name)?;
+        if let Some(constant) = &plan.spec.constant {
+            let text = tidy(constant);
+            return (!text.is_empty()).then_some(Written { column: None, text, kind: CellKind::Text });
+        }
         let cell = row.cell(&plan.column)?;
         let text = match plan.spec.part {
-            Some(part) => part_of(cell.raw, &plan.spec.split, part)?,
-            None => tidy(cell.raw),
+            // A date is one thing: a spreadsheet made it of the two, and the reader says so.
+            Some(part) if cell.kind != CellKind::Date => part_of(cell.raw, &plan.spec.split, part)?,
+            _ => tidy(cell.raw),
         };
-        (!text.is_empty()).then(|| Written { column: Arc::clone(cell.column), text })
+        (!text.is_empty()).then(|| Written { column: Some(Arc::clone(cell.column)), text, kind: cell.kind })
+    }
+
+    /// The code that a word stands for in a field.
+    #[must_use]
+    pub fn code_of(&self, name: &str, word: &str) -> Option<&'a str> {
+        self.cell_plan(name).and_then(|plan| plan.codes.get(&fold(word))).map(String::as_str)
+    }
+
+    /// Whether a field's value says something about this row, and not the same about each.
+    #[must_use]
+    pub fn varies(&self, name: &str) -> bool {
+        self.spec(name).is_some_and(|spec| spec.constant.is_none())
     }
 
     /// A field's cell, when it holds more than a sign for "nothing here".
@@ -166,95 +204,7 @@ impl<'a> Draft<'a> {
         scene.issues.push(self.on(issue, name, scene.row));
     }
 
-    /// Reads a field by the format its profile declares, for the formats that need no other field.
-    pub fn read(&mut self, name: &str, scene: &mut Scene<'_>) {
-        let (Some(spec), Some(field), Some(cell)) = (self.spec(name), self.field(name), self.cell(name, scene.row))
-        else {
-            return;
-        };
-        let value = match spec.format {
-            Format::Text => Some(Value::Text(cell.text.clone())),
-            Format::Name => (!is_baby_of(&cell.text) || name == "nama").then(|| Value::Text(cell.text.clone())),
-            Format::Phone => Some(Value::Text(phone(&cell.text))).filter(|value| *value != Value::Text(String::new())),
-            Format::Nik => self.related_nik(name, &cell, scene),
-            Format::Date => self.date(name, &cell, scene),
-            Format::Time => date::time(&cell.text).map(Value::Time).or_else(|| {
-                self.report(Issue::error(Code::Value, "time.unreadable").with("nilai", shown(&cell.text)), name, scene);
-                None
-            }),
-            Format::Computed => self.computed(name, &cell, scene),
-            Format::Words | Format::Flag => self.code(name, spec, field, &cell, scene),
-            Format::Number | Format::Capsules | Format::Age | Format::Vaccine | Format::Dose | Format::Reason => None,
-        };
-        if let Some(value) = value {
-            self.set(name, value, Some(&cell.column));
-        }
-    }
-
-    fn code(
-        &self,
-        name: &str,
-        spec: &FieldSpec,
-        field: &Field,
-        cell: &Written,
-        scene: &mut Scene<'_>,
-    ) -> Option<Value> {
-        let found = self.cell_plan(name).and_then(|plan| plan.codes.get(&fold(&cell.text)));
-        if let Some(code) = found {
-            return Some(if spec.format == Format::Flag {
-                Value::Boolean(code == "true")
-            } else {
-                Value::Text(code.clone())
-            });
-        }
-        let issue = match name {
-            "jenis_kelamin" => Issue::error(Code::CodeInvalid, "sex.unknown"),
-            "nt" => Issue::warning(Code::CodeInvalid, "nt.unknown"),
-            _ => Issue::error(Code::CodeInvalid, "words.unknown"),
-        };
-        let value = if field.personal { mask(&cell.text) } else { shown(&cell.text) };
-        self.report(issue.with("nilai", value), name, scene);
-        None
-    }
-
-    fn computed(&self, name: &str, cell: &Written, scene: &mut Scene<'_>) -> Option<Value> {
-        let found = number::computed(&cell.text, scene.profile.decimal).map(Value::Decimal);
-        if found.is_none() {
-            self.report(
-                Issue::information(Code::Value, "z_score.unreadable").with("nilai", shown(&cell.text)),
-                name,
-                scene,
-            );
-        }
-        found
-    }
-
-    /// A date; a birth date has rules of its own and is never shown.
-    fn date(&self, name: &str, cell: &Written, scene: &mut Scene<'_>) -> Option<Value> {
-        let personal = self.field(name).is_some_and(|field| field.personal);
-        let rule = match date::read(&cell.text, &scene.profile.dates) {
-            DateRead::Date(date) => return Some(Value::Date(date)),
-            DateRead::Ambiguous => "date.ambiguous",
-            DateRead::Unreadable if personal => "birth_date.unreadable",
-            DateRead::Unreadable => "date.unreadable",
-        };
-        self.report(Issue::error(Code::Value, rule), name, scene);
-        None
-    }
-
-    /// The number of a mother or health worker: helpful, but nothing depends on it, so a damaged one is dropped.
-    fn related_nik(&self, name: &str, cell: &Written, scene: &mut Scene<'_>) -> Option<Value> {
-        match nik::read(&cell.text) {
-            NikRead::Number { digits, .. } => Some(Value::Text(digits)),
-            NikRead::Absent => None,
-            _ => {
-                self.report(Issue::warning(Code::Value, "nik.related_unusable"), name, scene);
-                None
-            }
-        }
-    }
-
-    /// The number in a field.
+    /// The exact number in a field.
     #[must_use]
     pub fn decimal(&self, name: &str) -> Option<Decimal> {
         match self.record.get(name) {

@@ -5,33 +5,20 @@
 
 use std::sync::Arc;
 
-use jiff::civil::Date;
-
 use super::Value;
 use super::antigen::{Antigens, VaccineRead};
-use super::date::months_between;
 use super::draft::{Draft, Scene};
-use super::visit::{Birth, check_age, check_day};
+use super::service::{Told, check_day, set_group};
 use super::words::tidy;
 use crate::issue::{Code, Issue};
 
-/// The day of the visit that the same row describes, and its column.
-pub type VisitDay = Option<(Date, Option<Arc<str>>)>;
-
 /// Fills the fields of `imunisasi`.
-pub fn read(
-    draft: &mut Draft<'_>,
-    birth: Option<&Birth>,
-    visit: &VisitDay,
-    antigens: &Antigens,
-    scene: &mut Scene<'_>,
-) {
-    for name in ["tanggal", "status", "pelapor", "nomor_batch", "kedaluwarsa", "petugas", "penyelenggara", "kode_kfa"] {
-        draft.read(name, scene);
-    }
+pub fn read(draft: &mut Draft<'_>, told: &Told, antigens: &Antigens, scene: &mut Scene<'_>) {
+    draft.read_all(&["antigen", "dosis_ke", "alasan_tidak", "vaksin_nama", "kelompok_sasaran"], None, scene);
     given_or_not(draft, antigens, scene);
-    day_of_dose(draft, birth, visit, scene);
-    vaccine(draft, birth, antigens, scene);
+    day_of_dose(draft, told, scene);
+    set_group(draft, told, scene);
+    vaccine(draft, told, antigens, scene);
     let given = draft.record().text("status") == Some("diberikan");
     if !given && draft.record().text("alasan_tidak").is_none() {
         draft.report(Issue::error(Code::Required, "immunization.reason_missing"), "alasan_tidak", scene);
@@ -68,31 +55,26 @@ fn given_or_not(draft: &mut Draft<'_>, antigens: &Antigens, scene: &Scene<'_>) {
             .flatten()
             .find_map(|cell| antigens.reason(&cell.text).map(|code| (code.to_owned(), cell.column)));
         if let Some((code, column)) = reason {
-            draft.set("alasan_tidak", Value::Text(code), Some(&column));
+            draft.set("alasan_tidak", Value::Text(code), column.as_ref());
         }
     }
 }
 
 /// A dose that a health worker or kader reports without a day was given at the visit; one that is only remembered
 /// or copied from a book needs its own day. The visit's day was checked with the visit.
-fn day_of_dose(draft: &mut Draft<'_>, birth: Option<&Birth>, visit: &VisitDay, scene: &mut Scene<'_>) {
+fn day_of_dose(draft: &mut Draft<'_>, told: &Told, scene: &mut Scene<'_>) {
     let from_memory = matches!(draft.record().text("pelapor"), Some("orang_tua" | "buku_kia"));
-    let unwritten = draft.cell("tanggal", scene.row).is_none();
-    match visit {
-        Some((day, column)) if unwritten && !from_memory => {
+    match &told.visit_day {
+        Some((day, column)) if !from_memory && draft.cell("tanggal", scene.row).is_none() => {
             draft.set("tanggal", Value::Date(*day), column.as_ref());
         }
         _ => {
-            check_day(draft, birth, scene, "immunization.before_birth");
-            // In a row that also describes a visit, the visit has judged the age already.
-            if let (None, Some(birth), Some(day)) = (visit, birth, draft.record().date("tanggal")) {
-                check_age(months_between(birth.date, day), birth, scene);
-            }
+            check_day(draft, told, scene, "immunization.before_birth");
         }
     }
 }
 
-fn vaccine(draft: &mut Draft<'_>, birth: Option<&Birth>, antigens: &Antigens, scene: &mut Scene<'_>) {
+fn vaccine(draft: &mut Draft<'_>, told: &Told, antigens: &Antigens, scene: &mut Scene<'_>) {
     let Some(cell) = draft.cell("antigen", scene.row) else {
         return draft.report(Issue::error(Code::Required, "immunization.unknown_antigen"), "antigen", scene);
     };
@@ -108,9 +90,9 @@ fn vaccine(draft: &mut Draft<'_>, birth: Option<&Birth>, antigens: &Antigens, sc
     };
     let written = draft.cell("dosis_ke", scene.row);
     let written_dose = written.as_ref().and_then(|cell| dose_of(&cell.text));
-    draft.set("vaksin_nama", Value::Text(name), Some(&cell.column));
-    draft.set("antigen", Value::Text(antigen.clone()), Some(&cell.column));
-    let months = draft.record().date("tanggal").zip(birth).map(|(day, birth)| months_between(birth.date, day));
+    draft.set("vaksin_nama", Value::Text(name), cell.column.as_ref());
+    draft.set("antigen", Value::Text(antigen.clone()), cell.column.as_ref());
+    let months = draft.record().date("tanggal").and_then(|day| told.months_on(day));
     // The newborn dose is "dose 0" to the field and the first dose to everybody else.
     let birth_dose = antigen == "HB0" && written_dose == Some(0);
     let (dose, column) = match (named_dose, written_dose) {
@@ -118,13 +100,13 @@ fn vaccine(draft: &mut Draft<'_>, birth: Option<&Birth>, antigens: &Antigens, sc
             let issue = Issue::error(Code::Conflict, "immunization.dose_conflict");
             return draft.report(issue.with("nama", named).with("dosis", written), "dosis_ke", scene);
         }
-        (Some(named), None) if written.is_none() => (Some(named), Some(&cell.column)),
-        (Some(named), Some(_)) => (Some(named), Some(&cell.column)),
+        (Some(named), None) if written.is_none() => (Some(named), cell.column.as_ref()),
+        (Some(named), Some(_)) => (Some(named), cell.column.as_ref()),
         (None, Some(dose)) if antigens.has_dose(&antigen, dose) => {
-            (Some(dose), written.as_ref().map(|cell| &cell.column))
+            (Some(dose), written.as_ref().and_then(|cell| cell.column.as_ref()))
         }
         (None, None) if written.is_none() => {
-            (months.and_then(|months| antigens.only_dose_at(&antigen, months)), Some(&cell.column))
+            (months.and_then(|months| antigens.only_dose_at(&antigen, months)), cell.column.as_ref())
         }
         _ => (None, None),
     };

@@ -2,18 +2,29 @@
 //!
 //! It must not guess. What cannot be read one way only becomes an issue, and the row waits for a person.
 
+pub mod age;
 pub mod antigen;
 pub mod date;
 pub mod draft;
 pub mod fingerprint;
+pub mod format;
+pub mod group;
 pub mod immunization;
 pub mod measurement;
 pub mod nik;
 pub mod number;
 pub mod person;
+pub mod place;
+pub mod pressure;
 pub mod reader;
+pub mod scale;
 pub mod schema;
+pub mod screening;
+pub mod service;
+pub mod supplement;
+pub mod unit;
 pub mod visit;
+pub mod vitamin_a;
 pub mod words;
 
 use std::fmt;
@@ -156,7 +167,7 @@ impl Record {
 /// What one row yields. With an issue of severity error the row waits for a person and its records are not used.
 #[derive(Clone, Debug, Default)]
 pub struct RowOutcome {
-    /// The records, in the order posyandu, sasaran, kunjungan_balita, imunisasi.
+    /// The records, in the order of [`reader::ORDER`].
     pub records: Vec<Record>,
     /// What was found, in reading order.
     pub issues: Vec<Issue>,

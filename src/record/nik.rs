@@ -23,6 +23,8 @@ pub enum NikRead {
     Masked,
     /// An invented number.
     Placeholder,
+    /// Letters stand where they look like digits: O for 0, l or I for 1.
+    Letters,
     /// Another count of digits than 16.
     Digits(usize),
     /// Sixteen digits.
@@ -59,12 +61,21 @@ pub fn read(text: &str) -> NikRead {
     };
     let count = digits.chars().filter(char::is_ascii_digit).count();
     if count != DIGITS || digits.chars().count() != DIGITS {
-        return NikRead::Digits(count);
+        let looks_like_digit = |character: char| character.is_ascii_digit() || "OoIl".contains(character);
+        let letters = digits.len() == DIGITS && count >= DIGITS / 2 && digits.chars().all(looks_like_digit);
+        return if letters { NikRead::Letters } else { NikRead::Digits(count) };
     }
-    if digits.starts_with(INVENTED_PREFIX) || digits.bytes().all(|digit| Some(&digit) == digits.as_bytes().first()) {
+    if is_invented(digits) {
         return NikRead::Placeholder;
     }
     NikRead::Number { digits: digits.to_owned(), last_digit_doubtful: typed_number && digits.ends_with('0') }
+}
+
+/// Whether nobody can have the number: a prefix of applications, one digit repeated, or digits in their order.
+fn is_invented(digits: &str) -> bool {
+    let pairs = || digits.as_bytes().windows(2);
+    let counts_up = pairs().all(|pair| (pair[0] - b'0' + 1) % 10 == pair[1] - b'0');
+    digits.starts_with(INVENTED_PREFIX) || counts_up || pairs().all(|pair| pair[0] == pair[1])
 }
 
 /// What the middle of the number says.
@@ -122,6 +133,9 @@ mod tests {
         assert_eq!(read("100101******0001"), NikRead::Masked);
         assert_eq!(read("9999014512230001"), NikRead::Placeholder);
         assert_eq!(read("0000000000000000"), NikRead::Placeholder);
+        assert_eq!(read(concat!("12345678", "90123456")), NikRead::Placeholder);
+        assert_eq!(read("1OO1O14512230001"), NikRead::Letters);
+        assert_eq!(read("l00101451223000I"), NikRead::Letters);
         assert_eq!(read("100101451223001"), NikRead::Digits(15));
         assert_eq!(read("10010145122300012"), NikRead::Digits(17));
         assert_eq!(read("belum ada"), NikRead::Digits(0));

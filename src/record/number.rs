@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use rust_decimal::Decimal;
 
 use super::date::{self, DateRead, month_of};
+use super::unit;
 use super::words::says_nothing;
 use crate::source::profile::field::{DateStyle, DecimalMark};
 
@@ -39,6 +40,8 @@ pub enum NumberRead {
     },
     /// A spreadsheet turned the number into a date; the number that may have been meant, day.month.
     IsDate(String),
+    /// It has marks of thousands, or what may be one: more than one number could be meant.
+    Thousands,
     /// No number.
     Unreadable,
 }
@@ -56,16 +59,18 @@ pub fn read(text: &str, mark: DecimalMark, unit: Option<&str>) -> NumberRead {
         return NumberRead::IsDate(meant);
     }
     let split = text.find(|character: char| character.is_alphabetic()).unwrap_or(text.len());
-    let (digits, letters) = (text[..split].trim(), text[split..].trim().trim_end_matches('.').to_lowercase());
-    let Some((value, colon)) = decimal(digits, mark) else { return NumberRead::Unreadable };
+    let digits = text[..split].trim();
+    let letters: String = text[split..].trim_end_matches('.').to_lowercase().split_whitespace().collect();
+    if !letters.is_empty() && !unit::is_known(&letters) {
+        return NumberRead::Unreadable;
+    }
+    let Some((value, colon)) = decimal(digits, mark) else {
+        return if has_thousands(digits) { NumberRead::Thousands } else { NumberRead::Unreadable };
+    };
     if value.is_zero() {
         return NumberRead::NotMeasured;
     }
-    let known = ["kg", "cm", "mm", "m", "g", "gr", "gram", "kilo"];
-    if !letters.is_empty() && !known.contains(&letters.as_str()) {
-        return NumberRead::Unreadable;
-    }
-    let expected = !letters.is_empty() && unit == Some(letters.as_str());
+    let expected = unit.is_some_and(|unit| unit::means(&letters, unit));
     let note = if colon { Some(Note::Colon) } else { expected.then_some(Note::UnitInside) };
     NumberRead::Number { value, note, unit: (!letters.is_empty()).then_some(letters) }
 }
@@ -99,8 +104,17 @@ fn decimal(text: &str, mark: DecimalMark) -> Option<(Decimal, bool)> {
     plain.parse().ok().map(|value| (value, sign == ':' && !marks.is_empty()))
 }
 
+/// Whether the digits stand in groups as those of thousands do: `12.500`, `1.234,5`.
+fn has_thousands(digits: &str) -> bool {
+    let mut groups = digits.split(['.', ',']);
+    let is_number = |group: &str| !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_digit());
+    let first = groups.next().is_some_and(|first| is_number(first) && first.len() <= 3);
+    let second = groups.next().is_some_and(|second| is_number(second) && second.len() == 3);
+    first && second && groups.all(is_number)
+}
+
 /// `day.month` of a text that a spreadsheet shows as a date.
-fn as_date(text: &str) -> Option<String> {
+pub(super) fn as_date(text: &str) -> Option<String> {
     let meant = |day: i8, month: i8| format!("{day}.{month}");
     let styles = [DateStyle::Iso, DateStyle::DayFirst, DateStyle::MonthName];
     if let DateRead::Date(found) = date::read(text, &styles) {
@@ -135,8 +149,8 @@ mod tests {
         assert_eq!(read("8,4", DecimalMark::Comma, None), number("8.4"));
         assert_eq!(read("8.4", DecimalMark::Comma, None), number("8.4"));
         assert_eq!(read("12,500", DecimalMark::Comma, None), number("12.500"));
-        assert_eq!(read("12.500", DecimalMark::Comma, None), NumberRead::Unreadable);
-        assert_eq!(read("1.234,5", DecimalMark::Comma, None), NumberRead::Unreadable);
+        assert_eq!(read("12.500", DecimalMark::Comma, None), NumberRead::Thousands);
+        assert_eq!(read("1.234,5", DecimalMark::Comma, None), NumberRead::Thousands);
         assert_eq!(read("8400", DecimalMark::Point, None), number("8400"));
         assert_eq!(read("-3", DecimalMark::Point, None), number("-3"));
     }
@@ -149,6 +163,16 @@ mod tests {
         assert_eq!((value.to_string().as_str(), note, unit.as_deref()), ("48.2", Some(Note::UnitInside), Some("kg")));
         let NumberRead::Number { value, note, .. } = read("12:5", DecimalMark::Comma, None) else { panic!() };
         assert_eq!((value.to_string().as_str(), note), ("12.5", Some(Note::Colon)));
+    }
+
+    #[test]
+    fn units_of_all_groups() {
+        for (text, unit) in [("120 mmHg", "mm[Hg]"), ("110 mg/dL", "mg/dL"), ("11,5 g/dl", "g/dL"), ("28 mgg", "wk")] {
+            let read = read(text, DecimalMark::Comma, Some(unit));
+            assert!(matches!(read, NumberRead::Number { note: Some(Note::UnitInside), .. }), "{text}: {read:?}");
+        }
+        let other = read("7 bulan", DecimalMark::Comma, Some("wk"));
+        assert!(matches!(other, NumberRead::Number { note: None, unit: Some(_), .. }), "{other:?}");
     }
 
     #[test]

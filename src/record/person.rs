@@ -1,4 +1,4 @@
-//! The child of a row: who it is, and how sure the row makes us of that.
+//! The person of a row: who it is, and how sure the row makes us of that.
 //!
 //! It must not look anybody up or complete anything: a sex that is not written stays unknown, a number that is
 //! damaged stays damaged.
@@ -10,9 +10,28 @@ use super::draft::{Draft, Scene};
 use super::nik::{self, NikRead};
 use super::words::is_baby_of;
 use crate::issue::{Code, Issue};
+use crate::source::cells::CellKind;
+use crate::source::profile::Kind;
 
-/// Fields that are read as their profile says, without a rule of their own.
-const PLAIN: [&str; 9] = ["nama_ibu", "nik_ibu", "nama_ayah", "alamat", "rt", "rw", "no_hp", "puskesmas", "kelurahan"];
+/// Fields that are read first, because others are compared with them.
+const FIRST: [&str; 4] = ["nama", "jenis_kelamin", "tanggal_lahir", "posyandu"];
+/// Fields that are read by rules of their own, or derived.
+const APART: [&str; 6] = ["nama", "jenis_kelamin", "tanggal_lahir", "posyandu", "nik", "status_nik"];
+/// Words before a name that are no part of it, in upper case (posyandu records, section 6.3).
+const TITLES: [&str; 9] = ["NY", "NYONYA", "TN", "TUAN", "AN", "BY", "BAYI", "H", "HJ"];
+
+/// A name as it is compared: upper case, without titles and marks, with single spaces. Two people may share it.
+#[must_use]
+pub fn normal_name(name: &str) -> String {
+    let upper = name.to_uppercase();
+    // A mark inside a word is dropped (`Ma'ruf`), one between words parts them (`By.Ny.Siti`, `Siti-Aminah`).
+    let plain: String = upper.chars().filter(|character| !"'’‘`´".contains(*character)).collect();
+    let words: Vec<&str> =
+        plain.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let first = words.iter().take_while(|word| TITLES.contains(word)).count();
+    // Somebody whose whole name looks like titles keeps it.
+    if first == words.len() { words.join(" ") } else { words[first..].join(" ") }
+}
 
 /// Whether the row names nobody: neither a name nor a number.
 #[must_use]
@@ -22,9 +41,10 @@ pub fn names_nobody(draft: &Draft<'_>, scene: &Scene<'_>) -> bool {
 
 /// Fills the fields of `sasaran`.
 pub fn read(draft: &mut Draft<'_>, scene: &mut Scene<'_>) {
-    for name in ["nama", "jenis_kelamin", "tanggal_lahir", "posyandu"].iter().chain(&PLAIN) {
+    for name in FIRST {
         draft.read(name, scene);
     }
+    draft.read_all(&APART, None, scene);
     match draft.record().text("nama") {
         None => draft.report(Issue::error(Code::Required, "name.missing"), "nama", scene),
         Some(name) if is_baby_of(name) => {
@@ -51,7 +71,7 @@ pub fn read(draft: &mut Draft<'_>, scene: &mut Scene<'_>) {
     draft.set("status_nik", Value::Text(status.to_owned()), None);
 }
 
-/// Reads the child's own number and returns its status.
+/// Reads the person's own number and returns its status.
 fn read_nik(draft: &mut Draft<'_>, scene: &mut Scene<'_>) -> &'static str {
     let cell = draft.written("nik", scene.row);
     let text = cell.as_ref().map_or("", |cell| &cell.text);
@@ -60,11 +80,20 @@ fn read_nik(draft: &mut Draft<'_>, scene: &mut Scene<'_>) -> &'static str {
         NikRead::Scientific => (Issue::error(Code::Value, "nik.scientific"), "tidak_valid"),
         NikRead::Masked => (Issue::error(Code::Value, "nik.masked"), "tersamar"),
         NikRead::Placeholder => (Issue::error(Code::Value, "nik.placeholder"), "sementara"),
+        NikRead::Letters => (Issue::error(Code::Value, "nik.letters"), "tidak_valid"),
         NikRead::Digits(count) => (Issue::error(Code::Value, "nik.digits").with("panjang", count), "tidak_valid"),
         NikRead::Number { digits, last_digit_doubtful } => {
-            let doubts = doubts(draft, &digits, last_digit_doubtful);
+            // A number column of a database keeps all digits; a spreadsheet keeps fifteen.
+            let in_sheet =
+                scene.profile.kind == Kind::File && cell.as_ref().is_some_and(|cell| cell.kind == CellKind::Number);
+            let stored = if last_digit_doubtful || (in_sheet && digits.ends_with('0')) {
+                Some("nik.last_digit")
+            } else {
+                in_sheet.then_some("nik.stored_as_number")
+            };
+            let doubts = doubts(draft, &digits, stored);
             let status = if doubts.is_empty() { "asli" } else { "perlu_periksa" };
-            draft.set("nik", Value::Text(digits), cell.as_ref().map(|cell| &cell.column));
+            draft.set("nik", Value::Text(digits), cell.as_ref().and_then(|cell| cell.column.as_ref()));
             for rule in doubts {
                 draft.report(Issue::warning(Code::Conflict, rule), "nik", scene);
             }
@@ -76,11 +105,8 @@ fn read_nik(draft: &mut Draft<'_>, scene: &mut Scene<'_>) -> &'static str {
 }
 
 /// What in the row speaks against a well-formed number.
-fn doubts(draft: &Draft<'_>, digits: &str, last_digit_doubtful: bool) -> Vec<&'static str> {
-    let mut rules = Vec::new();
-    if last_digit_doubtful {
-        rules.push("nik.last_digit");
-    }
+fn doubts(draft: &Draft<'_>, digits: &str, stored: Option<&'static str>) -> Vec<&'static str> {
+    let mut rules: Vec<&'static str> = stored.into_iter().collect();
     let Some(part) = nik::birth_part(digits) else {
         rules.push("nik.not_a_date");
         return rules;
@@ -94,4 +120,27 @@ fn doubts(draft: &Draft<'_>, digits: &str, last_digit_doubtful: bool) -> Vec<&'s
         rules.push("sex.nik_contradiction");
     }
     rules
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_compared_without_titles_and_marks() {
+        for (name, normal) in [
+            ("Ny. Siti  Aminah", "SITI AMINAH"),
+            ("By.Ny. Siti Aminah", "SITI AMINAH"),
+            ("BAYI NY SITI AMINAH", "SITI AMINAH"),
+            ("An. Ahmad Ma'ruf", "AHMAD MARUF"),
+            ("H. M. Yusuf, S.Pd", "M YUSUF S PD"),
+            ("hj siti-aminah", "SITI AMINAH"),
+            ("Anwar Hadi", "ANWAR HADI"),
+            ("Siti H", "SITI H"),
+            ("An", "AN"),
+            ("  ", ""),
+        ] {
+            assert_eq!(normal_name(name), normal, "{name}");
+        }
+    }
 }

@@ -8,22 +8,46 @@ use jiff::civil::Date;
 
 use super::antigen::{Antigens, AntigensError};
 use super::draft::{DatasetPlan, Draft, Scene};
+use super::group::Group;
 use super::schema::Schemas;
-use super::visit::Birth;
-use super::{Record, RowOutcome, Value, fingerprint, immunization, person, visit};
+use super::service::{self, Birth, Told};
+use super::{Record, RowOutcome, fingerprint, immunization, person, place, screening, supplement, visit};
 use crate::issue::{Code, Issue};
 use crate::source::Row;
-use crate::source::profile::Profile;
+use crate::source::profile::{Profile, Table};
 
-/// The order in which datasets are read: an age needs the person, a dose needs the visit.
-const ORDER: [&str; 4] = ["posyandu", "sasaran", "kunjungan_balita", "imunisasi"];
+/// All datasets, in the order in which they are read: an age needs the person, a dose needs the visit.
+/// `permohonan_spm` will follow here; `kunjungan` is derived and never read.
+pub const ORDER: [&str; 14] = [
+    "posyandu",
+    "hari_buka",
+    "sasaran",
+    "kunjungan_ibu_hamil",
+    "kunjungan_ibu_nifas",
+    "kunjungan_balita",
+    "kunjungan_remaja",
+    "kunjungan_dewasa",
+    "kunjungan_lansia",
+    "imunisasi",
+    "suplementasi",
+    "skrining",
+    "kunjungan_rumah",
+    "rujukan",
+];
 
 /// Reads the rows of one profile.
 #[derive(Debug)]
 pub struct Reader {
     profile: Arc<Profile>,
-    tables: Vec<Vec<DatasetPlan>>,
+    tables: Vec<TablePlan>,
     antigens: Antigens,
+}
+
+/// What the rows of one table yield.
+#[derive(Debug)]
+struct TablePlan {
+    datasets: Vec<DatasetPlan>,
+    group: Option<&'static Group>,
 }
 
 /// Why a profile cannot be read with the schemas at hand.
@@ -47,6 +71,16 @@ pub enum ReaderError {
         /// Field.
         field: String,
     },
+    /// A table's group is unknown, or another than its visits belong to.
+    #[error("profile `{profile}`: the group `{group}` does not fit table `{table}`")]
+    Group {
+        /// Profile.
+        profile: String,
+        /// Table.
+        table: String,
+        /// The group as written.
+        group: String,
+    },
     /// The list of vaccine names is damaged.
     #[error("the list of vaccine names cannot be used")]
     Antigens(#[source] AntigensError),
@@ -59,27 +93,8 @@ impl Reader {
     /// [`ReaderError`] when the profile names a dataset or field that no schema has.
     pub fn new(profile: Arc<Profile>, schemas: &Schemas) -> Result<Self, ReaderError> {
         let antigens = Antigens::built_in().map_err(ReaderError::Antigens)?;
-        let mut tables = Vec::with_capacity(profile.tables.len());
-        for table in &profile.tables {
-            let unknown = table.records.keys().find(|dataset| !ORDER.contains(&dataset.as_str()));
-            if let Some(dataset) = unknown {
-                return Err(ReaderError::Dataset { profile: profile.name.clone(), dataset: dataset.clone() });
-            }
-            let mut plans = Vec::new();
-            for dataset in ORDER {
-                let Some(specs) = table.records.get(dataset) else { continue };
-                let missing = || ReaderError::Dataset { profile: profile.name.clone(), dataset: dataset.to_owned() };
-                let schema = schemas.get(dataset).ok_or_else(missing)?;
-                let only_with = table.only_with.get(dataset).cloned();
-                let plan = DatasetPlan::new(schema, specs, only_with).map_err(|field| ReaderError::Field {
-                    profile: profile.name.clone(),
-                    dataset: dataset.to_owned(),
-                    field,
-                })?;
-                plans.push(plan);
-            }
-            tables.push(plans);
-        }
+        let tables =
+            profile.tables.iter().map(|table| table_plan(&profile, table, schemas)).collect::<Result<_, _>>()?;
         Ok(Self { profile, tables, antigens })
     }
 
@@ -88,37 +103,89 @@ impl Reader {
     pub fn read(&self, row: &Row, today: Date) -> RowOutcome {
         let mut scene = Scene { profile: &self.profile, row, today, issues: Vec::new() };
         let mut records: Vec<Record> = Vec::new();
-        let mut birth = None;
-        let mut visit_day = None;
-        for plan in self.tables.get(row.table).into_iter().flatten() {
+        let Some(table) = self.tables.get(row.table) else { return RowOutcome::default() };
+        let mut told = Told { group: table.group, ..Told::default() };
+        for plan in &table.datasets {
             let mut draft = Draft::new(plan, row);
             if plan.only_with.as_deref().is_some_and(|field| draft.cell(field, row).is_none()) {
                 continue;
             }
-            match plan.schema.dataset.as_str() {
-                "posyandu" => place_of_service(&mut draft, &mut scene),
-                "sasaran" => {
-                    if person::names_nobody(&draft, &scene) {
-                        scene.issues.push(Issue::error(Code::Required, "row.no_person").at(row.place.clone()));
-                        return RowOutcome { records: Vec::new(), issues: scene.issues };
-                    }
-                    person::read(&mut draft, &mut scene);
-                    let place = draft.place_of("tanggal_lahir");
-                    birth = draft.record().date("tanggal_lahir").map(|date| Birth { date, place });
-                }
-                "kunjungan_balita" => {
-                    visit::read(&mut draft, birth.as_ref(), &mut scene);
-                    let column = draft.place_of("tanggal").column.map(Arc::from);
-                    visit_day = draft.record().date("tanggal").map(|day| (day, column));
-                }
-                _ => immunization::read(&mut draft, birth.as_ref(), &visit_day, &self.antigens, &mut scene),
+            if plan.schema.dataset == "sasaran" && person::names_nobody(&draft, &scene) {
+                scene.issues.push(Issue::error(Code::Required, "row.no_person").at(row.place.clone()));
+                return RowOutcome { records: Vec::new(), issues: scene.issues };
             }
-            records.push(draft.finish());
+            if self.fill(&mut draft, plan, &mut told, &mut scene) {
+                records.push(draft.finish());
+            }
         }
         if !scene.issues.iter().any(Issue::is_error) {
             scene.issues.extend(records.iter().flat_map(check));
         }
         RowOutcome { records, issues: scene.issues }
+    }
+
+    /// Fills one dataset by its rules; `false` when the row tells nothing of it.
+    fn fill(&self, draft: &mut Draft<'_>, plan: &DatasetPlan, told: &mut Told, scene: &mut Scene<'_>) -> bool {
+        let dataset = plan.schema.dataset.as_str();
+        if let Some(group) = Group::by_dataset(dataset) {
+            visit::read(draft, group, told, scene);
+            let column = draft.place_of("tanggal").column.map(Arc::from);
+            told.visit_day = draft.record().date("tanggal").map(|day| (day, column));
+            told.group = told.group.or(Some(group));
+            return true;
+        }
+        let beside = matches!(dataset, "suplementasi" | "skrining" | "kunjungan_rumah" | "rujukan");
+        if beside && plan.only_with.is_none() && service::is_silent(draft, scene) {
+            return false;
+        }
+        match dataset {
+            "posyandu" => place::read(draft, scene),
+            "hari_buka" => place::read_opening_day(draft, scene),
+            "sasaran" => {
+                person::read(draft, scene);
+                let place = draft.place_of("tanggal_lahir");
+                told.birth = draft.record().date("tanggal_lahir").map(|date| Birth { date, place });
+                told.sex = draft.record().text("jenis_kelamin").map(str::to_owned);
+            }
+            "imunisasi" => immunization::read(draft, told, &self.antigens, scene),
+            "suplementasi" => return supplement::read(draft, told, scene),
+            "skrining" => screening::read(draft, told, scene),
+            _ => service::read(draft, told, scene),
+        }
+        true
+    }
+}
+
+/// Ties the datasets of one table to their schemas, in reading order.
+fn table_plan(profile: &Profile, table: &Table, schemas: &Schemas) -> Result<TablePlan, ReaderError> {
+    let missing = |dataset: &str| ReaderError::Dataset { profile: profile.name.clone(), dataset: dataset.to_owned() };
+    if let Some((dataset, _)) = table.datasets().find(|(dataset, _)| !ORDER.contains(dataset)) {
+        return Err(missing(dataset));
+    }
+    let mut datasets = Vec::new();
+    for dataset in ORDER {
+        for (_, specs) in table.datasets().filter(|(name, _)| *name == dataset) {
+            let schema = schemas.get(dataset).ok_or_else(|| missing(dataset))?;
+            let only_with = table.only_with.get(dataset).filter(|field| specs.contains_key(*field)).cloned();
+            let plan = DatasetPlan::new(schema, specs, only_with).map_err(|field| ReaderError::Field {
+                profile: profile.name.clone(),
+                dataset: dataset.to_owned(),
+                field,
+            })?;
+            datasets.push(plan);
+        }
+    }
+    let visits: Vec<&Group> = datasets.iter().filter_map(|plan| Group::by_dataset(&plan.schema.dataset)).collect();
+    let group = table.group.as_deref().map(|name| Group::by_name(name).ok_or(name)).transpose();
+    match group {
+        Ok(group) if visits.len() < 2 && group.is_none_or(|group| visits.iter().all(|visit| *visit == group)) => {
+            Ok(TablePlan { datasets, group })
+        }
+        _ => Err(ReaderError::Group {
+            profile: profile.name.clone(),
+            table: table.name.clone(),
+            group: table.group.clone().unwrap_or_default(),
+        }),
     }
 }
 
@@ -138,22 +205,4 @@ fn check(record: &Record) -> Vec<Issue> {
                 .at(record.place_of(&violation.field))
         })
         .collect()
-}
-
-/// Fills the fields of `posyandu`.
-fn place_of_service(draft: &mut Draft<'_>, scene: &mut Scene<'_>) {
-    let schema = Arc::clone(&draft.record().schema);
-    for field in &schema.fields {
-        draft.read(&field.name, scene);
-        let unwritten = draft.cell(&field.name, scene.row).is_none();
-        if field.required && unwritten {
-            draft.report(Issue::error(Code::Required, "field.missing"), &field.name, scene);
-        }
-    }
-    if let (Some(Value::Time(opens)), Some(Value::Time(closes))) =
-        (draft.record().get("jam_buka"), draft.record().get("jam_tutup"))
-        && closes <= opens
-    {
-        draft.report(Issue::error(Code::Invariant, "posyandu.hours"), "jam_tutup", scene);
-    }
 }

@@ -62,6 +62,14 @@ pub struct Field {
     pub required: bool,
     /// It says something about a person and is never shown.
     pub personal: bool,
+    /// Few may see it even inside the office (SRQ-20 item 17, HEEADSSS); later stages must honour it.
+    pub restricted: bool,
+    /// What the card's writer judged. An unknown word is not used and holds nothing back.
+    pub judgement: bool,
+    /// Codes of a list in one text, in the order in which they are kept.
+    pub listed: Vec<String>,
+    /// Age from which it is measured, in completed months.
+    pub from_month: Option<i64>,
     /// Unit of measure, such as `kg`.
     pub unit: Option<String>,
     /// Outside it the row waits for a person.
@@ -141,6 +149,14 @@ struct WrittenField {
     unit: Option<String>,
     #[serde(rename = "x-personal", default)]
     personal: bool,
+    #[serde(rename = "x-restricted", default)]
+    restricted: bool,
+    #[serde(rename = "x-judgement", default)]
+    judgement: bool,
+    #[serde(rename = "x-codes", default)]
+    listed: Vec<String>,
+    #[serde(rename = "x-from-month")]
+    from_month: Option<i64>,
     #[serde(rename = "x-time", default)]
     time: bool,
     #[serde(rename = "x-soft")]
@@ -182,6 +198,10 @@ impl Schema {
                 required: written.required.contains(&name),
                 kind,
                 personal: field.personal,
+                restricted: field.restricted,
+                judgement: field.judgement,
+                listed: field.listed,
+                from_month: field.from_month,
                 unit: field.unit.filter(|unit| !unit.is_empty()),
                 hard,
                 hard_until_month: aged,
@@ -293,7 +313,7 @@ mod tests {
     #[test]
     fn the_built_in_schemas_are_usable_and_titled() {
         let schemas = Schemas::built_in().unwrap_or_else(|error| panic!("{error}"));
-        assert!(schemas.0.len() >= 5, "{:?}", schemas.0.keys());
+        assert_eq!(schemas.0.len(), 15, "{:?}", schemas.0.keys());
         for schema in schemas.0.values() {
             assert!(schema.fields.iter().all(|field| field.title != field.name), "{}", schema.dataset);
         }
@@ -302,6 +322,16 @@ mod tests {
         assert_eq!(weight.hard_at(Some(59)).map(|range| range.maximum), Some(Decimal::from(40)));
         assert_eq!(weight.hard_at(Some(60)).map(|range| range.maximum), Some(Decimal::from(50)));
         assert_eq!(weight.unit.as_deref(), Some("kg"));
+    }
+
+    #[test]
+    fn what_few_may_see_is_marked() {
+        let schemas = Schemas::built_in().unwrap_or_else(|error| panic!("{error}"));
+        let screening = schemas.get("skrining").map(Arc::clone).unwrap_or_else(|| panic!("no schema"));
+        for field in &screening.fields {
+            let expected = field.name == "srq_17" || field.name.starts_with("heeadsss_");
+            assert_eq!(field.restricted, expected, "{}", field.name);
+        }
     }
 
     #[test]

@@ -64,6 +64,46 @@ pub fn phone(text: &str) -> String {
     if digits.starts_with('8') { format!("0{digits}") } else { digits }
 }
 
+/// Digits of a BPJS number, and the fewest that are left when a spreadsheet has taken its leading zeros.
+const BPJS_DIGITS: usize = 13;
+const BPJS_DIGITS_LEFT_MIN: usize = 8;
+
+/// What a cell for a BPJS number holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BpjsRead {
+    /// All digits.
+    Number(String),
+    /// All digits, with leading zeros put back.
+    Padded(String),
+    /// No such number.
+    Unusable,
+}
+
+/// Reads a BPJS number: 13 digits, often with leading zeros.
+#[must_use]
+pub fn bpjs(text: &str) -> BpjsRead {
+    let whole = text.strip_suffix(".0").unwrap_or(text);
+    let digits: String = whole.chars().filter(char::is_ascii_digit).collect();
+    if whole.chars().any(|character| !character.is_ascii_digit() && !" -.".contains(character)) {
+        return BpjsRead::Unusable;
+    }
+    match digits.len() {
+        BPJS_DIGITS => BpjsRead::Number(digits),
+        BPJS_DIGITS_LEFT_MIN..BPJS_DIGITS => BpjsRead::Padded(format!("{digits:0>BPJS_DIGITS$}")),
+        _ => BpjsRead::Unusable,
+    }
+}
+
+/// Most digits of a measured number that an issue shows; longer ones may be a date or a phone.
+const SHOWN_DIGITS_MAX: usize = 6;
+
+/// A cell's number for an issue, with its unit.
+#[must_use]
+pub fn shown_number(text: &str) -> String {
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    if digits <= SHOWN_DIGITS_MAX { text.to_owned() } else { mask(text) }
+}
+
 /// Longest text of a cell that an issue may show, in characters, and how many of them may be letters.
 const SHOWN_CHARACTERS_MAX: usize = 10;
 const SHOWN_LETTERS_MAX: usize = 4;
@@ -119,6 +159,15 @@ mod tests {
         assert_eq!(shown("8,4,5"), "8,4,5");
         assert!(!shown("1001014512230001").contains('1'));
         assert!(!shown("Siti A").contains("Siti"));
+    }
+
+    #[test]
+    fn insurance_numbers_get_their_zeros_back() {
+        assert_eq!(bpjs("0001234567890"), BpjsRead::Number("0001234567890".into()));
+        assert_eq!(bpjs("1234567890.0"), BpjsRead::Padded("0001234567890".into()));
+        for text in ["123", "12345678901234", "tidak punya", ""] {
+            assert_eq!(bpjs(text), BpjsRead::Unusable, "{text}");
+        }
     }
 
     #[test]

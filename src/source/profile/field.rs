@@ -27,6 +27,9 @@ pub enum DateStyle {
     Iso,
     /// `18/11/2026`, `18-11-2026`, `18.11.2026`.
     DayFirst,
+    /// `11/18/2026`, as American programs write. With `day-first` beside it, a date that is a day both ways stays
+    /// ambiguous.
+    MonthFirst,
     /// `18 Nov 2026`, `15 nopember 2022`.
     MonthName,
     /// Days since 1899-12-30, as spreadsheets count.
@@ -46,19 +49,28 @@ pub enum Format {
     Nik,
     /// A phone number; a lost leading zero is put back.
     Phone,
+    /// A BPJS number of 13 digits; lost leading zeros are put back.
+    Bpjs,
     /// A date in one of the profile's styles.
     Date,
     /// A time of day, `08:00`.
     Time,
-    /// A measured number.
+    /// A measured number, with or without its unit; zero and dashes mean that nothing was measured.
     Number,
+    /// `120/80`: both numbers of a blood pressure in one cell, which `sistole` and `diastole` share.
+    BloodPressure,
+    /// A whole number of things or a score, where zero is a value.
+    Count,
     /// A number the source computed itself; unreadable ones are dropped.
     Computed,
     /// One of the field's codes, found by the words listed beside it.
     Words,
     /// Yes or no, found by the words listed beside it (`true`, `false`).
     Flag,
-    /// A count of vitamin A capsules; the colour follows from the age.
+    /// Several of the field's codes in one cell, each found by the words listed beside it.
+    List,
+    /// A count of vitamin A capsules, or words listed beside it that say whether one was given (`true`, `false`);
+    /// the colour follows from the age.
     Capsules,
     /// An age written out, used only to compare.
     Age,

@@ -1,0 +1,66 @@
+//! The answers of one screening instrument at one visit.
+//!
+//! It must not refer or judge: the cards contradict themselves, so answers and written scores are kept as they are
+//! and only differences are flagged (posyandu records, section 2.3).
+
+use super::Value;
+use super::draft::{Draft, Scene};
+use super::service::{Told, day_of_service, require, set_group};
+use crate::issue::{Code, Issue};
+
+/// Instrument and the beginning of its items' names. KPSP has no items here: no official list was found.
+const INSTRUMENTS: [(&str, &str); 6] = [
+    ("tbc", "tbc_"),
+    ("puma", "puma_"),
+    ("srq20", "srq_"),
+    ("aks", "aks_"),
+    ("skilas", "skilas_"),
+    ("heeadsss", "heeadsss_"),
+];
+/// Instruments whose score is the sum of their items.
+const SUMMED: [&str; 3] = ["puma", "srq20", "aks"];
+/// The PUMA score that the card has no column for: it knows less than 6 and more than 6 (section 2.3).
+const PUMA_UNDEFINED: i64 = 6;
+
+/// Fills the fields of `skrining`.
+pub fn read(draft: &mut Draft<'_>, told: &Told, scene: &mut Scene<'_>) {
+    day_of_service(draft, told, scene);
+    draft.read_all(&["tanggal", "kelompok_sasaran"], None, scene);
+    set_group(draft, told, scene);
+    if draft.record().date("tanggal").is_some() {
+        require(draft, scene);
+    }
+    let Some(instrument) = draft.record().text("instrumen").map(str::to_owned) else { return };
+    foreign_items(draft, &instrument, scene);
+    let Some(Value::Integer(score)) = draft.record().get("skor_tertulis").cloned() else { return };
+    if instrument == "puma" && score == PUMA_UNDEFINED {
+        draft.report(Issue::warning(Code::Value, "puma.undefined"), "skor_tertulis", scene);
+    }
+    if sum(draft, &instrument).is_some_and(|sum| sum != score) {
+        draft.report(Issue::warning(Code::Conflict, "screening.score_differs"), "skor_tertulis", scene);
+    }
+}
+
+/// Answers to another instrument's questions.
+fn foreign_items(draft: &Draft<'_>, instrument: &str, scene: &mut Scene<'_>) {
+    let foreign = INSTRUMENTS.iter().filter(|(name, _)| *name != instrument);
+    for (_, prefix) in foreign {
+        let fields = &draft.record().schema.fields;
+        let answered = |name: &str| name.starts_with(prefix) && draft.record().get(name).is_some();
+        let Some(name) = fields.iter().map(|field| field.name.clone()).find(|name| answered(name)) else { continue };
+        let issue = Issue::error(Code::Invariant, "screening.other_instrument").with("instrumen", instrument);
+        draft.report(issue, &name, scene);
+    }
+}
+
+/// The sum of all items; `None` when one is not answered.
+fn sum(draft: &Draft<'_>, instrument: &str) -> Option<i64> {
+    let (_, prefix) = INSTRUMENTS.iter().find(|(name, _)| *name == instrument && SUMMED.contains(name))?;
+    let fields = draft.record().schema.fields.iter();
+    let items = fields.filter(|field| field.name.starts_with(prefix) && !field.judgement);
+    let answers = items.map(|field| match draft.record().get(&field.name) {
+        Some(Value::Integer(answer)) => Some(*answer),
+        _ => None,
+    });
+    answers.sum()
+}
