@@ -11,6 +11,7 @@ pub mod init;
 pub mod installation;
 pub mod mapping;
 pub mod print;
+pub mod read_workbook;
 pub mod reconcile;
 pub mod report;
 pub mod run;
@@ -97,6 +98,9 @@ enum Command {
     Simulate(simulate::Simulate),
     /// Check configuration, keys, ledger, sources, clock and reachability
     Doctor(doctor::Doctor),
+    /// Read a workbook from standard input, with limits; started by the program itself
+    #[command(hide = true)]
+    ReadWorkbook(read_workbook::ReadWorkbook),
 }
 
 /// What every command needs to know of the command line.
@@ -114,6 +118,10 @@ pub struct Context {
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Command::ReadWorkbook(read_workbook) = &arguments.command {
+        // Before anything else starts: its limits leave no room for threads.
+        return read_workbook.run().into();
+    }
     print::start_log(arguments.log_json);
     let context = Context {
         config: arguments.config,
@@ -161,5 +169,6 @@ async fn command(command: Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Mapping(mapping) => mapping.run(context),
         Command::Simulate(simulate) => simulate.run().await,
         Command::Doctor(doctor) => Box::pin(doctor.run(context)).await,
+        Command::ReadWorkbook(read_workbook) => Ok(read_workbook.run()),
     }
 }

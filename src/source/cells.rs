@@ -30,6 +30,12 @@ pub struct Cells {
 }
 
 impl Cells {
+    /// No cells yet, with memory for so many of them and so many bytes of text.
+    #[must_use]
+    pub fn with_capacity(cells: usize, bytes: usize) -> Self {
+        Self { text: String::with_capacity(bytes), ends: Vec::with_capacity(cells), kinds: Vec::new() }
+    }
+
     /// Adds a cell of text.
     pub fn push(&mut self, text: &str) {
         self.push_as(text, CellKind::Text);

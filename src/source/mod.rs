@@ -11,6 +11,7 @@ pub mod layout;
 pub mod problem;
 pub mod profile;
 pub mod sqlite;
+pub mod workbook;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -183,6 +184,7 @@ pub struct Rows(Carrier);
 enum Carrier {
     Delimited(Box<delimited::Delimited>),
     Sqlite(Box<sqlite::Database>),
+    Workbook(Box<workbook::Workbook>),
 }
 
 /// Opens a source and checks that it is what the profile expects, before any row is given out.
@@ -191,7 +193,16 @@ enum Carrier {
 /// [`SourceError`] when the file cannot be opened, or is not what the profile says.
 pub async fn open(profile: &Arc<Profile>, location: &Location) -> Result<Rows, SourceError> {
     Ok(Rows(match profile.kind {
-        Kind::File => Carrier::Delimited(Box::new(delimited::Delimited::open(profile, location)?)),
+        Kind::File => {
+            let failed = |source| SourceError::Open { file: location.file(), source };
+            let held = workbook::look::Held::open(&location.path).map_err(failed)?;
+            if held.container().is_some() {
+                let opened = workbook::Workbook::open(profile, location, held, workbook::PATIENCE);
+                Carrier::Workbook(Box::new(Box::pin(opened).await?))
+            } else {
+                Carrier::Delimited(Box::new(delimited::Delimited::open(profile, location)?))
+            }
+        }
         Kind::Database => Carrier::Sqlite(Box::new(sqlite::Database::open(profile, location).await?)),
     }))
 }
@@ -206,6 +217,7 @@ impl Rows {
         match &mut self.0 {
             Carrier::Delimited(delimited) => delimited.read(),
             Carrier::Sqlite(database) => database.next().await,
+            Carrier::Workbook(workbook) => workbook.next().await,
         }
     }
 
@@ -215,6 +227,7 @@ impl Rows {
         match &self.0 {
             Carrier::Delimited(delimited) => delimited.content_hash(),
             Carrier::Sqlite(_) => None,
+            Carrier::Workbook(workbook) => workbook.content_hash(),
         }
     }
 }

@@ -95,6 +95,32 @@ pub enum SourceError {
         /// File name.
         file: String,
     },
+    /// The file takes more memory or time than a workbook may.
+    #[error("`{file}` takes too much memory or time when it is opened")]
+    Heavy {
+        /// File name.
+        file: String,
+    },
+    /// The file is cut off, or its parts do not fit together.
+    #[error("`{file}` is damaged or incomplete")]
+    Damaged {
+        /// File name.
+        file: String,
+    },
+    /// The file needs a password.
+    #[error("`{file}` is protected with a password")]
+    Password {
+        /// File name.
+        file: String,
+    },
+    /// The process that reads workbooks did not do its work.
+    #[error("the process that reads `{file}` failed: {reason}")]
+    Reader {
+        /// File name.
+        file: String,
+        /// What it did.
+        reason: String,
+    },
     /// A database with changes that cannot be read without writing beside it.
     #[error("`{file}` has a write-ahead log without its index; it cannot be read without changing it")]
     Unfinished {
@@ -173,6 +199,10 @@ impl SourceError {
             Self::Columns { deviation: Deviation::Twice { .. }, .. } => (Code::Duplicate, "file.column_twice"),
             Self::Limit { .. } => (Code::Structure, "file.limit"),
             Self::Changed { .. } => (Code::Transient, "file.changed"),
+            Self::Heavy { .. } => (Code::Structure, "file.too_heavy"),
+            Self::Damaged { .. } => (Code::Structure, "file.damaged"),
+            Self::Password { .. } => (Code::Structure, "file.password"),
+            Self::Reader { .. } => (Code::Exception, "file.reader"),
             Self::Unfinished { .. } => (Code::Transient, "file.unfinished"),
             Self::Query { .. } => (Code::Structure, "file.query"),
             Self::Key { .. } => (Code::Structure, "file.key"),

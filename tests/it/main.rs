@@ -20,3 +20,4 @@ mod report;
 mod simulator;
 mod source;
 mod state;
+mod workbook;

@@ -162,8 +162,8 @@ async fn a_file_that_is_not_what_its_profile_says_is_refused() {
         ("posyandu_register.yaml", format!("{}{good}", "\n".repeat(15)).into_bytes(), "file.header_missing"),
         ("posyandu_register.yaml", utf16, "file.encoding"),
         ("register_csv.yaml", "No,NIK Anak\n1,é\n".as_bytes().to_vec(), "file.encoding"),
-        ("posyandu_register.yaml", b"PK\x03\x04rest".to_vec(), "file.kind"),
-        ("eppgbm_csv.yaml", b"<html><table>".to_vec(), "file.kind"),
+        ("posyandu_register.yaml", b"PK\x03\x04rest".to_vec(), "file.damaged"),
+        ("eppgbm_csv.yaml", b"<html><table>".to_vec(), "file.damaged"),
     ];
     for (name, bytes, rule) in cases {
         assert_eq!(&*refused(name, &bytes).await.rule, rule);

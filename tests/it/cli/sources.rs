@@ -14,7 +14,7 @@ fn spoil(town: &Town, way: &str) -> Vec<&'static str> {
     match way {
         "missing" => {}
         "a folder" => std::fs::create_dir(&path).unwrap(),
-        "a workbook" => std::fs::write(&path, b"PK\x03\x04 and so on").unwrap(),
+        "half a workbook" => std::fs::write(&path, b"PK\x03\x04 and so on").unwrap(),
         "a database" => {
             std::fs::write(&path, std::fs::read(town.path("puskesmas-timur-aplikasi.sqlite")).unwrap()).unwrap()
         }
@@ -22,7 +22,7 @@ fn spoil(town: &Town, way: &str) -> Vec<&'static str> {
     }
     match way {
         "missing" | "a folder" => vec!["tidak dapat dibuka"],
-        "a workbook" => vec!["xlsx", "CSV"],
+        "half a workbook" => vec!["rusak"],
         "a database" => vec!["CSV"],
         _ => vec!["NIK"],
     }
@@ -30,7 +30,7 @@ fn spoil(town: &Town, way: &str) -> Vec<&'static str> {
 
 #[test]
 fn an_unreadable_source_is_named_and_the_others_go_on() {
-    for way in ["missing", "a folder", "a workbook", "a database", "without its column"] {
+    for way in ["missing", "a folder", "half a workbook", "a database", "without its column"] {
         let town = Town::alone();
         let mut words = vec!["Sumber utara", UTARA, "Sumber lain tetap dibaca"];
         words.extend(spoil(&town, way));
