@@ -5,8 +5,7 @@
 use super::Engine;
 
 /// What an address looks like, for messages.
-const SHAPES: &str =
-    "postgres://USER@HOST:PORT/DATABASE or mysql://USER@HOST:PORT/DATABASE (MariaDB too); for SQLite give the file as `path`";
+const SHAPES: &str = "postgres://USER@HOST:PORT/DATABASE or mysql://USER@HOST:PORT/DATABASE (MariaDB too); for SQLite give the file as `path`";
 /// Settings that may follow the `?` of an address.
 const POSTGRES_SETTINGS: [&str; 4] = ["sslmode", "sslrootcert", "sslcert", "sslkey"];
 /// The same for MySQL and MariaDB.

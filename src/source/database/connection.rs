@@ -5,12 +5,12 @@
 use futures_util::TryStreamExt as _;
 use futures_util::stream::BoxStream;
 use sqlx::{
-    AssertSqlSafe, Column as _, Executor, MySql, MySqlConnection, PgConnection, Postgres, Row as _, Sqlite,
-    SqliteConnection, SqlSafeStr as _, Statement as _, TypeInfo as _,
+    AssertSqlSafe, Column as _, Executor, MySql, MySqlConnection, PgConnection, Postgres, Row as _, SqlSafeStr as _,
+    Sqlite, SqliteConnection, Statement as _, TypeInfo as _,
 };
 
-use super::dialect::Column;
 use super::Key;
+use super::dialect::Column;
 use crate::source::CELL_BYTES_MAX;
 use crate::source::cells::{CellKind, Cells};
 
@@ -70,9 +70,7 @@ impl Connection {
                 });
                 gather::<Sqlite>(query.persistent(false).fetch(connection), positions).await
             }
-            Self::Postgres(connection) => {
-                gather::<Postgres>(sqlx::raw_sql(page).fetch(connection), positions).await
-            }
+            Self::Postgres(connection) => gather::<Postgres>(sqlx::raw_sql(page).fetch(connection), positions).await,
             Self::MySql(connection) => gather::<MySql>(sqlx::raw_sql(page).fetch(connection), positions).await,
         }
     }
