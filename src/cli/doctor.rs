@@ -14,6 +14,8 @@ use crate::config::Config;
 use crate::daemon::set_up;
 use crate::delivery::Lane;
 use crate::remote::search::SearchAnswer;
+use crate::source::problem::SourceError;
+use crate::words::{self, Language};
 
 /// Clock skew above which dates may be refused as "future" (faults.md, row 37).
 const SKEW_MAX: Duration = Duration::from_secs(120);
@@ -59,7 +61,7 @@ impl Doctor {
                 findings.push(Finding::fine("configuration", context.config.display().to_string()));
                 mappings(&config, &mut findings);
                 storage(&config, &mut findings).await;
-                sources(&config, &mut findings).await;
+                sources(&config, self.offline, &mut findings).await;
                 let lanes = lanes(&config, &mut findings);
                 if !self.offline {
                     servers(lanes, &mut findings).await;
@@ -121,7 +123,7 @@ async fn storage(config: &Config, findings: &mut Vec<Finding>) {
     }
 }
 
-async fn sources(config: &Config, findings: &mut Vec<Finding>) {
+async fn sources(config: &Config, offline: bool, findings: &mut Vec<Finding>) {
     let sources = match set_up::sources(config) {
         Ok(sources) => sources,
         Err(error) => return findings.push(Finding::of("sources", &error.into())),
@@ -130,12 +132,32 @@ async fn sources(config: &Config, findings: &mut Vec<Finding>) {
         let text = "no source is the register of posyandu: without it no visit has a place".to_owned();
         findings.push(Finding { what: "sources", exit: Exit::Usage, text });
     }
-    for source in sources {
-        let name = &source.location.source;
-        findings.push(match crate::source::open(&source.profile, &source.location).await {
-            Ok(_) => Finding::fine("source", format!("{name}: readable as {}", source.profile.title)),
-            Err(error) => Finding { what: "source", exit: Exit::Usage, text: format!("{name}: {error}") },
-        });
+    for source in sources.into_iter().filter(|source| !(offline && source.location.server.is_some())) {
+        findings.push(source_finding(&source).await);
+    }
+}
+
+/// Whether a source can be opened and has the columns its profile reads.
+async fn source_finding(source: &crate::ingest::Source) -> Finding {
+    let (name, title) = (&source.location.source, &source.profile.title);
+    match crate::source::open(&source.profile, &source.location).await {
+        Ok(mut rows) => {
+            let advice = match rows.may_write().await {
+                Some(true) => "; its account may also change the database: give it one that can only read",
+                _ => "",
+            };
+            Finding::fine("source", format!("{name}: readable as {title}{advice}"))
+        }
+        Err(error) => {
+            let unreachable = matches!(error, SourceError::Unreachable { .. } | SourceError::Lost { .. });
+            let exit = if unreachable { Exit::OtherSide } else { Exit::Usage };
+            let sentence = words::of_issue(Language::English, &error.issue(&source.location));
+            let text = match source.location.server {
+                Some(_) => format!("{name}: {error}. {sentence}"),
+                None => format!("{name}: {error}"),
+            };
+            Finding { what: "source", exit, text }
+        }
     }
 }
 

@@ -184,7 +184,8 @@ pub struct Source {
     /// File or database.
     #[serde(default)]
     pub path: PathBuf,
-    /// Address of a database server, `postgres://user@host/database` or `mysql://…`, without a password.
+    /// Address of a database server, `postgres://user@host/database` or `mysql://…`, without a password. Encryption
+    /// follows `?sslmode=` or `?ssl-mode=`; without one it is used when the server offers it.
     #[serde(default)]
     pub url: String,
     /// File that holds only the password for `url`; empty means none is needed.

@@ -15,7 +15,8 @@ use crate::config::sections::{Environment, Puskesmas};
 use crate::delivery::Lane;
 use crate::ingest::Source;
 use crate::remote::{self, Remote};
-use crate::source::profile::Profile;
+use crate::source::database::address::engine_of;
+use crate::source::profile::{Kind, Profile};
 use crate::source::{Location, Server};
 
 /// The sources of a configuration with their profiles.
@@ -43,7 +44,7 @@ fn source(config: &Config, one: &crate::config::sections::Source) -> Result<Sour
     let puskesmas = config.puskesmas.iter().find(|puskesmas| puskesmas.name == one.puskesmas);
     let zone = puskesmas.map_or(Zone::Wib, |puskesmas| puskesmas.timezone);
     Ok(Source {
-        location: location(config, one, zone)?,
+        location: location(config, one, zone, profile.kind)?,
         profile: Arc::new(profile),
         puskesmas: one.puskesmas.clone(),
         zone,
@@ -113,10 +114,23 @@ pub fn lane(config: &Config, puskesmas: &Puskesmas, clock: &Clock) -> Result<Lan
 }
 
 /// Where a source lies: a file, or a server with its password from a file of its own.
-fn location(config: &Config, one: &crate::config::sections::Source, zone: Zone) -> Result<Location, DaemonError> {
+fn location(
+    config: &Config,
+    one: &crate::config::sections::Source,
+    zone: Zone,
+    kind: Kind,
+) -> Result<Location, DaemonError> {
     let server = match one.url.as_str() {
         "" => None,
         url => {
+            let setting = |text: String| DaemonError::Setting(format!("source `{}`: {text}", one.name));
+            engine_of(url).map_err(|error| setting(error.to_string()))?;
+            if kind == Kind::File {
+                return Err(setting(format!(
+                    "its profile `{}` reads files: give a `path` instead of `url`",
+                    one.profile
+                )));
+            }
             let password = config.source_password(one)?;
             Some(Server { url: url.to_owned(), password, offset: zone.offset_text().to_owned() })
         }

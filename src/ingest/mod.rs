@@ -8,11 +8,12 @@ pub mod visit;
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::clock::{Clock, Zone};
 use crate::issue::{Code, Issue, Place};
-use crate::ledger::row::{PassId, RowSeen, RowTally};
+use crate::ledger::row::{PassEnding, PassHistory, PassId, RowSeen, RowTally};
 use crate::ledger::{Ledger, LedgerError};
 use crate::record::reader::{Reader, ReaderError};
 use crate::record::schema::Schemas;
@@ -135,11 +136,17 @@ impl Ingest<'_> {
         progress: &dyn Fn(u64),
     ) -> Result<SourceOutcome, IngestError> {
         let reader = self.reader(source)?;
-        let today = source.zone.date_at(self.clock.now());
+        let now = self.clock.now();
+        let today = source.zone.date_at(now);
+        let since = match source.profile.knows_changes() {
+            true => window(self.history(source).await?, now, source.zone),
+            false => None,
+        };
         let mut pass = Pass::begin(self, source).await?;
+        pass.is_window = since.is_some();
         let origin = self.origin(source, register);
         let read = async |pass: &mut Pass| {
-            let mut rows = crate::source::open(&source.profile, &source.location).await?;
+            let mut rows = crate::source::open_since(&source.profile, &source.location, since).await?;
             let mut count = 0;
             while let Some(reading) = rows.next().await? {
                 let seen = match reading {
@@ -175,6 +182,10 @@ impl Ingest<'_> {
         }
     }
 
+    async fn history(&self, source: &Source) -> Result<PassHistory, LedgerError> {
+        self.ledger.pass_history(&source.location.source, &source.location.file()).await
+    }
+
     fn reader(&self, source: &Source) -> Result<Reader, IngestError> {
         Reader::new(Arc::clone(&source.profile), self.schemas)
             .map_err(|error| IngestError::Reader { source_name: source.location.source.clone(), source: error })
@@ -190,6 +201,8 @@ struct Pass {
     id: PassId,
     waiting: Vec<RowSeen>,
     tally: RowTally,
+    /// It reads only what changed lately.
+    is_window: bool,
 }
 
 /// Why a pass stopped.
@@ -213,7 +226,7 @@ impl From<LedgerError> for Halt {
 impl Pass {
     async fn begin(ingest: &Ingest<'_>, source: &Source) -> Result<Self, IngestError> {
         let id = ingest.ledger.begin_pass(&source.location.source, &source.location.file()).await?;
-        Ok(Self { id, waiting: Vec::with_capacity(ROWS_AT_ONCE), tally: RowTally::default() })
+        Ok(Self { id, waiting: Vec::with_capacity(ROWS_AT_ONCE), tally: RowTally::default(), is_window: false })
     }
 
     async fn push(&mut self, ingest: &Ingest<'_>, seen: RowSeen) -> Result<(), LedgerError> {
@@ -244,10 +257,23 @@ impl Pass {
             }
         };
         self.flush(ingest).await?;
-        let tally = ingest.ledger.finish_pass(self.id, problem.is_none()).await?;
+        let ending = match (&problem, self.is_window) {
+            (Some(_), _) => PassEnding::Stopped,
+            (None, true) => PassEnding::Window,
+            (None, false) => PassEnding::Complete,
+        };
+        let tally = ingest.ledger.end_pass(self.id, ending).await?;
         let (source, file) = (source.location.source.clone(), source.location.file());
         Ok(SourceOutcome { source, file, tally, problem })
     }
+}
+
+/// From when on changes are enough; `None` reads everything. The first pass of a local day and every pass after one
+/// that stopped read everything: a row may change without its time of change (faults, rows 45 and 50).
+fn window(history: PassHistory, now: Timestamp, zone: Zone) -> Option<Timestamp> {
+    let complete = history.complete?;
+    let is_today = zone.date_at(complete) == zone.date_at(now);
+    if is_today && !history.stopped { history.success } else { None }
 }
 
 /// A row of the register: kept in memory, counted as skipped, or an issue.

@@ -5,10 +5,12 @@ use jiff::civil::{Date, Time};
 use serde::{Deserialize, Serialize};
 
 use super::entry::NewEntry;
-use super::row::{CurrentRecord, PassId, RowKind, RowSeen, RowTally, StoredRecord, VisitHead, VisitRecords};
+use super::row::{
+    CurrentRecord, PassEnding, PassHistory, PassId, RowKind, RowSeen, RowTally, StoredRecord, VisitHead, VisitRecords,
+};
 use super::sqlite::rows::{SealedIssue, SealedRecord, SealedRow, SealedVisit};
 use super::sqlite::visits::{SealedEntry, StaleRecord};
-use super::sqlite::{date, hash, hex, time, visits};
+use super::sqlite::{date, hash, hex, lists, time, visits};
 use super::writer::Command;
 use super::{Ledger, LedgerError};
 use crate::clock::Zone;
@@ -47,7 +49,24 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::NoSuchPass`], failures of the store.
     pub async fn finish_pass(&self, pass: PassId, complete: bool) -> Result<RowTally, LedgerError> {
-        self.writer()?.ask(|reply| Command::FinishPass { pass: pass.0, complete, reply }).await
+        self.end_pass(pass, if complete { PassEnding::Complete } else { PassEnding::Stopped }).await
+    }
+
+    /// Ends a pass in one of its ways.
+    ///
+    /// # Errors
+    /// As [`Ledger::finish_pass`].
+    pub async fn end_pass(&self, pass: PassId, ending: PassEnding) -> Result<RowTally, LedgerError> {
+        self.writer()?.ask(|reply| Command::FinishPass { pass: pass.0, ending, reply }).await
+    }
+
+    /// What earlier passes over a file or database came to; ask before a new one begins.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub async fn pass_history(&self, source: &str, file: &str) -> Result<PassHistory, LedgerError> {
+        let mut reader = self.readers.acquire().await?;
+        lists::pass_history(&mut reader, source, file).await
     }
 
     /// Visits whose records changed since their entry was made, with the records that count now.

@@ -13,6 +13,28 @@ use crate::issue::{Issue, Place};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PassId(pub(super) i64);
 
+/// How a pass ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PassEnding {
+    /// Every row was seen, so that what is missing has left the file or table.
+    Complete,
+    /// Every row that changed lately was seen; the others are as they were.
+    Window,
+    /// It stopped half-way.
+    Stopped,
+}
+
+/// What earlier passes over a file or database came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PassHistory {
+    /// When the last complete pass began.
+    pub complete: Option<Timestamp>,
+    /// When the last pass began that saw everything it was meant to.
+    pub success: Option<Timestamp>,
+    /// The last pass did not, or never ended.
+    pub stopped: bool,
+}
+
 /// A row as it was read in a pass. Rows are seen in the order of the file.
 #[derive(Clone, Debug)]
 pub struct RowSeen {

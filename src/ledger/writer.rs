@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use super::LedgerError;
 use super::attempt::{AcceptedResource, AttemptId};
 use super::entry::{EntryId, Finding, Lease};
-use super::row::RowTally;
+use super::row::{PassEnding, RowTally};
 use super::sqlite::claims::Begin;
 use super::sqlite::endings::End;
 use super::sqlite::rows::SealedRow;
@@ -43,7 +43,7 @@ pub type Reply<T> = oneshot::Sender<Result<T, LedgerError>>;
 pub enum Command {
     BeginPass { source: String, file: String, day: String, reply: Reply<i64> },
     SeeRows { pass: i64, rows: Vec<SealedRow>, reply: Reply<RowTally> },
-    FinishPass { pass: i64, complete: bool, reply: Reply<RowTally> },
+    FinishPass { pass: i64, ending: PassEnding, reply: Reply<RowTally> },
     Enter { entries: Vec<SealedEntry>, reply: Reply<()> },
     Remap { mapping_version: String, reply: Reply<u64> },
     Claim { lane: String, limit: u32, lease: Lease, reply: Reply<(Timestamp, Vec<EntryId>)> },
@@ -303,9 +303,7 @@ impl Task {
                 settled(reply, intake::begin(c, &source, &file, &day, now).await)
             }
             Command::SeeRows { pass, rows, reply } => settled(reply, intake::see(c, pass, &rows, now).await),
-            Command::FinishPass { pass, complete, reply } => {
-                settled(reply, intake::finish(c, pass, complete, now).await)
-            }
+            Command::FinishPass { pass, ending, reply } => settled(reply, intake::finish(c, pass, ending, now).await),
             Command::Enter { entries, reply } => settled(reply, visits::enter(c, &entries, now).await),
             Command::Remap { mapping_version, reply } => settled(reply, visits::remap(c, &mapping_version).await),
             Command::Claim { lane, limit, lease, reply } => {

@@ -110,7 +110,8 @@ impl Layout {
         for (first, aliases, _) in &required {
             known.extend(aliases.iter().map(|alias| (plain_header(alias), *first)));
         }
-        for column in table.ignored_columns.iter().chain(&table.number_columns).chain(&table.key) {
+        let marks = table.changed_at.iter().chain(table.withdrawn.iter().flat_map(|mark| &mark.columns));
+        for column in table.ignored_columns.iter().chain(&table.number_columns).chain(&table.key).chain(marks) {
             known.push((plain_header(column), column));
         }
         let mut seen: Vec<&str> = Vec::new();

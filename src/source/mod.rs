@@ -4,18 +4,20 @@
 //! with one row is an issue; what is wrong with the whole file is a [`SourceError`].
 
 pub mod cells;
+pub mod database;
 pub mod delimited;
 pub mod encoding;
 pub mod grid;
 pub mod layout;
 pub mod problem;
 pub mod profile;
-pub mod sqlite;
 pub mod workbook;
 
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+use jiff::Timestamp;
 
 use crate::issue::{Issue, Place};
 use crate::redact::{MASK, Personal};
@@ -165,13 +167,16 @@ impl Location {
         Self { source: source.to_owned(), path, server: None, program }
     }
 
-    /// The file's name without its folders.
+    /// The file's name without its folders; of a server its host and database.
     #[must_use]
     pub fn file(&self) -> String {
+        if let Some(server) = &self.server {
+            return database::address::label(&server.url);
+        }
         self.path.file_name().map_or_else(|| "?".to_owned(), |name| name.to_string_lossy().into_owned())
     }
 
-    /// The place of a whole file.
+    /// The place of a whole file or database.
     #[must_use]
     pub fn place(&self) -> Place {
         Place { source: self.source.clone(), file: self.file(), ..Place::default() }
@@ -183,8 +188,8 @@ pub struct Rows(Carrier);
 
 enum Carrier {
     Delimited(Box<delimited::Delimited>),
-    Sqlite(Box<sqlite::Database>),
     Workbook(Box<workbook::Workbook>),
+    Database(Box<database::Database>),
 }
 
 /// Opens a source and checks that it is what the profile expects, before any row is given out.
@@ -192,6 +197,19 @@ enum Carrier {
 /// # Errors
 /// [`SourceError`] when the file cannot be opened, or is not what the profile says.
 pub async fn open(profile: &Arc<Profile>, location: &Location) -> Result<Rows, SourceError> {
+    open_since(profile, location, None).await
+}
+
+/// Opens a source as [`open`] does. With `since` the tables of a database that know when a row was changed give only
+/// rows changed since then, less the profile's overlap; all other rows are as in [`open`].
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_since(
+    profile: &Arc<Profile>,
+    location: &Location,
+    since: Option<Timestamp>,
+) -> Result<Rows, SourceError> {
     Ok(Rows(match profile.kind {
         Kind::File => {
             let failed = |source| SourceError::Open { file: location.file(), source };
@@ -203,7 +221,7 @@ pub async fn open(profile: &Arc<Profile>, location: &Location) -> Result<Rows, S
                 Carrier::Delimited(Box::new(delimited::Delimited::open(profile, location)?))
             }
         }
-        Kind::Database => Carrier::Sqlite(Box::new(sqlite::Database::open(profile, location).await?)),
+        Kind::Database => Carrier::Database(Box::new(database::Database::open(profile, location, since).await?)),
     }))
 }
 
@@ -216,8 +234,8 @@ impl Rows {
     pub async fn next(&mut self) -> Result<Option<Reading>, SourceError> {
         match &mut self.0 {
             Carrier::Delimited(delimited) => delimited.read(),
-            Carrier::Sqlite(database) => database.next().await,
             Carrier::Workbook(workbook) => workbook.next().await,
+            Carrier::Database(database) => database.next().await,
         }
     }
 
@@ -226,8 +244,17 @@ impl Rows {
     pub fn content_hash(&self) -> Option<[u8; 32]> {
         match &self.0 {
             Carrier::Delimited(delimited) => delimited.content_hash(),
-            Carrier::Sqlite(_) => None,
             Carrier::Workbook(workbook) => workbook.content_hash(),
+            Carrier::Database(_) => None,
+        }
+    }
+
+    /// Whether the account that reads a database server may also change it; `None` for files and when the server
+    /// does not say.
+    pub async fn may_write(&mut self) -> Option<bool> {
+        match &mut self.0 {
+            Carrier::Delimited(_) | Carrier::Workbook(_) => None,
+            Carrier::Database(database) => database.may_write().await,
         }
     }
 }

@@ -6,6 +6,7 @@
 use crate::issue::{Code, Issue, Place};
 
 use super::Location;
+use super::database::address::AddressError;
 use super::layout::Deviation;
 
 /// Why a source could not be read.
@@ -145,6 +146,51 @@ pub enum SourceError {
         /// Table of the profile.
         table: String,
     },
+    /// The address of a database server cannot be used.
+    #[error("the address of the database `{file}` cannot be used")]
+    Address {
+        /// Host and database.
+        file: String,
+        /// Why.
+        #[source]
+        source: AddressError,
+    },
+    /// A database server cannot be reached.
+    #[error("the database server of `{file}` cannot be reached")]
+    Unreachable {
+        /// Host and database.
+        file: String,
+        /// Cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A database server does not let the account in.
+    #[error("the database `{file}` does not let this account in: {reason}")]
+    Login {
+        /// Host and database.
+        file: String,
+        /// What the server says.
+        reason: String,
+    },
+    /// A database server takes too long.
+    #[error("table `{table}` of `{file}` gave no page within {seconds} s, or was locked")]
+    Timeout {
+        /// Host and database.
+        file: String,
+        /// Table of the profile.
+        table: String,
+        /// The limit.
+        seconds: u64,
+    },
+    /// The connection to a database server broke and could not be made again.
+    #[error("the connection to `{file}` broke and could not be made again")]
+    Lost {
+        /// Host and database.
+        file: String,
+        /// Cause.
+        #[source]
+        source: std::io::Error,
+    },
     /// The database cannot be opened or read.
     #[error("database `{file}` cannot be read")]
     Database {
@@ -176,6 +222,7 @@ impl SourceError {
             Self::Limit { what, limit, .. } => issue.with("hal", what).with("batas", limit),
             Self::Query { table, reason, .. } => issue.with("tabel", table).with("sebab", reason),
             Self::Key { table, .. } => issue.with("tabel", table),
+            Self::Timeout { table, seconds, .. } => issue.with("tabel", table).with("batas", seconds),
             _ => issue,
         };
         issue.at(place)
@@ -206,6 +253,11 @@ impl SourceError {
             Self::Unfinished { .. } => (Code::Transient, "file.unfinished"),
             Self::Query { .. } => (Code::Structure, "file.query"),
             Self::Key { .. } => (Code::Structure, "file.key"),
+            Self::Address { .. } => (Code::Structure, "database.address"),
+            Self::Unreachable { .. } => (Code::Transient, "database.unreachable"),
+            Self::Login { .. } => (Code::Exception, "database.login"),
+            Self::Timeout { .. } => (Code::Transient, "database.timeout"),
+            Self::Lost { .. } => (Code::Transient, "database.lost"),
         }
     }
 }

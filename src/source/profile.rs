@@ -280,6 +280,14 @@ impl Profile {
     }
 }
 
+impl Profile {
+    /// Whether some of its rows say when they were changed, so that a reading may leave out the others.
+    #[must_use]
+    pub fn knows_changes(&self) -> bool {
+        self.kind == Kind::Database && self.tables.iter().any(|table| table.changed_at.is_some())
+    }
+}
+
 impl Table {
     /// Each record that a row may yield: its dataset and how its fields are read.
     pub fn datasets(&self) -> impl Iterator<Item = (&str, &FieldSpecs)> {

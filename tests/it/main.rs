@@ -4,6 +4,7 @@
 mod city;
 mod cli;
 mod corrections;
+mod database;
 mod dump;
 mod faults;
 mod kill;
@@ -17,6 +18,7 @@ mod record;
 mod remap;
 mod remote;
 mod report;
+mod servers;
 mod simulator;
 mod source;
 mod state;

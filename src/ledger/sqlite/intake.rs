@@ -11,7 +11,7 @@ use super::contention::{CORRECTED, DUPLICATE};
 use super::rows::{self, KnownRow, MovedRow, RowToWrite, SealedRecord, SealedRow, StandingToWrite};
 use super::{count, hex, settling};
 use crate::ledger::LedgerError;
-use crate::ledger::row::RowTally;
+use crate::ledger::row::{PassEnding, RowTally};
 
 /// Rows a single pass may have: the running number shares a 64-bit stamp with the pass.
 const ROWS_PER_PASS_BITS: u32 = 28;
@@ -307,21 +307,22 @@ async fn add_up(connection: &mut SqliteConnection, pass: i64, tally: &RowTally) 
 pub async fn finish(
     connection: &mut SqliteConnection,
     pass: i64,
-    complete: bool,
+    ending: PassEnding,
     now: Timestamp,
 ) -> Result<RowTally, LedgerError> {
     let pass = open_pass(connection, pass).await?;
-    if complete {
+    if ending == PassEnding::Complete {
         let superseded = withdraw(connection, &pass, now).await? + forget_gone(connection, &pass).await?;
         add_up(connection, pass.id, &RowTally { superseded, ..RowTally::default() }).await?;
     }
     let row: (i64, i64, i64, i64, i64, i64, i64) = sqlx::query_as(
-        "UPDATE pass SET finished_at = ?2, complete = ?3 WHERE id = ?1
+        "UPDATE pass SET finished_at = ?2, complete = ?3, windowed = ?4 WHERE id = ?1
          RETURNING read, new, changed, unchanged, issue, skipped, superseded",
     )
     .bind(pass.id)
     .bind(now.as_millisecond())
-    .bind(complete)
+    .bind(ending == PassEnding::Complete)
+    .bind(ending == PassEnding::Window)
     .fetch_one(connection)
     .await?;
     Ok(RowTally {

@@ -2,10 +2,10 @@
 
 use sqlx::{FromRow, SqliteConnection};
 
-use super::{count, json};
+use super::{count, json, time};
 use crate::ledger::LedgerError;
 use crate::ledger::reading::Filter;
-use crate::ledger::row::RowTally;
+use crate::ledger::row::{PassHistory, RowTally};
 use crate::ledger::state::State;
 
 /// A filter as statements take it.
@@ -188,6 +188,29 @@ pub async fn verification(
     );
     let query = query.bind(from).bind(to).bind(&filter.puskesmas).bind(&filter.posyandu);
     Ok(query.fetch_all(connection).await?)
+}
+
+/// What earlier passes over a file or database came to.
+pub async fn pass_history(
+    connection: &mut SqliteConnection,
+    source: &str,
+    file: &str,
+) -> Result<PassHistory, LedgerError> {
+    let (complete, success, last): (Option<i64>, Option<i64>, Option<bool>) = sqlx::query_as(
+        "WITH before AS (SELECT id, started_at, complete, windowed FROM pass WHERE source = ?1 AND file = ?2)
+         SELECT (SELECT started_at FROM before WHERE complete = 1 ORDER BY id DESC LIMIT 1),
+                (SELECT started_at FROM before WHERE complete = 1 OR windowed = 1 ORDER BY id DESC LIMIT 1),
+                (SELECT complete = 1 OR windowed = 1 FROM before ORDER BY id DESC LIMIT 1)",
+    )
+    .bind(source)
+    .bind(file)
+    .fetch_one(connection)
+    .await?;
+    Ok(PassHistory {
+        complete: complete.map(time).transpose()?,
+        success: success.map(time).transpose()?,
+        stopped: last == Some(false),
+    })
 }
 
 type PassLine = (String, String, i64, i64, i64, i64, i64, i64, i64);

@@ -10,7 +10,10 @@ use crate::ledger::LedgerError;
 use crate::seal::{Keys, SealError};
 
 /// The schema's steps, oldest first; a database remembers the last one taken in `user_version`.
-const STEPS: [&str; 1] = [include_str!("../../../schemas/ledger/sqlite/0001_ledger.sql")];
+const STEPS: [&str; 2] = [
+    include_str!("../../../schemas/ledger/sqlite/0001_ledger.sql"),
+    include_str!("../../../schemas/ledger/sqlite/0002_window.sql"),
+];
 /// Marks a file as ours: "PSYG" in ASCII, kept in `application_id`.
 const APPLICATION: i64 = 0x5053_5947;
 /// Oldest SQLite accepted: the one that corrected the WAL reset.
