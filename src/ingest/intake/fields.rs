@@ -21,6 +21,8 @@ pub const ELEMENTS_MAX: usize = 1;
 const NOT_TAKEN: [&str; 3] = ["posyandu", "hari_buka", "kunjungan"];
 /// Fields that the gateway works out itself.
 const DERIVED: [&str; 4] = ["status_nik", "cara_ukur_diturunkan", "vaksin_nama", "jadwal"];
+/// Fields that are only compared with what the gateway works out.
+const COMPARED: [&str; 1] = ["umur_bulan"];
 /// Start of the names of datasets that stand for the visit itself: a record has one of each at most.
 const VISIT: &str = "kunjungan";
 
@@ -85,6 +87,12 @@ fn sent(schema: &Schema) -> impl Iterator<Item = &Field> {
 #[must_use]
 pub fn is_derived(field: &str) -> bool {
     DERIVED.contains(&field)
+}
+
+/// Whether the sender must fill a field that its schema requires.
+#[must_use]
+pub fn is_owed(field: &str) -> bool {
+    !is_derived(field) && !COMPARED.contains(&field)
 }
 
 /// A field's column.
