@@ -2,6 +2,7 @@
 //!
 //! It must not know how a person started it, and it decides nothing that the three decide themselves.
 
+pub mod counter;
 pub mod set_up;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::config::assets::{AssetsError, Rules};
 use crate::config::{Config, ConfigError};
 use crate::delivery::retry::Policy;
 use crate::delivery::{Delivery, DeliveryError, Lane, LaneEnd};
+use crate::ingest::intake::IntakeError;
 use crate::ingest::register::Register;
 use crate::ingest::visit::{self, Mapper};
 use crate::ingest::{Ingest, IngestError, SourceOutcome};
@@ -74,6 +76,18 @@ pub enum DaemonError {
     /// Reconciliation.
     #[error(transparent)]
     Reconciliation(#[from] ReconciliationError),
+    /// The address cannot be listened on.
+    #[error("[http] listen: {address} cannot be used: another program may have it")]
+    Listen {
+        /// The address.
+        address: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The intake cannot be set up.
+    #[error(transparent)]
+    Intake(#[from] IntakeError),
     /// A task ended unexpectedly.
     #[error("a lane ended unexpectedly")]
     Task(#[source] tokio::task::JoinError),
@@ -139,9 +153,9 @@ impl Daemon {
     /// [`DaemonError`] when the ledger or a setting fails; a source's own problem is in its outcome.
     pub async fn ingest(&self, progress: Progress<'_>) -> Result<(Round, Register), DaemonError> {
         let sources = set_up::sources(&self.config)?;
-        let switches = set_up::switches(&self.config, &self.rules)?;
-        let ingest =
-            Ingest { ledger: &self.ledger, keys: &self.keys, schemas: &self.rules.schemas, clock: &self.clock };
+        // A wrong name is told before anything is read.
+        set_up::switches(&self.config, &self.rules)?;
+        let ingest = self.reading();
         let (register, mut outcomes) = ingest.register(&sources).await?;
         // Without its places every row would turn into an issue, also those that were fine yesterday.
         if outcomes.iter().any(|outcome| outcome.problem.is_some()) {
@@ -152,6 +166,16 @@ impl Daemon {
             outcomes
                 .push(ingest.source(source, &register, &|rows| progress(Step::Reading { source: name, rows })).await?);
         }
+        let entered = self.map(&register, progress).await?;
+        Ok((Round { sources: outcomes, entered, ..Round::default() }, register))
+    }
+
+    /// Maps what the ledger took since the last time and enters it; returns the number of entries made.
+    ///
+    /// # Errors
+    /// [`DaemonError`] when the ledger or a setting fails.
+    pub async fn map(&self, register: &Register, progress: Progress<'_>) -> Result<u64, DaemonError> {
+        let switches = set_up::switches(&self.config, &self.rules)?;
         let organizations: Vec<(String, String)> =
             self.config.puskesmas.iter().map(|one| (one.name.clone(), one.organization_id.clone())).collect();
         let mapper = Mapper {
@@ -160,13 +184,16 @@ impl Daemon {
             mappings: &self.rules.mappings,
             profiles: &self.rules.profiles,
             switches: &switches,
-            register: &register,
+            register,
             organizations: &organizations,
-            version: visit::version(&self.rules.mappings, &switches, &register, &organizations),
+            version: visit::version(&self.rules.mappings, &switches, register, &organizations),
         };
         self.ledger.remap(&mapper.version).await?;
-        let entered = ingest.map(&mapper, &|visits| progress(Step::Mapping(visits))).await?;
-        Ok((Round { sources: outcomes, entered, ..Round::default() }, register))
+        Ok(self.reading().map(&mapper, &|visits| progress(Step::Mapping(visits))).await?)
+    }
+
+    fn reading(&self) -> Ingest<'_> {
+        Ingest { ledger: &self.ledger, keys: &self.keys, schemas: &self.rules.schemas, clock: &self.clock }
     }
 
     /// All lanes of the configuration.
@@ -213,19 +240,31 @@ impl Daemon {
     /// # Errors
     /// As the parts.
     pub async fn once(&self, progress: Progress<'_>) -> Result<Round, DaemonError> {
+        self.round(progress, &|_| {}).await
+    }
+
+    /// The same; `read` is given the register of posyandu as soon as everything is read.
+    ///
+    /// # Errors
+    /// As the parts.
+    pub async fn round(&self, progress: Progress<'_>, read: &(dyn Fn(Register) + Sync)) -> Result<Round, DaemonError> {
         let lanes = self.lanes()?;
         // A pass that is left half-way is read again by the next run; what it had stored is then unchanged.
-        let mut round = tokio::select! {
-            ingested = self.ingest(progress) => ingested?.0,
+        let (mut round, register) = tokio::select! {
+            ingested = self.ingest(progress) => ingested?,
             () = self.halted() => return Ok(Round::default()),
         };
+        if !round.register_unread {
+            read(register);
+        }
         let limit = Duration::from_secs(self.config.delivery.once_seconds);
         let deadline = self.clock.now().saturating_add(limit).unwrap_or(Timestamp::MAX);
         round.lanes = self.deliver(&lanes, deadline, progress).await?;
         Ok(round)
     }
 
-    async fn halted(&self) {
+    /// Returns when the gateway is to stop.
+    pub async fn halted(&self) {
         while !self.halt.load(Ordering::Relaxed) {
             tokio::time::sleep(NAP_MAX).await;
         }

@@ -30,6 +30,8 @@ pub mod reconciliation;
 
 pub mod report;
 
+pub mod http;
+
 pub mod simulator;
 
 pub mod config;

@@ -11,7 +11,8 @@ use super::exit::Exit;
 use super::print::{self, Steps};
 use super::{Context, Format, installation, troubles};
 use crate::clock::Clock;
-use crate::daemon::{Daemon, Round};
+use crate::daemon::counter::{Counter, Rest};
+use crate::daemon::{Daemon, DaemonError, Round, Step};
 use crate::delivery::Stop;
 use crate::ledger::reading::{Counts, Filter};
 use crate::ledger::row::RowTally;
@@ -54,33 +55,73 @@ impl Run {
             stop_signal().await;
             halt.store(true, Ordering::Relaxed);
         });
+        let counter = if self.once { None } else { Counter::open(&daemon).await? };
+        if let Some(counter) = &counter {
+            print::note(&format!("taking records at http://{}", counter.address));
+        }
         loop {
             let steps = Steps::default();
-            let round = daemon.once(&|step| steps.show(step)).await;
+            let round = match &counter {
+                None => daemon.once(&|step| steps.show(step)).await,
+                Some(counter) => {
+                    let progress = |step: Step<'_>| steps.show(step);
+                    let read = |register| counter.set_register(register);
+                    let round = daemon.round(&progress, &read);
+                    counter.beside(&daemon, &|_| {}, round).await.and_then(|round| round)
+                }
+            };
             steps.done();
-            let round = round.map_err(|error| installation::named(&daemon.config, error))?;
-            let counts = daemon.ledger.counts(&Filter::default()).await?;
-            print::result(&match self.format {
-                Format::Json => as_json(&round, &counts).to_string(),
-                _ => as_text(&round, &counts, language),
-            });
-            troubles::of_round(&round, &daemon.config, language).iter().for_each(|line| print::note(line));
-            let exit = exit_of(&round, &counts);
-            if self.once || daemon.halt.load(Ordering::Relaxed) {
+            let exit = self.told(&daemon, round, language).await?;
+            if self.once || rest(&daemon, counter.as_ref(), self, language).await? {
+                if let Some(counter) = counter {
+                    counter.close().await;
+                }
                 close(daemon).await?;
                 return Ok(exit);
             }
-            nap(&daemon).await;
         }
+    }
+
+    /// Writes what a round came to.
+    async fn told(
+        &self,
+        daemon: &Daemon,
+        round: Result<Round, DaemonError>,
+        language: Language,
+    ) -> anyhow::Result<Exit> {
+        let round = round.map_err(|error| installation::named(&daemon.config, error))?;
+        let counts = daemon.ledger.counts(&Filter::default()).await?;
+        print::result(&match self.format {
+            Format::Json => as_json(&round, &counts).to_string(),
+            _ => as_text(&round, &counts, language),
+        });
+        troubles::of_round(&round, &daemon.config, language).iter().for_each(|line| print::note(line));
+        Ok(exit_of(&round, &counts))
     }
 }
 
-async fn nap(daemon: &Daemon) {
-    let step = Duration::from_millis(200);
-    let mut slept = Duration::ZERO;
-    while slept < PAUSE_BETWEEN_ROUNDS && !daemon.halt.load(Ordering::Relaxed) {
-        tokio::time::sleep(step).await;
-        slept += step;
+/// Rests between two rounds; what is handed in meanwhile is sent. Says whether the gateway is to stop.
+async fn rest(daemon: &Daemon, counter: Option<&Counter>, run: &Run, language: Language) -> anyhow::Result<bool> {
+    let Some(counter) = counter else {
+        tokio::select! {
+            () = daemon.halted() => {}
+            () = tokio::time::sleep(PAUSE_BETWEEN_ROUNDS) => {}
+        }
+        return Ok(daemon.halt.load(Ordering::Relaxed));
+    };
+    let begun = daemon.clock.stopwatch();
+    loop {
+        let left = PAUSE_BETWEEN_ROUNDS.saturating_sub(begun.elapsed());
+        match counter.rest(daemon, left).await {
+            Rest::Over => return Ok(false),
+            Rest::Halt => return Ok(true),
+            Rest::News => {
+                let round = counter.forward(daemon, &|_| {}).await;
+                if !matches!(&round, Ok(round) if round.entered == 0) {
+                    run.told(daemon, round, language).await?;
+                }
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod assets;
 pub mod sections;
+pub mod senders;
 pub mod wording;
 
 use std::path::{Path, PathBuf};
@@ -13,7 +14,8 @@ use serde::Deserialize;
 
 use crate::redact::Personal;
 use sections::{
-    Delivery, Environment, Http, LanguageName, Ledger, Mapping, Puskesmas, Reconciliation, Satusehat, Seal, Source,
+    Delivery, Environment, Http, LanguageName, Ledger, Mapping, Puskesmas, Reconciliation, Satusehat, Seal, Sender,
+    Source,
 };
 
 /// The commented defaults, as `init` writes them.
@@ -62,6 +64,9 @@ pub struct Config {
     /// Sources.
     #[serde(default)]
     pub source: Vec<Source>,
+    /// Apps that send records.
+    #[serde(default)]
+    pub sender: Vec<Sender>,
     /// Folder that relative paths start from.
     #[serde(skip)]
     pub base: PathBuf,
@@ -227,7 +232,7 @@ impl Config {
         if self.delivery.concurrency == 0 || self.delivery.probe_after_seconds.is_empty() {
             return unfit("[delivery] concurrency and probe_after_seconds must not be empty".to_owned());
         }
-        Ok(())
+        self.check_senders()
     }
 
     /// A path of the configuration, made absolute against the file's folder.

@@ -196,6 +196,18 @@ pub struct Source {
     pub puskesmas: String,
 }
 
+/// `[[sender]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sender {
+    /// Name for reports; it stands in the place of a source.
+    pub name: String,
+    /// File that holds only the token.
+    pub token_file: PathBuf,
+    /// The puskesmas whose records it sends.
+    pub puskesmas: String,
+}
+
 fn default_requests_per_minute() -> u32 {
     60
 }

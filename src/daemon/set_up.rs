@@ -13,7 +13,9 @@ use crate::config::Config;
 use crate::config::assets::{self, Rules};
 use crate::config::sections::{Environment, Puskesmas};
 use crate::delivery::Lane;
+use crate::http::auth::Senders;
 use crate::ingest::Source;
+use crate::ingest::intake::Sender;
 use crate::remote::{self, Remote};
 use crate::source::database::address::engine_of;
 use crate::source::profile::{Kind, Profile};
@@ -111,6 +113,21 @@ pub fn lane(config: &Config, puskesmas: &Puskesmas, clock: &Clock) -> Result<Lan
         client_id: puskesmas.client_id.clone(),
         concurrency: config.delivery.concurrency,
     })
+}
+
+/// The apps that may send records, with their tokens.
+///
+/// # Errors
+/// A token that cannot be read or used.
+pub fn senders(config: &Config) -> Result<Senders, DaemonError> {
+    let one = |sender: &crate::config::sections::Sender| {
+        let puskesmas = config.puskesmas.iter().find(|puskesmas| puskesmas.name == sender.puskesmas);
+        let zone = puskesmas.map_or(Zone::Wib, |puskesmas| puskesmas.timezone);
+        let who = Sender { name: sender.name.clone(), puskesmas: sender.puskesmas.clone(), zone };
+        Ok((who, config.sender_token(sender)?))
+    };
+    let all = config.sender.iter().map(one).collect::<Result<Vec<_>, DaemonError>>()?;
+    Senders::new(all).map_err(|error| DaemonError::Setting(error.to_string()))
 }
 
 /// Where a source lies: a file, or a server with its password from a file of its own.

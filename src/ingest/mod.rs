@@ -2,6 +2,7 @@
 //!
 //! Runs alone: it knows neither delivery nor reconciliation. A source that cannot be read stops itself, never another.
 
+pub mod intake;
 pub mod register;
 pub mod row;
 pub mod visit;

@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::NewEntry;
 use super::row::{
-    CurrentRecord, PassEnding, PassHistory, PassId, RowKind, RowSeen, RowTally, StoredRecord, VisitHead, VisitRecords,
+    CurrentRecord, PassEnding, PassHistory, PassId, RowKind, RowSeen, RowTally, StoredRecord, TakenRow, VisitHead,
+    VisitRecords,
 };
+use super::sqlite::intake::Times;
 use super::sqlite::rows::{SealedIssue, SealedRecord, SealedRow, SealedVisit};
 use super::sqlite::visits::{SealedEntry, StaleRecord};
 use super::sqlite::{date, hash, hex, lists, time, visits};
@@ -41,7 +43,22 @@ impl Ledger {
     /// [`LedgerError::NoSuchPass`], [`LedgerError::NoRecords`], failures of the store. Nothing of the rows is kept.
     pub async fn see_rows(&self, pass: PassId, rows: Vec<RowSeen>) -> Result<RowTally, LedgerError> {
         let rows = rows.iter().map(|row| self.seal_row(row)).collect::<Result<Vec<_>, _>>()?;
-        self.writer()?.ask(|reply| Command::SeeRows { pass: pass.0, rows, reply }).await
+        let times = Times::Counted;
+        let (tally, _) = self.writer()?.ask(|reply| Command::SeeRows { pass: pass.0, rows, times, reply }).await?;
+        Ok(tally)
+    }
+
+    /// Takes rows whose keys name them once and for all, and says what became of each: a key that comes again, in
+    /// this batch or later in the pass, is the same row with newer content.
+    ///
+    /// # Errors
+    /// As [`Ledger::see_rows`].
+    pub async fn take_rows(&self, pass: PassId, rows: Vec<RowSeen>) -> Result<Vec<TakenRow>, LedgerError> {
+        let rows = rows.iter().map(|row| self.seal_row(row)).collect::<Result<Vec<_>, _>>()?;
+        let versions: Vec<[u8; 32]> = rows.iter().map(|row| row.digest).collect();
+        let times = Times::Once;
+        let (_, fates) = self.writer()?.ask(|reply| Command::SeeRows { pass: pass.0, rows, times, reply }).await?;
+        Ok(fates.into_iter().zip(versions).map(|(fate, version)| TakenRow { fate, version }).collect())
     }
 
     /// Ends a pass; `complete` says that every row of the file was seen, so that what is missing has left it.

@@ -127,6 +127,30 @@ pub struct RowTally {
     pub superseded: u64,
 }
 
+/// What became of one row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowFate {
+    /// It has records and was never seen before.
+    New,
+    /// It has records, with other content than the last time.
+    Changed,
+    /// It is as it was.
+    Unchanged,
+    /// New or changed, and a person must correct it.
+    Issue,
+    /// New or changed, and no record.
+    Skipped,
+}
+
+/// What became of a row that its sender waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenRow {
+    /// What became of it.
+    pub fate: RowFate,
+    /// Keyed hash of everything in it that matters: the same content has the same one.
+    pub version: [u8; 32],
+}
+
 /// A visit whose records changed since its entry was made.
 #[derive(Clone, Debug)]
 pub struct VisitRecords {

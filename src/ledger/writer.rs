@@ -16,9 +16,10 @@ use tokio::task::JoinHandle;
 use super::LedgerError;
 use super::attempt::{AcceptedResource, AttemptId};
 use super::entry::{EntryId, Finding, Lease};
-use super::row::{PassEnding, RowTally};
+use super::row::{PassEnding, RowFate, RowTally};
 use super::sqlite::claims::Begin;
 use super::sqlite::endings::End;
+use super::sqlite::intake::Times;
 use super::sqlite::rows::SealedRow;
 use super::sqlite::visits::SealedEntry;
 use super::sqlite::{cache, claims, endings, entries, intake, visits};
@@ -42,7 +43,7 @@ pub type Reply<T> = oneshot::Sender<Result<T, LedgerError>>;
 #[derive(Debug)]
 pub enum Command {
     BeginPass { source: String, file: String, day: String, reply: Reply<i64> },
-    SeeRows { pass: i64, rows: Vec<SealedRow>, reply: Reply<RowTally> },
+    SeeRows { pass: i64, rows: Vec<SealedRow>, times: Times, reply: Reply<(RowTally, Vec<RowFate>)> },
     FinishPass { pass: i64, ending: PassEnding, reply: Reply<RowTally> },
     Enter { entries: Vec<SealedEntry>, reply: Reply<()> },
     Remap { mapping_version: String, reply: Reply<u64> },
@@ -302,7 +303,9 @@ impl Task {
             Command::BeginPass { source, file, day, reply } => {
                 settled(reply, intake::begin(c, &source, &file, &day, now).await)
             }
-            Command::SeeRows { pass, rows, reply } => settled(reply, intake::see(c, pass, &rows, now).await),
+            Command::SeeRows { pass, rows, times, reply } => {
+                settled(reply, intake::see(c, pass, &rows, times, now).await)
+            }
             Command::FinishPass { pass, ending, reply } => settled(reply, intake::finish(c, pass, ending, now).await),
             Command::Enter { entries, reply } => settled(reply, visits::enter(c, &entries, now).await),
             Command::Remap { mapping_version, reply } => settled(reply, visits::remap(c, &mapping_version).await),
@@ -357,7 +360,8 @@ fn refuse(command: Command) -> Answer {
     }
     match command {
         Command::BeginPass { reply, .. } => no(reply),
-        Command::SeeRows { reply, .. } | Command::FinishPass { reply, .. } => no(reply),
+        Command::SeeRows { reply, .. } => no(reply),
+        Command::FinishPass { reply, .. } => no(reply),
         Command::Enter { reply, .. } | Command::Verify { reply, .. } => no(reply),
         Command::Remap { reply, .. } => no(reply),
         Command::Claim { reply, .. } => no(reply),

@@ -102,6 +102,8 @@ pub struct Schema {
     pub fields: Vec<Field>,
     /// Positions of the fields in the order of their names: the canonical order.
     pub by_name: Vec<usize>,
+    /// The JSON Schema itself, for who describes records to others.
+    pub document: Json,
     validator: jsonschema::Validator,
 }
 
@@ -215,7 +217,7 @@ impl Schema {
         }
         let mut by_name: Vec<usize> = (0..fields.len()).collect();
         by_name.sort_by(|one, other| fields[*one].name.cmp(&fields[*other].name));
-        Ok(Self { dataset: dataset.to_owned(), fields, by_name, validator })
+        Ok(Self { dataset: dataset.to_owned(), fields, by_name, document: whole, validator })
     }
 
     /// Position of a field.

@@ -76,6 +76,12 @@ impl Row {
         Self { place, table, cells, layout: Arc::new(layout) }
     }
 
+    /// A row of the profile's first table from cells whose columns were tied before.
+    #[must_use]
+    pub fn laid_out(place: Place, cells: Cells, layout: &Arc<Layout>) -> Self {
+        Self { place, table: 0, cells, layout: Arc::clone(layout) }
+    }
+
     /// The cell of a column or title, named as [`profile::field::FieldSpec::name`] does, as [`plain_header`] writes it.
     #[must_use]
     pub fn cell(&self, plain_name: &str) -> Option<Cell<'_>> {

@@ -11,10 +11,11 @@ use serde::Deserialize;
 use crate::issue::Issue;
 
 /// The catalogue's files: one per area, so that a rule's sentence is found by its name.
-const FILES: [(&str, &str); 8] = [
+const FILES: [(&str, &str); 9] = [
     ("source", include_str!("source.toml")),
     ("record", include_str!("record.toml")),
     ("measurement", include_str!("measurement.toml")),
+    ("intake", include_str!("intake.toml")),
     ("mapping", include_str!("mapping.toml")),
     ("remote", include_str!("remote.toml")),
     ("ledger", include_str!("ledger.toml")),

@@ -10,7 +10,7 @@ const CRATES: [(&str, &[&str]); 7] = [
     ("reqwest", &["remote"]),
     ("fhir_sdk", &["fhir-structure"]),
     ("fhir_structure", &["resource"]),
-    ("axum", &["simulator"]),
+    ("axum", &["http", "simulator"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
 ];

@@ -9,7 +9,7 @@ use super::tree::File;
 pub type Row = (&'static str, &'static [&'static str]);
 
 /// The layers, from the ground up. `cli` may import every row above it.
-pub const TABLE: [Row; 19] = [
+pub const TABLE: [Row; 20] = [
     ("clock", &[]),
     ("redact", &[]),
     ("issue", &["redact"]),
@@ -25,6 +25,7 @@ pub const TABLE: [Row; 19] = [
     ("delivery", &["clock", "redact", "issue", "words", "seal", "resource", "remote", "ledger"]),
     ("reconciliation", &["clock", "redact", "issue", "words", "resource", "remote", "ledger"]),
     ("report", &["clock", "redact", "issue", "words", "ledger", "reconciliation"]),
+    ("http", &["clock", "redact", "issue", "words", "seal", "record", "ledger", "ingest", "report"]),
     ("simulator", &["clock"]),
     (
         "config",
@@ -44,6 +45,7 @@ pub const TABLE: [Row; 19] = [
             "delivery",
             "reconciliation",
             "report",
+            "http",
         ],
     ),
     (
@@ -64,6 +66,7 @@ pub const TABLE: [Row; 19] = [
             "delivery",
             "reconciliation",
             "report",
+            "http",
             "config",
         ],
     ),
@@ -85,6 +88,7 @@ pub const TABLE: [Row; 19] = [
             "delivery",
             "reconciliation",
             "report",
+            "http",
             "simulator",
             "config",
             "daemon",

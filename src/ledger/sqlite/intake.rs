@@ -1,6 +1,7 @@
 //! Passes over files and tables: which rows are new, changed or as they were, and which of them count.
 //!
 //! Identity of a row is (source, natural key, occurrence in the pass). Of several occurrences the last one counts.
+//! A row with a key of its own ([`Times::Once`]) has one occurrence only.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,7 +12,7 @@ use super::contention::{CORRECTED, DUPLICATE};
 use super::rows::{self, KnownRow, MovedRow, RowToWrite, SealedRecord, SealedRow, StandingToWrite};
 use super::{count, hex, settling};
 use crate::ledger::LedgerError;
-use crate::ledger::row::{PassEnding, RowTally};
+use crate::ledger::row::{PassEnding, RowFate, RowTally};
 
 /// Rows a single pass may have: the running number shares a 64-bit stamp with the pass.
 const ROWS_PER_PASS_BITS: u32 = 28;
@@ -90,9 +91,19 @@ impl Line {
     }
 }
 
+/// How often a key may stand in one pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Times {
+    /// Each time is a row of its own, as in a file.
+    Counted,
+    /// Once: when it comes again, the same row has newer content.
+    Once,
+}
+
 /// What a batch of rows means for the store.
 #[derive(Default)]
 struct Plan {
+    fates: Vec<RowFate>,
     lines: Vec<Vec<Line>>,
     unchanged: Vec<i64>,
     moved: Vec<MovedRow>,
@@ -105,21 +116,22 @@ pub async fn see(
     connection: &mut SqliteConnection,
     pass: i64,
     seen: &[SealedRow],
+    times: Times,
     now: Timestamp,
-) -> Result<RowTally, LedgerError> {
+) -> Result<(RowTally, Vec<RowFate>), LedgerError> {
     let pass = open_pass(connection, pass).await?;
     let keys: BTreeSet<String> = seen.iter().map(|row| hex(&row.row_key)).collect();
     let known = rows::known(connection, &pass.source, &keys.into_iter().collect::<Vec<_>>()).await?;
     let last: i64 =
         sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM source_row").fetch_one(&mut *connection).await?;
-    let mut plan = plan(&pass, seen, known, last + 1);
+    let mut plan = plan(&pass, seen, times, known, last + 1);
     let affected = carry_out(connection, &pass, seen, &plan).await?;
     plan.tally.superseded += settling::settle(connection, &affected, now).await?;
     add_up(connection, pass.id, &plan.tally).await?;
-    Ok(plan.tally)
+    Ok((plan.tally, plan.fates))
 }
 
-fn plan(pass: &Pass, seen: &[SealedRow], known: Vec<KnownRow>, next_id: i64) -> Plan {
+fn plan(pass: &Pass, seen: &[SealedRow], times: Times, known: Vec<KnownRow>, next_id: i64) -> Plan {
     let mut plan = Plan::default();
     let mut next_id = next_id;
     let mut places: HashMap<Vec<u8>, usize> = HashMap::new();
@@ -136,19 +148,21 @@ fn plan(pass: &Pass, seen: &[SealedRow], known: Vec<KnownRow>, next_id: i64) -> 
             plan.lines.len() - 1
         });
         let lines = &mut plan.lines[place];
-        let occurrence = 1 + lines.iter().filter(|line| line.seen).map(|line| line.occurrence).max().unwrap_or(0);
+        let before = lines.iter().filter(|line| line.seen).map(|line| line.occurrence).max().unwrap_or(0);
+        let occurrence = if times == Times::Once { 1 } else { before + 1 };
         plan.tally.read += 1;
         let Some(line) = lines.iter_mut().find(|line| line.occurrence == occurrence) else {
             let digest = row.digest.to_vec();
             let (known, written) = (None, Some(index));
             lines.push(Line { id: next_id, occurrence, digest, known, seen: true, written, replaced: false });
             next_id += 1;
-            tally_written(&mut plan.tally, row, true);
+            plan.fates.push(tally_written(&mut plan.tally, row, true));
             continue;
         };
         line.seen = true;
         if line.digest == row.digest {
             plan.tally.unchanged += 1;
+            plan.fates.push(RowFate::Unchanged);
             plan.unchanged.push(line.id);
             if line.known.as_ref().is_some_and(|known| known.place_mark != row.place_mark) {
                 plan.moved.push(MovedRow { id: line.id, place: hex(&row.place_sealed), mark: hex(&row.place_mark) });
@@ -156,20 +170,22 @@ fn plan(pass: &Pass, seen: &[SealedRow], known: Vec<KnownRow>, next_id: i64) -> 
         } else {
             line.digest = row.digest.to_vec();
             line.written = Some(index);
-            tally_written(&mut plan.tally, row, false);
+            plan.fates.push(tally_written(&mut plan.tally, row, false));
         }
     }
     choose(&mut plan);
     plan
 }
 
-fn tally_written(tally: &mut RowTally, row: &SealedRow, is_new: bool) {
-    match row.kind {
-        "issue" => tally.issue += 1,
-        "skipped" => tally.skipped += 1,
-        _ if is_new => tally.new += 1,
-        _ => tally.changed += 1,
-    }
+fn tally_written(tally: &mut RowTally, row: &SealedRow, is_new: bool) -> RowFate {
+    let (number, fate) = match row.kind {
+        "issue" => (&mut tally.issue, RowFate::Issue),
+        "skipped" => (&mut tally.skipped, RowFate::Skipped),
+        _ if is_new => (&mut tally.new, RowFate::New),
+        _ => (&mut tally.changed, RowFate::Changed),
+    };
+    *number += 1;
+    fate
 }
 
 /// Lets the last occurrence of each key count. An occurrence that this pass has not come to yet keeps its place: it

@@ -1,0 +1,193 @@
+//! The gateway's own HTTP: records of posyandu apps come in, its description and its health go out.
+//!
+//! It must not decide anything about records; `ingest` and the ledger do. Memory is bounded: at most
+//! [`gate::GateLimits::working`] (16) bodies are read at once, each with one piece of the connection (up to 400 KiB),
+//! one batch (1 MiB of records, about three times that once read and sealed) and its answer (2 MiB and 10 000 items of
+//! about 700 bytes at the worst): some 13 MiB each, 210 MiB for all. Requests that wait hold their head only (up to
+//! 400 KiB on each of at most 1 024 connections), and a caller who does not read its answer is cut off.
+
+pub mod answer;
+pub mod auth;
+pub mod connection;
+pub mod gate;
+pub mod negotiation;
+pub mod openapi;
+pub mod problem;
+pub mod records;
+pub mod split;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::header::{CONTENT_LANGUAGE, CONTENT_TYPE, HeaderName, VARY};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use tokio::net::TcpListener;
+
+use self::auth::Senders;
+use self::connection::{AtWork, Door};
+use self::gate::{Gate, GateLimits};
+use self::problem::{Kind, Problem};
+use self::split::RecordLimits;
+use crate::ingest::intake::Intake;
+use crate::words::Language;
+
+/// What a request may be and take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of a body.
+    pub body_bytes: usize,
+    /// Records of a request.
+    pub records: usize,
+    /// Of one record.
+    pub record: RecordLimits,
+    /// How long the next piece of a body may take.
+    pub idle: Duration,
+    /// How long a whole body may take.
+    pub request: Duration,
+    /// How many requests at once.
+    pub gate: GateLimits,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 32 * 1024 * 1024,
+            records: 10_000,
+            record: RecordLimits { bytes: 64 * 1024, depth: 8 },
+            idle: Duration::from_secs(10),
+            request: Duration::from_secs(300),
+            gate: GateLimits::default(),
+        }
+    }
+}
+
+/// Headers of every answer: nothing is guessed, framed, kept or told on.
+const SECURITY: [(&str, &str); 5] = [
+    ("x-content-type-options", "nosniff"),
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("cache-control", "no-store"),
+];
+
+/// Everything that answers.
+pub struct App {
+    intake: Arc<Intake>,
+    senders: Senders,
+    limits: Limits,
+    gate: Gate,
+    description: Bytes,
+    refused: AtomicU64,
+}
+
+impl App {
+    /// Sets up; nothing listens yet.
+    #[must_use]
+    pub fn new(intake: Arc<Intake>, senders: Senders, limits: Limits) -> Self {
+        let description = Bytes::from(openapi::document(intake.fields(), &limits).to_string());
+        let gate = Gate::new(limits.gate, senders.len());
+        Self { intake, senders, limits, gate, description, refused: AtomicU64::new(0) }
+    }
+
+    /// The sender of a request. Refusals are counted; the log hears of the 1st, 2nd, 4th, 8th …, so that trying out
+    /// tokens does not fill the disk.
+    fn caller(&self, authorization: Option<&HeaderValue>) -> Result<usize, Kind> {
+        let found = authorization.and_then(|value| value.to_str().ok()).and_then(|text| self.senders.who(text));
+        found.ok_or_else(|| {
+            let count = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
+            if count.is_power_of_two() {
+                tracing::warn!(count, "requests without a valid token were refused");
+            }
+            Kind::Unauthorized { given: authorization.is_some() }
+        })
+    }
+}
+
+/// The whole interface.
+pub fn router(app: Arc<App>) -> Router {
+    Router::new().fallback(handle).with_state(app)
+}
+
+/// Serves callers until `shutdown` is done; open requests are finished first.
+///
+/// # Errors
+/// The listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    app: Arc<App>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let service = router(app).into_make_service_with_connect_info::<AtWork>();
+    axum::serve(Door::new(listener), service).with_graceful_shutdown(shutdown).await
+}
+
+async fn handle(State(app): State<Arc<App>>, mut request: Request) -> Response<Body> {
+    let at_work = request.extensions_mut().remove::<ConnectInfo<AtWork>>();
+    let _working = at_work.map(|ConnectInfo(at_work)| at_work.begin());
+    let (head, body) = request.into_parts();
+    let language = negotiation::language(&head.headers);
+    let answered = answer(&app, &head.method, head.uri.path(), &head.headers, body, language).await;
+    let mut response = answered.unwrap_or_else(|problem| {
+        let instance = format!("urn:uuid:{}", uuid::Uuid::new_v4());
+        let (status, name) = problem.kind.named();
+        if status.is_server_error() {
+            tracing::warn!(instance, name, "a request could not be answered");
+        }
+        problem.response(language, &instance)
+    });
+    let headers = response.headers_mut();
+    for (name, value) in SECURITY {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    headers.insert(VARY, HeaderValue::from_static("accept, accept-language"));
+    if head.method == Method::HEAD {
+        *response.body_mut() = Body::empty();
+    }
+    response
+}
+
+async fn answer(
+    app: &App,
+    method: &Method,
+    path: &str,
+    headers: &HeaderMap,
+    body: Body,
+    language: Language,
+) -> Result<Response<Body>, Problem> {
+    let reads = [Method::GET, Method::HEAD].contains(method);
+    match path {
+        "/v1/records" if method == Method::POST => {
+            let (bytes, media_type) = records::post(app, headers, body, language).await?;
+            let mut response = found(bytes.into(), media_type);
+            let code = if language == Language::English { "en" } else { "id" };
+            response.headers_mut().insert(CONTENT_LANGUAGE, HeaderValue::from_static(code));
+            Ok(response)
+        }
+        "/v1/records" => Err(Kind::Method("POST").into()),
+        "/openapi.json" | "/healthz" if !reads => Err(Kind::Method("GET, HEAD").into()),
+        "/openapi.json" | "/healthz" if !negotiation::takes_json(headers) => {
+            Err(Kind::NotAcceptable(negotiation::JSON).into())
+        }
+        "/openapi.json" => Ok(found(app.description.clone(), negotiation::JSON)),
+        "/healthz" => match app.intake.answers().await {
+            Ok(()) => Ok(found(Bytes::from_static(b"{\"status\":\"ok\"}"), negotiation::JSON)),
+            Err(error) => {
+                tracing::warn!(%error, "the ledger does not answer");
+                Err(Kind::Unavailable.into())
+            }
+        },
+        _ => Err(Kind::NotFound.into()),
+    }
+}
+
+fn found(body: Bytes, media_type: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::OK;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    response
+}

@@ -1,0 +1,311 @@
+//! Records that posyandu apps send: each becomes the same reading, keys and rows in the ledger as a row of a file.
+//!
+//! It must not speak HTTP, and knows no rule of its own about values. The gateway answers for a record once the
+//! ledger has committed it; a record without a usable id cannot be found again and is therefore not kept.
+
+pub mod fields;
+pub mod written;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use jiff::civil::Date;
+use tokio::sync::{Mutex, Notify};
+
+use self::fields::{FILE, Fields};
+use self::written::{Found, Written};
+use super::register::Register;
+use super::row::Origin;
+use crate::clock::{Clock, Zone};
+use crate::issue::{Code, Issue, Place};
+use crate::ledger::row::{PassId, RowFate, RowKind, RowSeen};
+use crate::ledger::{Ledger, LedgerError};
+use crate::record::reader::{Reader, ReaderError};
+use crate::record::schema::Schemas;
+use crate::seal::Keys;
+use crate::source::cells::Cells;
+use crate::source::layout::Layout;
+use crate::source::profile::{Profile, ProfileError};
+use crate::source::{Row, SkipReason};
+
+/// Records handed to the ledger at once, at most: one transaction.
+pub const BATCH_RECORDS_MAX: usize = 500;
+/// Bytes of records handed to the ledger at once, at most.
+pub const BATCH_BYTES_MAX: usize = 1024 * 1024;
+/// How long records are gathered before the visits they belong to are mapped.
+const GATHER: Duration = Duration::from_millis(500);
+/// Bytes of a version that are shown: enough to tell two contents apart.
+const VERSION_BYTES: usize = 12;
+
+/// Who sends.
+#[derive(Clone, Debug)]
+pub struct Sender {
+    /// Name; it stands in the place of a source.
+    pub name: String,
+    /// The puskesmas whose records these are, and no other's.
+    pub puskesmas: String,
+    /// The zone in which "today" is meant.
+    pub zone: Zone,
+}
+
+/// A record, read and judged, on its way into the ledger.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The sender's key, when there is a usable one.
+    pub id: Option<String>,
+    /// It is no JSON at all.
+    pub is_broken: bool,
+    found: Vec<Found>,
+    seen: Option<RowSeen>,
+}
+
+/// How a record ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is in the ledger, new or with new content.
+    Accepted,
+    /// It was there already, with the same content.
+    Unchanged,
+    /// It no longer counts, as its sender wished.
+    Withdrawn,
+    /// A person must correct it.
+    Issue,
+}
+
+impl Outcome {
+    /// The word for it in answers.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Unchanged => "unchanged",
+            Self::Withdrawn => "withdrawn",
+            Self::Issue => "issue",
+        }
+    }
+}
+
+/// What became of a record.
+#[derive(Debug)]
+pub struct Taken {
+    /// The sender's key, when there is a usable one.
+    pub id: Option<String>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The version that the ledger holds: the same content has the same one. None when nothing was kept.
+    pub version: Option<String>,
+    /// Everything found, errors and warnings.
+    pub found: Vec<Found>,
+}
+
+/// Why the intake cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum IntakeError {
+    /// The schemas make no profile.
+    #[error("the record schemas make no profile")]
+    Profile(#[from] ProfileError),
+    /// The profile does not fit the reader.
+    #[error("sent records cannot be read")]
+    Reader(#[from] ReaderError),
+}
+
+/// Takes records into a ledger.
+pub struct Intake {
+    ledger: Arc<Ledger>,
+    keys: Arc<Keys>,
+    clock: Clock,
+    fields: Fields,
+    reader: Reader,
+    layout: Arc<Layout>,
+    register: RwLock<Option<Arc<Register>>>,
+    /// One pass per sender and day, never complete: what a sender does not repeat has not gone.
+    passes: Mutex<BTreeMap<(String, Date), PassId>>,
+    has_news: AtomicBool,
+    news: Notify,
+}
+
+impl Intake {
+    /// An intake that waits for its register of posyandu.
+    ///
+    /// # Errors
+    /// [`IntakeError`] when the schemas cannot be used.
+    pub fn new(ledger: Arc<Ledger>, keys: Arc<Keys>, schemas: &Schemas, clock: Clock) -> Result<Self, IntakeError> {
+        let profile: Arc<Profile> = Arc::new(fields::profile(schemas)?);
+        let fields = Fields::of(schemas);
+        let layout = profile.tables.first().map(|table| Layout::loose(table, &fields.headers)).unwrap_or_default();
+        Ok(Self {
+            ledger,
+            keys,
+            clock,
+            fields,
+            reader: Reader::new(profile, schemas)?,
+            layout: Arc::new(layout),
+            register: RwLock::new(None),
+            passes: Mutex::new(BTreeMap::new()),
+            has_news: AtomicBool::new(false),
+            news: Notify::new(),
+        })
+    }
+
+    /// What may be sent.
+    #[must_use]
+    pub fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    /// The posyandu by which records are read from now on.
+    pub fn set_register(&self, register: Arc<Register>) {
+        *self.register.write().unwrap_or_else(PoisonError::into_inner) = Some(register);
+    }
+
+    /// The posyandu; none before they were read for the first time.
+    #[must_use]
+    pub fn register(&self) -> Option<Arc<Register>> {
+        self.register.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reads one record; nothing is stored yet.
+    #[must_use]
+    pub fn read(&self, sender: &Sender, register: &Register, text: &[u8]) -> Prepared {
+        let place = Place { source: sender.name.clone(), file: FILE.to_owned(), ..Place::default() };
+        let mut written = written::read(&self.fields, text, &place);
+        let Some(id) = written.id.clone() else {
+            return Prepared { id: None, is_broken: written.is_broken, found: written.found, seen: None };
+        };
+        let place = Place { row: id.clone(), ..place };
+        let origin = Origin { keys: &self.keys, register, puskesmas: &sender.puskesmas, keyed: true };
+        if written.withdrawn && written.found.is_empty() {
+            // The key is the record's, so that it takes the record's place.
+            let mut seen = origin.skipped(place.clone(), SkipReason::Withdrawn);
+            seen.row_key = self.keys.hash("row.key", &[&place.file, &place.row]);
+            return Prepared { id: Some(id), is_broken: false, found: Vec::new(), seen: Some(seen) };
+        }
+        let cells: Cells = written.cells.iter().map(String::as_str).collect();
+        let row = Row::laid_out(place, cells, &self.layout);
+        let mut outcome = self.reader.read(&row, sender.zone.date_at(self.clock.now()));
+        outcome.issues.retain(|issue| self.column_of(issue).is_none_or(|column| !written.spoilt.contains(&column)));
+        outcome.issues.splice(0..0, written.found.iter().map(|found| found.issue.clone()));
+        let mut seen = origin.row(&row, outcome);
+        if matches!(seen.outcome, RowKind::Issue) && !seen.issues.iter().any(Issue::is_error) {
+            seen.issues.push(Issue::error(Code::Required, "intake.no_service").at(row.place.clone()));
+        }
+        let found = self.found(&mut written, &seen);
+        Prepared { id: Some(id), is_broken: false, found, seen: Some(seen) }
+    }
+
+    /// A record that was not even read: too long or too deeply nested.
+    #[must_use]
+    pub fn unread(&self, issue: Issue) -> Prepared {
+        Prepared { id: None, is_broken: false, found: vec![Found { issue, pointer: String::new() }], seen: None }
+    }
+
+    /// Stores records and says what became of each, in their order. When it returns they are on the disk.
+    ///
+    /// # Errors
+    /// Failures of the ledger; then nothing of these records is stored.
+    pub async fn take(&self, sender: &Sender, mut records: Vec<Prepared>) -> Result<Vec<Taken>, LedgerError> {
+        let rows: Vec<RowSeen> = records.iter_mut().filter_map(|record| record.seen.take()).collect();
+        let kinds: Vec<Option<Outcome>> = rows.iter().map(decided).collect();
+        let mut stored =
+            if rows.is_empty() { Vec::new() } else { self.ledger.take_rows(self.pass(sender).await?, rows).await? }
+                .into_iter()
+                .zip(kinds);
+        let mut news = false;
+        let mut taken = Vec::with_capacity(records.len());
+        for record in records {
+            let kept = if record.id.is_some() { stored.next() } else { None };
+            let outcome = match &kept {
+                None => Outcome::Issue,
+                Some((_, Some(outcome))) => *outcome,
+                Some((row, None)) if row.fate == RowFate::Unchanged => Outcome::Unchanged,
+                Some(_) => Outcome::Accepted,
+            };
+            news |= kept.as_ref().is_some_and(|(row, _)| row.fate != RowFate::Unchanged);
+            let version = kept.map(|(row, _)| data_encoding::HEXLOWER.encode(&row.version[..VERSION_BYTES]));
+            taken.push(Taken { id: record.id, outcome, version, found: record.found });
+        }
+        if news {
+            self.has_news.store(true, Ordering::Release);
+            self.news.notify_one();
+        }
+        Ok(taken)
+    }
+
+    /// Waits until records were taken that nobody has mapped yet, and a moment longer for their company.
+    pub async fn news(&self) {
+        while !self.has_news.load(Ordering::Acquire) {
+            self.news.notified().await;
+        }
+        tokio::time::sleep(GATHER).await;
+    }
+
+    /// Says that what was taken so far is being mapped.
+    pub fn told(&self) {
+        self.has_news.store(false, Ordering::Release);
+    }
+
+    /// Whether the ledger answers.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub async fn answers(&self) -> Result<(), LedgerError> {
+        self.ledger.stale_visits(0).await.map(drop)
+    }
+
+    /// Ends the passes.
+    ///
+    /// # Errors
+    /// Failures of the ledger.
+    pub async fn close(&self) -> Result<(), LedgerError> {
+        let passes = std::mem::take(&mut *self.passes.lock().await);
+        for pass in passes.into_values() {
+            self.ledger.finish_pass(pass, false).await?;
+        }
+        Ok(())
+    }
+
+    async fn pass(&self, sender: &Sender) -> Result<PassId, LedgerError> {
+        let key = (sender.name.clone(), sender.zone.date_at(self.clock.now()));
+        let mut passes = self.passes.lock().await;
+        if let Some(pass) = passes.get(&key) {
+            return Ok(*pass);
+        }
+        let pass = self.ledger.begin_pass(&sender.name, FILE).await?;
+        passes.insert(key, pass);
+        Ok(pass)
+    }
+
+    fn column_of(&self, issue: &Issue) -> Option<usize> {
+        let column = issue.place.as_ref()?.column.as_ref()?;
+        self.fields.headers.iter().position(|header| header == column)
+    }
+
+    /// Each issue with its JSON pointer: of the JSON as found there, of the reader from its column.
+    fn found(&self, written: &mut Written, seen: &RowSeen) -> Vec<Found> {
+        let mut found = std::mem::take(&mut written.found);
+        for issue in seen.issues.iter().skip(found.len()) {
+            let column = issue.place.as_ref().and_then(|place| place.column.as_deref());
+            let named = column.or(issue.expression.as_deref()).and_then(|name| name.split_once('.'));
+            let pointer = match named {
+                Some((dataset, field)) if self.fields.datasets.contains_key(dataset) => {
+                    let list = if written.lists.contains(dataset) { "/0" } else { "" };
+                    format!("/{dataset}{list}/{field}")
+                }
+                _ => String::new(),
+            };
+            found.push(Found { issue: issue.clone(), pointer });
+        }
+        found
+    }
+}
+
+/// How a record ends whatever the ledger knows of it.
+fn decided(row: &RowSeen) -> Option<Outcome> {
+    match &row.outcome {
+        RowKind::Issue => Some(Outcome::Issue),
+        RowKind::Skipped(reason) if reason == SkipReason::Withdrawn.name() => Some(Outcome::Withdrawn),
+        RowKind::Skipped(_) | RowKind::Records { .. } => None,
+    }
+}
