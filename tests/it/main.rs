@@ -3,6 +3,7 @@
 
 mod city;
 mod cli;
+mod corpus;
 mod corrections;
 mod database;
 mod dump;
