@@ -181,7 +181,7 @@ pub fn push_row(out: &mut Vec<u8>, number: u32, cells: &[Written], text: &str) {
         let length = u16::try_from(cell.end - cell.start).unwrap_or(u16::MAX);
         out.extend_from_slice(&length.to_le_bytes());
     }
-    cells.iter().for_each(|cell| out.extend_from_slice(text[cell.start..cell.end].as_bytes()));
+    cells.iter().for_each(|cell| out.extend_from_slice(&text.as_bytes()[cell.start..cell.end]));
 }
 
 fn head(out: &mut Vec<u8>, tag: u8, length: usize) {

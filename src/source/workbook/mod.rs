@@ -24,7 +24,7 @@ use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
 use self::frame::{FRAME_BYTES_MAX, Frame, Refusal};
-use self::look::Held;
+use self::look::{FILE_BYTES_MAX, Held};
 use super::grid::{Grid, HEADER_ROWS_MAX, Line};
 use super::problem::SourceError;
 use super::profile::Profile;
@@ -83,6 +83,9 @@ impl Workbook {
         patience: Duration,
     ) -> Result<Self, SourceError> {
         let file = location.file();
+        if held.length() > FILE_BYTES_MAX {
+            return Err(SourceError::Heavy { file });
+        }
         let hash = held.hash().map_err(|source| SourceError::Read { file: file.clone(), source })?;
         let input = held.handle().map_err(|source| SourceError::Read { file: file.clone(), source })?;
         let (child, frames) = start(location, input)?;

@@ -102,7 +102,9 @@ async fn gaps_and_empty_rows_are_nothing_and_short_rows_are_whole() {
     let bytes = book(|sheet| {
         sheet.write(1, 0, "P01").unwrap();
         sheet.write(4, 0, "P02").unwrap();
-        (5..400).for_each(|row| drop(sheet.write_blank(row, 3, &bold).unwrap()));
+        (5..400).for_each(|row| {
+            sheet.write_blank(row, 3, &bold).unwrap();
+        });
         sheet.write(1_000_000, 1, "jauh").unwrap();
     });
     let readings = read(&bytes).await.unwrap();
@@ -206,7 +208,9 @@ async fn inline_texts_macros_and_links_give_values_only() {
 #[tokio::test]
 async fn the_hash_is_of_the_file_and_a_change_while_reading_is_told() {
     use sha2::{Digest, Sha256};
-    let bytes = book(|sheet| drop(sheet.write(1, 0, "P01").unwrap()));
+    let bytes = book(|sheet| {
+        sheet.write(1, 0, "P01").unwrap();
+    });
     let (_folder, path) = written("berkas.xlsx", &bytes);
     let mut rows = source::open(&register(), &location(&path)).await.unwrap();
     while rows.next().await.unwrap().is_some() {}
