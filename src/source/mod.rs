@@ -156,7 +156,7 @@ pub struct Location {
 }
 
 /// A database server and how to reach it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Server {
     /// `postgres://user@host:port/database` or `mysql://…`, without a password.
     pub url: String,
@@ -164,6 +164,13 @@ pub struct Server {
     pub password: Option<Personal<String>>,
     /// Zone in which the server is to give times, as `+07:00`.
     pub offset: String,
+}
+
+impl fmt::Debug for Server {
+    /// Without its address: somebody may have written a password into it.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Server({}, {})", database::address::label(&self.url), self.offset)
+    }
 }
 
 impl Location {

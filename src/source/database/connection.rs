@@ -93,7 +93,12 @@ async fn gather<DB: Values>(
         let last = row.len().saturating_sub(1);
         let mut cells = Cells::default();
         for at in 0..last {
-            let (mut text, kind) = DB::cell(&row, at);
+            let key = positions.contains(&at).then(|| DB::key(&row, at)).flatten();
+            let (mut text, kind) = match key {
+                // A key of bytes reads as in the row's place: as text it would break its row.
+                Some(key @ Key::Bytes(_)) => (key.text(), CellKind::Text),
+                _ => DB::cell(&row, at),
+            };
             // One character beyond the limit is enough to be refused for it.
             text.truncate(text.ceil_char_boundary(CELL_BYTES_MAX + 1));
             cells.push_as(&text, kind);

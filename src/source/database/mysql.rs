@@ -42,9 +42,9 @@ pub async fn open(server: &Server) -> Result<MySqlConnection, sqlx::Error> {
         format!("max_execution_time = {}", STATEMENT_SECONDS * 1_000)
     };
     for text in [
-        "SET SESSION TRANSACTION READ ONLY".to_owned(),
+        "SET LOCAL TRANSACTION READ ONLY".to_owned(),
         format!(
-            "SET SESSION autocommit = 1, sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT', time_zone = '{}',
+            "SET autocommit = 1, sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT', time_zone = '{}',
              lock_wait_timeout = {LOCK_WAIT_SECONDS}, innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}, {limit}",
             server.offset
         ),

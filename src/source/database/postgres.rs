@@ -29,11 +29,9 @@ pub async fn open(server: &Server) -> Result<PgConnection, sqlx::Error> {
     let mut connection = options.disable_statement_logging().connect().await?;
     // `SET TIME ZONE '+07:00'` would mean seven hours west of Greenwich (POSIX); an interval means what it says.
     let text = format!(
-        "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY;
-         SET default_transaction_read_only = on;
+        "SET default_transaction_read_only = on;
          SET statement_timeout = '{STATEMENT_SECONDS}s';
          SET lock_timeout = '{LOCK_WAIT_SECONDS}s';
-         SET idle_in_transaction_session_timeout = '{STATEMENT_SECONDS}s';
          SET TIME ZONE INTERVAL '{}' HOUR TO MINUTE;
          SET DateStyle = 'ISO, YMD';
          SET IntervalStyle = 'postgres';

@@ -92,9 +92,11 @@ impl Values for Sqlite {
     }
 }
 
-/// The type of the value itself: a column of SQLite may hold several.
+/// The type of the value itself: a column of SQLite may hold several. For an empty value the driver names the type of
+/// the column, and would give 0 for it.
 fn kind(row: &SqliteRow, at: usize) -> String {
-    row.try_get_raw(at).map_or_else(|_| "NULL".to_owned(), |value| value.type_info().name().to_owned())
+    let value = row.try_get_raw(at).ok().filter(|value| !value.is_null());
+    value.map_or_else(|| "NULL".to_owned(), |value| value.type_info().name().to_owned())
 }
 
 fn head(path: &Path) -> std::io::Result<Vec<u8>> {

@@ -24,6 +24,11 @@ printf "CREATE ROLE %s LOGIN PASSWORD '%s'\n" "$READER" "$PASSWORD" |
     $as "$programs/postgres" --single -D "$folder/data" postgres >/dev/null 2>&1
 $as "$programs/postgres" -D "$folder/data" -p "$PORT" -c listen_addresses=127.0.0.1 -c unix_socket_directories= \
     -c fsync=off -c full_page_writes=off -c shared_buffers=16MB -c max_connections=60 >/dev/null 2>&1 &
+looks=0
+until "$programs/pg_isready" --quiet --host=127.0.0.1 --port="$PORT" || [ "$looks" -ge 600 ]; do
+    looks=$((looks + 1))
+    sleep 0.1
+done
 echo started
 exec >/dev/null
 cat >/dev/null
