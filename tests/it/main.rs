@@ -19,4 +19,5 @@ mod remote;
 mod report;
 mod simulator;
 mod source;
+mod source_grid;
 mod state;
