@@ -21,9 +21,11 @@ pub enum CellKind {
 }
 
 /// The cells of one row.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Cells {
+    /// The texts with one ASCII character between two of them, whichever it is: a line of a file is taken as it is.
     text: String,
+    /// Where each cell ends.
     ends: Vec<u32>,
     /// Empty while all cells are text.
     kinds: Vec<CellKind>,
@@ -46,11 +48,25 @@ impl Cells {
         if kind != CellKind::Text && self.kinds.is_empty() {
             self.kinds.resize(self.ends.len(), CellKind::Text);
         }
+        if !self.ends.is_empty() {
+            self.text.push('\t');
+        }
         self.text.push_str(text);
         self.ends.push(u32::try_from(self.text.len()).unwrap_or(u32::MAX));
         if kind != CellKind::Text || !self.kinds.is_empty() {
             self.kinds.push(kind);
         }
+    }
+
+    /// The cells of a line whose text is also the text of its cells, one ASCII character between two of them.
+    /// `ends` are the positions where the cells end, in order; the last is the length of the line.
+    pub(super) fn of_line(line: &str, ends: Vec<u32>) -> Self {
+        Self { text: line.to_owned(), ends, kinds: Vec::new() }
+    }
+
+    /// All texts, with one character between two of them.
+    pub(super) fn text(&self) -> &str {
+        &self.text
     }
 
     /// Forgets all cells and keeps the memory.
@@ -76,7 +92,7 @@ impl Cells {
     #[must_use]
     pub fn get(&self, at: usize) -> Option<&str> {
         let end = *self.ends.get(at)? as usize;
-        let start = if at == 0 { 0 } else { *self.ends.get(at - 1)? as usize };
+        let start = if at == 0 { 0 } else { *self.ends.get(at - 1)? as usize + 1 };
         self.text.get(start..end)
     }
 
@@ -104,9 +120,18 @@ impl Cells {
     /// Whether no cell holds anything.
     #[must_use]
     pub fn are_blank(&self) -> bool {
-        is_blank(&self.text)
+        self.iter().all(is_blank)
     }
 }
+
+impl PartialEq for Cells {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len()
+            && (0..self.len()).all(|at| self.get(at) == other.get(at) && self.kind(at) == other.kind(at))
+    }
+}
+
+impl Eq for Cells {}
 
 impl<'a> FromIterator<&'a str> for Cells {
     fn from_iter<I: IntoIterator<Item = &'a str>>(texts: I) -> Self {
@@ -127,6 +152,10 @@ mod tests {
         cells.push("c");
         assert_eq!(cells.iter().collect::<Vec<_>>(), ["a", "", "b", "10.5", "c"]);
         assert_eq!([cells.kind(0), cells.kind(3), cells.kind(4)], [CellKind::Text, CellKind::Number, CellKind::Text]);
+        let mut line = Cells::of_line("a,,b,10.5,c", vec![1, 2, 4, 9, 11]);
+        assert_ne!(line, cells);
+        line.truncate(3);
+        assert_eq!(line, ["a", "", "b"].into_iter().collect());
         cells.truncate(2);
         assert_eq!(cells.iter().collect::<Vec<_>>(), ["a", ""]);
     }

@@ -1,37 +1,39 @@
 //! Rows of a delimited text file, one at a time.
 //!
 //! It must not hold the file in memory: a quotation mark that is never closed costs one row, not the rest of the
-//! file. Line numbers are those an editor shows.
+//! file. Line numbers are those an editor shows. What the profile does not declare is recognised: the encoding by
+//! the bytes, the delimiter as the one that yields the header.
 
-use std::collections::VecDeque;
+mod cut;
+
 use std::fs::Metadata;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::cells::Cells;
+use self::cut::Quotes;
 use super::encoding::{self, LINE_BYTES_MAX, Lines, Seen, look};
 use super::grid::{Grid, Line};
-use super::layout::{Layout, hits_needed};
 use super::problem::{SourceError, long_row, open_quote};
-use super::profile::{Encoding, Profile, Table};
+use super::profile::{Encoding, Profile};
 use super::{Location, Reading};
 use crate::issue::Place;
 
+/// Longest delimited file, in bytes: a million rows of the widest export are about 400 MiB.
+pub const FILE_BYTES_MAX: u64 = 512 * 1024 * 1024;
 /// Most physical lines that one row may span through line breaks inside quotation marks.
 const ROW_LINES_MAX: usize = 20;
-/// Delimiters that are proposed when the declared one does not yield the header.
-const OTHER_DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+/// Delimiters that are recognised.
+const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
 /// A delimited file being read.
 pub struct Delimited {
-    profile: Arc<Profile>,
     place: Place,
     path: PathBuf,
-    before: Option<Metadata>,
+    before: Metadata,
     lines: Lines,
-    waiting: VecDeque<encoding::Line>,
     line: u64,
     delimiter: u8,
+    columns: usize,
     grid: Grid,
     ended: bool,
 }
@@ -45,29 +47,58 @@ impl Delimited {
         let file = location.file();
         let failed = |source| SourceError::Open { file: file.clone(), source };
         let before = std::fs::metadata(&location.path).map_err(failed)?;
-        let encoding = profile.encoding.unwrap_or(Encoding::Utf8);
-        match look(&location.path, encoding).map_err(failed)? {
-            Seen::AsDeclared => {}
+        if !before.is_file() {
+            return Err(failed(std::io::Error::from(std::io::ErrorKind::InvalidInput)));
+        }
+        if before.len() > FILE_BYTES_MAX {
+            return Err(SourceError::Limit { file, what: "bytes", limit: FILE_BYTES_MAX });
+        }
+        let mut encoding = match look(&location.path, profile.encoding).map_err(failed)? {
+            Seen::Text(encoding) => encoding,
             Seen::Kind(seen) => return Err(SourceError::Kind { file, seen: seen.to_owned(), expected: "CSV" }),
             Seen::Encoding(seen) => {
-                let declared = encoding_name(encoding).to_owned();
+                let declared = profile.encoding.map_or("", encoding::name).to_owned();
                 return Err(SourceError::Encoding { file, seen: seen.to_owned(), declared });
             }
+        };
+        let mut no_header = None;
+        for delimiter in profile.delimiter.into_iter().chain(DELIMITERS) {
+            let mut tried = Self::with(profile, location, &before, encoding, delimiter).map_err(failed)?;
+            let found = tried.find_header();
+            encoding = tried.lines.encoding();
+            match (found, profile.delimiter) {
+                (Err(error @ (SourceError::Header { .. } | SourceError::Limit { .. })), _) => {
+                    no_header.get_or_insert(error);
+                }
+                (Err(SourceError::Columns { .. } | SourceError::Title { .. }) | Ok(()), Some(declared))
+                    if declared != delimiter =>
+                {
+                    return Err(SourceError::Delimiter { file, seen: shown(delimiter), declared: shown(declared) });
+                }
+                (found, _) => return found.map(|()| tried),
+            }
         }
-        let mut delimited = Self {
-            profile: Arc::clone(profile),
+        Err(no_header.unwrap_or(SourceError::Changed { file }))
+    }
+
+    fn with(
+        profile: &Arc<Profile>,
+        location: &Location,
+        before: &Metadata,
+        encoding: Option<Encoding>,
+        delimiter: u8,
+    ) -> std::io::Result<Self> {
+        Ok(Self {
             place: location.place(),
             path: location.path.clone(),
-            before: Some(before),
-            lines: Lines::open(&location.path, encoding).map_err(failed)?,
-            waiting: VecDeque::new(),
+            before: before.clone(),
+            lines: Lines::open(&location.path, before.len(), encoding)?,
             line: 0,
-            delimiter: profile.delimiter.unwrap_or(b','),
+            delimiter,
+            columns: 0,
             grid: Grid::new(profile, location.place()),
             ended: false,
-        };
-        delimited.find_header()?;
-        Ok(delimited)
+        })
     }
 
     /// SHA-256 of the file once it was read to the end.
@@ -85,148 +116,89 @@ impl Delimited {
             if let Some(reading) = self.grid.take() {
                 return Ok(Some(reading));
             }
-            let Some(line) = self.row_of_text()? else {
-                self.ended = true;
-                return if self.changed() {
-                    Err(SourceError::Changed { file: self.place.file.clone() })
-                } else {
-                    Ok(None)
-                };
-            };
-            self.grid.feed(line)?;
+            if let Some(line) = self.row_of_text()? {
+                self.grid.feed(line)?;
+                continue;
+            }
+            self.grid.end()?;
+            if let Some(reading) = self.grid.take() {
+                return Ok(Some(reading));
+            }
+            if self.changed() {
+                return Err(SourceError::Changed { file: self.place.file.clone() });
+            }
+            self.ended = true;
+            return Ok(None);
         }
     }
 
     fn changed(&self) -> bool {
-        let after = std::fs::metadata(&self.path).ok();
-        let stamp = |metadata: &Option<Metadata>| metadata.as_ref().map(|seen| (seen.len(), seen.modified().ok()));
-        stamp(&self.before) != stamp(&after)
+        let stamp = |metadata: &Metadata| (metadata.len(), metadata.modified().ok());
+        std::fs::metadata(&self.path).map_or(true, |after| stamp(&after) != stamp(&self.before))
     }
 
-    /// Reads until the header was found; a header that only shows with another delimiter is told as such.
     fn find_header(&mut self) -> Result<(), SourceError> {
-        let profile = Arc::clone(&self.profile);
-        let mut other = None;
         while !self.grid.has_header() {
-            let Some(line) = self.row_of_text()? else { break };
-            if let (Line::Cells(_, cells), Some(table), None) = (&line, profile.tables.first(), other) {
-                other = other_delimiter(table, self.delimiter, cells, hits_needed(table));
-            }
-            match (self.grid.feed(line), other) {
-                (Err(SourceError::Header { file, .. }), Some(seen)) => return Err(self.delimited_by(file, seen)),
-                (fed, _) => fed?,
+            match self.row_of_text()? {
+                Some(line) => self.grid.feed(line)?,
+                None => return self.grid.end(),
             }
         }
-        match (self.grid.end(), other) {
-            (Err(SourceError::Header { file, .. }), Some(seen)) => Err(self.delimited_by(file, seen)),
-            (ended, _) => ended,
-        }
+        Ok(())
     }
 
-    fn delimited_by(&self, file: String, seen: u8) -> SourceError {
-        let show =
-            |delimiter: u8| if delimiter == b'\t' { "tab".to_owned() } else { char::from(delimiter).to_string() };
-        SourceError::Delimiter { file, seen: show(seen), declared: show(self.delimiter) }
-    }
-
-    fn physical(&mut self) -> Result<Option<encoding::Line>, SourceError> {
-        if let Some(line) = self.waiting.pop_front() {
-            return Ok(Some(line));
-        }
+    fn physical(&mut self, from: usize) -> Result<encoding::Line, SourceError> {
         let file = &self.place.file;
-        self.lines.read().map_err(|source| SourceError::Read { file: file.clone(), source })
+        self.lines.line(from).map_err(|source| SourceError::Read { file: file.clone(), source })
     }
 
     /// The next row with the number of its first line, its quoted line breaks joined.
     fn row_of_text(&mut self) -> Result<Option<Line>, SourceError> {
-        let Some(first) = self.physical()? else { return Ok(None) };
-        self.line += 1;
-        let number = self.line;
+        let first = self.physical(0)?;
+        let number = self.line + 1;
         let place = || Place { row: number.to_string(), ..self.place.clone() };
-        let encoding::Line::Text(first) = first else {
-            return Ok(Some(Line::Broken(number, long_row(place(), LINE_BYTES_MAX))));
+        let (line, next) = match first {
+            encoding::Line::End => return Ok(None),
+            encoding::Line::Text(line, next) => (line, next),
+            encoding::Line::TooLong => {
+                let issue = long_row(place(), LINE_BYTES_MAX);
+                let file = &self.place.file;
+                self.lines.pass_line().map_err(|source| SourceError::Read { file: file.clone(), source })?;
+                self.line = number;
+                return Ok(Some(Line::Broken(number, issue)));
+            }
         };
-        let delimiter = self.delimiter;
-        let mut text = first;
-        let mut joined = Vec::new();
-        while quote_is_open(text.as_bytes(), delimiter) {
-            let more = if joined.len() < ROW_LINES_MAX { self.physical()? } else { None };
-            match more {
-                Some(encoding::Line::Text(line)) if text.len() + line.len() <= LINE_BYTES_MAX => {
-                    text.push('\n');
-                    text.push_str(&line);
-                    joined.push(encoding::Line::Text(line));
+        self.line = number;
+        if let Some(cells) = cut::plain(self.lines.text(line.clone()), self.delimiter, self.columns) {
+            self.columns = cells.len();
+            self.lines.pass(next);
+            return Ok(Some(Line::Cells(number, cells)));
+        }
+        let mut quotes = Quotes::new(self.delimiter);
+        let (mut end, mut behind, mut joined) = (line.end, next, 0);
+        let mut goes_on = quotes.are_open_behind(self.lines.text(line));
+        while goes_on {
+            match if joined < ROW_LINES_MAX { self.physical(behind)? } else { encoding::Line::TooLong } {
+                encoding::Line::Text(line, next) if line.end <= LINE_BYTES_MAX => {
+                    goes_on = quotes.are_open_behind(self.lines.text(line.clone()));
+                    (end, behind, joined) = (line.end, next, joined + 1);
                 }
-                other => {
+                _ => {
                     // The quotation mark is a slip: only its own line is lost, the lines behind it are read again.
-                    joined.extend(other);
-                    for line in joined.into_iter().rev() {
-                        self.waiting.push_front(line);
-                    }
+                    self.lines.pass(next);
                     let place = Place { row: number.to_string(), ..self.place.clone() };
                     return Ok(Some(Line::Broken(number, open_quote(place))));
                 }
             }
         }
-        self.line += joined.len() as u64;
-        Ok(Some(Line::Cells(number, cut(&text, delimiter))))
+        let cells = cut::quoted(self.lines.text(0..end), self.delimiter);
+        self.lines.pass(behind);
+        self.line += joined as u64;
+        Ok(Some(Line::Cells(number, cells)))
     }
 }
 
-fn encoding_name(encoding: Encoding) -> &'static str {
-    match encoding {
-        Encoding::Utf8 => "UTF-8",
-        Encoding::Windows1252 => "Windows-1252",
-        Encoding::Utf16Le => "UTF-16LE",
-        Encoding::Utf16Be => "UTF-16BE",
-    }
-}
-
-/// Cuts one row into cells, with the quoting rules of spreadsheets.
-fn cut(text: &str, delimiter: u8) -> Cells {
-    // Most rows have no quotation mark; setting up the quoting rules costs more than cutting.
-    if !text.contains('"') {
-        return text.split(char::from(delimiter)).collect();
-    }
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .delimiter(delimiter)
-        .buffer_capacity(text.len().max(64))
-        .from_reader(text.as_bytes());
-    let mut record = csv::StringRecord::new();
-    match reader.read_record(&mut record) {
-        Ok(true) => record.iter().collect(),
-        Ok(false) | Err(_) => [text].into_iter().collect(),
-    }
-}
-
-/// Whether the text ends inside a quotation mark that was opened at the beginning of a cell.
-fn quote_is_open(text: &[u8], delimiter: u8) -> bool {
-    let (mut open, mut at_start) = (false, true);
-    let mut at = 0;
-    while let Some(byte) = text.get(at) {
-        if open {
-            if *byte == b'"' {
-                if text.get(at + 1) == Some(&b'"') {
-                    at += 1;
-                } else {
-                    open = false;
-                }
-            }
-        } else {
-            open = at_start && *byte == b'"';
-            at_start = *byte == delimiter;
-        }
-        at += 1;
-    }
-    open
-}
-
-fn other_delimiter(table: &Table, used: u8, cells: &Cells, needed: usize) -> Option<u8> {
-    let text = cells.iter().collect::<Vec<_>>().join(&char::from(used).to_string());
-    OTHER_DELIMITERS.into_iter().filter(|delimiter| *delimiter != used).find(|delimiter| {
-        let headers: Vec<String> = cut(&text, *delimiter).iter().map(str::to_owned).collect();
-        Layout::loose(table, &headers).hits() >= needed
-    })
+/// A delimiter as people name it.
+fn shown(delimiter: u8) -> String {
+    if delimiter == b'\t' { "tab".to_owned() } else { char::from(delimiter).to_string() }
 }

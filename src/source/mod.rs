@@ -8,6 +8,7 @@ pub mod database;
 pub mod delimited;
 pub mod encoding;
 pub mod grid;
+mod judge;
 pub mod layout;
 pub mod problem;
 pub mod profile;
@@ -23,7 +24,8 @@ use crate::issue::{Issue, Place};
 use crate::redact::{MASK, Personal};
 
 use self::cells::{CellKind, Cells};
-use self::layout::{Layout, plain_header};
+use self::judge::{Judgement, judge};
+use self::layout::Layout;
 use self::problem::SourceError;
 use self::profile::{Kind, Profile};
 
@@ -82,7 +84,8 @@ impl Row {
         Self { place, table: 0, cells, layout: Arc::clone(layout) }
     }
 
-    /// The cell of a column or title, named as [`profile::field::FieldSpec::name`] does, as [`plain_header`] writes it.
+    /// The cell of a column or title, named as [`profile::field::FieldSpec::name`] does, in the spelling of
+    /// [`layout::plain_header`].
     #[must_use]
     pub fn cell(&self, plain_name: &str) -> Option<Cell<'_>> {
         let Some(at) = self.layout.position(plain_name) else { return self.layout.title(plain_name) };
@@ -272,50 +275,9 @@ impl Rows {
     }
 }
 
-/// What the rules common to all carriers say about the cells of a row.
-fn judge(layout: &Layout, table: &profile::Table, place: &Place, cells: &Cells) -> Judgement {
-    let filled = |at: usize| cells.get(at).is_some_and(|cell| !is_blank(cell));
-    let numbering = |at: usize| layout.numbering.get(at).copied().unwrap_or(false);
-    let Some(first) = (0..cells.len()).find(|at| filled(*at) && !numbering(*at)) else {
-        let only_number = (0..cells.len()).find(|at| filled(*at));
-        let footer = only_number.and_then(|at| cells.get(at)).is_some_and(|cell| is_footer(table, cell));
-        return Judgement::Skip(if footer { SkipReason::Footer } else { SkipReason::Empty });
-    };
-    let first_of_all = (0..cells.len()).find(|at| filled(*at)).unwrap_or(first);
-    let repeats_header = cells.len() == layout.headers.len()
-        && cells.iter().zip(&layout.headers).all(|(cell, header)| plain_header(cell) == plain_header(header));
-    if repeats_header
-        || [first, first_of_all].into_iter().filter_map(|at| cells.get(at)).any(|cell| is_footer(table, cell))
-    {
-        return Judgement::Skip(SkipReason::Footer);
-    }
-    for (at, cell) in cells.iter().enumerate() {
-        let column = layout.headers.get(at).map_or("?", |header| &**header);
-        if cell.len() > CELL_BYTES_MAX {
-            return Judgement::Broken(problem::long_row(place.column(column), CELL_BYTES_MAX));
-        }
-        if let Some(position) = encoding::undecodable(cell) {
-            return Judgement::Broken(problem::undecodable_cell(place.column(column), position));
-        }
-    }
-    Judgement::Row
-}
-
-enum Judgement {
-    Row,
-    Skip(SkipReason),
-    Broken(Issue),
-}
-
 fn is_blank(cell: &str) -> bool {
-    cell.chars().all(|character| character.is_whitespace() || character == '\u{a0}')
-}
-
-fn is_footer(table: &profile::Table, cell: &str) -> bool {
-    let plain = plain_header(cell);
-    table.footers.iter().any(|footer| {
-        plain
-            .strip_prefix(&plain_header(footer))
-            .is_some_and(|rest| !rest.starts_with(|next: char| next.is_alphanumeric()))
-    })
+    match cell.as_bytes().first() {
+        Some(first) if first.is_ascii_graphic() => false,
+        _ => cell.chars().all(|character| character.is_whitespace() || character == '\u{a0}'),
+    }
 }

@@ -7,6 +7,7 @@ use crate::issue::{Code, Issue, Place};
 
 use super::Location;
 use super::database::address::AddressError;
+use super::grid::HEADER_ROWS_MAX;
 use super::layout::Deviation;
 
 /// Why a source could not be read.
@@ -80,12 +81,22 @@ pub enum SourceError {
         /// How it deviates.
         deviation: Deviation,
     },
+    /// A value that stands once above the header is missing, or stands there with two values.
+    #[error("`{file}` has no clear title `{title}` above its header")]
+    Title {
+        /// File name.
+        file: String,
+        /// The profile's name of the title.
+        title: String,
+        /// Whether there are two values.
+        twice: bool,
+    },
     /// A ceiling was reached.
     #[error("`{file}` has more {what} than {limit}")]
     Limit {
         /// File name.
         file: String,
-        /// What there is too much of.
+        /// What there is too much of: `rows`, `columns` or `bytes`.
         what: &'static str,
         /// The ceiling.
         limit: u64,
@@ -207,8 +218,14 @@ impl SourceError {
     #[must_use]
     pub fn issue(&self, location: &Location) -> Issue {
         let (code, rule) = self.rule();
-        let issue = Issue::error(code, rule).with("berkas", location.file());
         let mut place = location.place();
+        // A problem of one sheet names it.
+        if let Self::Columns { file, .. } | Self::Title { file, .. } = self
+            && file.starts_with(&place.file)
+        {
+            place.file.clone_from(file);
+        }
+        let issue = Issue::error(code, rule).with("berkas", &place.file);
         let issue = match self {
             Self::Kind { seen, expected, .. } => issue.with("jenis", seen).with("harus", expected),
             Self::Encoding { seen, declared, .. } | Self::Delimiter { seen, declared, .. } => {
@@ -219,7 +236,9 @@ impl SourceError {
                 place.row = line.to_string();
                 deviating(issue, deviation)
             }
-            Self::Limit { what, limit, .. } => issue.with("hal", what).with("batas", limit),
+            Self::Title { title, .. } => issue.with("judul", title),
+            Self::Limit { what: "bytes", limit, .. } => issue.with("batas", limit / (1024 * 1024)),
+            Self::Limit { limit, .. } => issue.with("batas", limit),
             Self::Query { table, reason, .. } => issue.with("tabel", table).with("sebab", reason),
             Self::Key { table, .. } => issue.with("tabel", table),
             Self::Timeout { table, seconds, .. } => issue.with("tabel", table).with("batas", seconds),
@@ -244,7 +263,11 @@ impl SourceError {
             }
             Self::Columns { deviation: Deviation::Unknown { .. }, .. } => (Code::Structure, "file.column_unknown"),
             Self::Columns { deviation: Deviation::Twice { .. }, .. } => (Code::Duplicate, "file.column_twice"),
-            Self::Limit { .. } => (Code::Structure, "file.limit"),
+            Self::Title { twice: true, .. } => (Code::MultipleMatches, "file.title_twice"),
+            Self::Title { .. } => (Code::Required, "file.title_missing"),
+            Self::Limit { what: "bytes", .. } => (Code::Structure, "file.bytes_max"),
+            Self::Limit { what: "columns", .. } => (Code::Structure, "file.columns_max"),
+            Self::Limit { .. } => (Code::Structure, "file.rows_max"),
             Self::Changed { .. } => (Code::Transient, "file.changed"),
             Self::Heavy { .. } => (Code::Structure, "file.too_heavy"),
             Self::Damaged { .. } => (Code::Structure, "file.damaged"),
@@ -278,6 +301,11 @@ fn deviating(issue: Issue, deviation: &Deviation) -> Issue {
 /// A row with another number of cells than the header.
 pub(super) fn wrong_cells(place: Place, seen: usize, expected: usize) -> Issue {
     Issue::error(Code::Structure, "row.cells").with("ada", seen).with("harus", expected).at(place)
+}
+
+/// A sheet with rows but without a header that the profile knows.
+pub(super) fn no_header_on_sheet(place: Place, sheet: &str) -> Issue {
+    Issue::error(Code::Structure, "sheet.header_missing").with("sheet", sheet).with("baris", HEADER_ROWS_MAX).at(place)
 }
 
 /// A row whose quotation mark is never closed.

@@ -3,12 +3,12 @@
 //! It must not read any source. A profile is refused as a whole when one line of it is wrong, with the line.
 
 pub mod field;
+mod grammar;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::layout::plain_header;
 use field::{DateStyle, DecimalMark, FieldSpec};
 
 /// The profiles that travel with the program, one file each.
@@ -197,7 +197,7 @@ impl Profile {
     /// # Errors
     /// [`ProfileError`] names the file and, for a mistake in the text, line and column.
     pub fn parse(file_name: &str, text: &str) -> Result<Self, ProfileError> {
-        let written: Written = serde_saphyr::from_str(text).map_err(|error| {
+        let mut written: Written = serde_saphyr::from_str(text).map_err(|error| {
             let at = error.location();
             ProfileError::Text {
                 file: file_name.to_owned(),
@@ -206,6 +206,9 @@ impl Profile {
                 reason: error.without_snippet().to_string().replace('\n', " "),
             }
         })?;
+        for specs in written.tables.iter_mut().flat_map(Table::specs_mut) {
+            specs.values_mut().for_each(FieldSpec::settle_name);
+        }
         let datasets: BTreeSet<String> =
             written.tables.iter().flat_map(|table| table.datasets().map(|(dataset, _)| dataset.to_owned())).collect();
         let stem = file_name.rsplit('/').next().unwrap_or(file_name);
@@ -222,61 +225,10 @@ impl Profile {
             posyandu: datasets.contains(REGISTER_DATASET),
             datasets,
         };
-        match profile.mistake() {
+        match grammar::mistake(&profile) {
             Some(reason) => Err(ProfileError::Meaning { file: file_name.to_owned(), reason }),
             None => Ok(profile),
         }
-    }
-
-    fn mistake(&self) -> Option<String> {
-        if self.tables.is_empty() || self.datasets.is_empty() {
-            return Some("no table yields a record".to_owned());
-        }
-        if self.delimiter.is_some_and(|delimiter| !delimiter.is_ascii() || delimiter == 0 || delimiter == b'"') {
-            return Some("`delimiter` must be one ASCII character other than a quote".to_owned());
-        }
-        if self.posyandu && self.datasets.len() != 1 {
-            return Some("a profile that fills the register of posyandu yields nothing else".to_owned());
-        }
-        self.tables.iter().find_map(|table| self.mistake_in(table))
-    }
-
-    fn mistake_in(&self, table: &Table) -> Option<String> {
-        let name = &table.name;
-        match (self.kind, &table.query, table.key.is_empty()) {
-            (Kind::Database, None, _) => return Some(format!("table `{name}` needs a `query`")),
-            (Kind::Database, Some(_), true) => return Some(format!("table `{name}` needs its `key` columns")),
-            (Kind::File, Some(_), _) => return Some("a profile of files has no `query`".to_owned()),
-            _ => {}
-        }
-        for (dataset, field) in &table.only_with {
-            if !table.datasets().any(|(name, fields)| name == dataset && fields.contains_key(field)) {
-                return Some(format!("table `{name}`: `only_with` names {dataset}.{field}, which is not read"));
-            }
-        }
-        let mut seen: BTreeMap<(String, Option<&str>), &str> = BTreeMap::new();
-        for (dataset, fields) in table.datasets() {
-            for (field, spec) in fields {
-                let told = [!spec.columns.is_empty(), !spec.titles.is_empty(), spec.constant.is_some()];
-                if told.into_iter().filter(|told| *told).count() != 1 {
-                    return Some(format!("table `{name}`: {dataset}.{field} needs one of columns, titles, constant"));
-                }
-                if spec.part.is_some() == spec.split.is_empty() {
-                    return Some(format!("table `{name}`: {dataset}.{field}: `part` and `split` go together"));
-                }
-                if let Some(word) = spec.ambiguous_word() {
-                    return Some(format!("table `{name}`: {dataset}.{field}: `{word}` stands for two codes"));
-                }
-                for alias in spec.columns.iter().chain(&spec.titles) {
-                    let first = spec.name();
-                    let known = seen.entry((plain_header(alias), spec.after.as_deref())).or_insert(first);
-                    if *known != first {
-                        return Some(format!("table `{name}`: `{alias}` means two columns: {known} and {first}"));
-                    }
-                }
-            }
-        }
-        None
     }
 }
 
@@ -294,6 +246,10 @@ impl Table {
         let single = self.records.iter().map(|(dataset, fields)| (dataset.as_str(), fields));
         let repeated = self.repeated.iter().flat_map(|(dataset, all)| all.iter().map(|one| (dataset.as_str(), one)));
         single.chain(repeated)
+    }
+
+    fn specs_mut(&mut self) -> impl Iterator<Item = &mut FieldSpecs> {
+        self.records.values_mut().chain(self.repeated.values_mut().flatten())
     }
 }
 
@@ -319,10 +275,24 @@ mod tests {
         assert!(error.contains("colour"), "{error}");
     }
 
+    #[track_caller]
+    fn refused(change: (&str, &str), reason: &str) {
+        let (file, text) = built_in().into_iter().find(|(file, _)| file == "posyandu_register.yaml").unwrap();
+        let error = Profile::parse(&file, &text.replace(change.0, change.1)).map(|_| ()).unwrap_err();
+        assert!(error.to_string().contains(reason), "{error}");
+    }
+
+    #[test]
+    fn parts_that_do_not_fit_together_are_refused() {
+        refused(("{columns: [nama]}", "{titles: [nama], after: alias}"), "`after` without `columns`");
+        refused(("{columns: [nama]}", "{titles: [kode_posyandu]}"), "of a column and of a title");
+        refused(("{columns: [nama]}", "{constant: a, titles: [b]}"), "needs one of");
+        refused(("dates:", "skipped_sheets: ['a*b']\ndates:"), "stands at the end");
+        refused(("footers:", "withdrawn: [{columns: [x], words: []}]\n    footers:"), "needs its columns and words");
+    }
+
     #[test]
     fn a_word_with_two_meanings_is_refused() {
-        let (file, text) = built_in().into_iter().find(|(file, _)| file == "posyandu_register.yaml").unwrap();
-        let error = Profile::parse(&file, &text.replace("WITA: [WITA,", "WITA: [wib,")).map(|_| ()).unwrap_err();
-        assert!(error.to_string().contains("stands for two codes"), "{error}");
+        refused(("WITA: [WITA,", "WITA: [wib,"), "stands for two codes");
     }
 }

@@ -22,5 +22,6 @@ mod report;
 mod servers;
 mod simulator;
 mod source;
+mod source_grid;
 mod state;
 mod workbook;

@@ -82,6 +82,9 @@ pub enum Format {
     Reason,
 }
 
+/// The title whose value is the name of the sheet.
+pub const SHEET_TITLE: &str = "*sheet*";
+
 /// How one record field is read from a column.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -93,6 +96,7 @@ pub struct FieldSpec {
     #[serde(default)]
     pub after: Option<String>,
     /// Labels of a value that stands once above the header (`Posyandu: Melati 1`); the first is used in messages.
+    /// [`SHEET_TITLE`] stands for the name of the sheet.
     #[serde(default)]
     pub titles: Vec<String>,
     /// The value itself, the same for each row: what a column's position says, such as the antigen it is about.
@@ -113,13 +117,24 @@ pub struct FieldSpec {
     /// Which part of a split cell belongs to this field, from 1.
     #[serde(default)]
     pub part: Option<usize>,
+    /// The name of a column that is told apart by its neighbour.
+    #[serde(skip)]
+    beside: String,
 }
 
 impl FieldSpec {
     /// The name of the field's column in messages, and under which [`crate::source::Row::cell`] finds it.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.columns.first().or(self.titles.first()).map_or("", String::as_str)
+        let first = || self.columns.first().or(self.titles.first()).map_or("", String::as_str);
+        if self.beside.is_empty() { first() } else { &self.beside }
+    }
+
+    /// Columns with the same header get names of their own, `NAMA SUAMI → NIK`.
+    pub(super) fn settle_name(&mut self) {
+        if let (Some(after), Some(first)) = (&self.after, self.columns.first()) {
+            self.beside = format!("{after} → {first}");
+        }
     }
 
     /// A word that is listed under two codes: the profile must choose, not the order of its lines.

@@ -1,0 +1,67 @@
+//! What the rules common to all carriers say about the cells of a row: nothing to read, withdrawn, damaged, or a row.
+//!
+//! It must not interpret values. It runs for every row of every source and writes nothing for a row that is fine.
+
+use super::cells::Cells;
+use super::layout::{Layout, behind_plain, is_plain};
+use super::profile::Table;
+use super::{CELL_BYTES_MAX, SkipReason, encoding, is_blank, problem};
+use crate::issue::{Issue, Place};
+
+/// What a row is before its values are looked at.
+pub(super) enum Judgement {
+    /// A row with values.
+    Row,
+    /// Nothing to read.
+    Skip(SkipReason),
+    /// A row that cannot be read.
+    Broken(Issue),
+}
+
+/// Judges the cells of a row at a place; `table` is the one that `layout` was made for.
+pub(super) fn judge(layout: &Layout, table: &Table, place: &Place, cells: &Cells) -> Judgement {
+    let filled = |at: &usize| cells.get(*at).is_some_and(|cell| !is_blank(cell));
+    let is_footer = |at: usize| cells.get(at).is_some_and(|cell| is_footer(layout, cell));
+    let Some(first_of_all) = (0..cells.len()).find(filled) else { return Judgement::Skip(SkipReason::Empty) };
+    let numbering = |at: usize| layout.numbering.get(at).copied().unwrap_or(false);
+    let Some(first) = (first_of_all..cells.len()).find(|at| !numbering(*at) && filled(at)) else {
+        let footer = is_footer(first_of_all);
+        return Judgement::Skip(if footer { SkipReason::Footer } else { SkipReason::Empty });
+    };
+    if is_footer(first) || is_footer(first_of_all) || layout.is_repeated_by(cells) {
+        return Judgement::Skip(SkipReason::Footer);
+    }
+    let withdrawn = layout.withdrawn.iter().any(|(at, mark)| {
+        let words = table.withdrawn.get(*mark).map_or(&[][..], |mark| &mark.words);
+        filled(at) && cells.get(*at).is_some_and(|cell| words.iter().any(|word| is_word(cell, word)))
+    });
+    if withdrawn {
+        return Judgement::Skip(SkipReason::Withdrawn);
+    }
+    damage(layout, place, cells).map_or(Judgement::Row, Judgement::Broken)
+}
+
+fn is_word(cell: &str, word: &str) -> bool {
+    is_plain(cell, &super::layout::plain_header(word))
+}
+
+/// Whether a cell begins with the word of a row that sums up, and the word ends there.
+fn is_footer(layout: &Layout, cell: &str) -> bool {
+    layout.footers.iter().any(|footer| {
+        behind_plain(cell, footer).is_some_and(|rest| !rest.starts_with(|next: char| next.is_alphanumeric()))
+    })
+}
+
+fn damage(layout: &Layout, place: &Place, cells: &Cells) -> Option<Issue> {
+    let text = cells.text();
+    if text.len() <= CELL_BYTES_MAX && encoding::undecodable(text).is_none() {
+        return None;
+    }
+    cells.iter().enumerate().find_map(|(at, cell)| {
+        let place = || place.column(layout.headers.get(at).map_or("?", |header| &**header));
+        if cell.len() > CELL_BYTES_MAX {
+            return Some(problem::long_row(place(), CELL_BYTES_MAX));
+        }
+        encoding::undecodable(cell).map(|position| problem::undecodable_cell(place(), position))
+    })
+}
