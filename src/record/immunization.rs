@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Value;
 use super::antigen::{Antigens, VaccineRead};
 use super::draft::{Draft, Scene};
-use super::service::{Told, check_day, set_group};
+use super::occasion::{Told, check_day, set_group};
 use super::words::tidy;
 use crate::issue::{Code, Issue};
 
