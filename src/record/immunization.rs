@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Value;
 use super::antigen::{Antigens, VaccineRead};
 use super::draft::{Draft, Scene};
-use super::service::{Told, check_day, set_group};
+use super::occasion::{Told, check_day, set_group};
 use super::words::tidy;
 use crate::issue::{Code, Issue};
 
@@ -119,9 +119,15 @@ fn vaccine(draft: &mut Draft<'_>, told: &Told, antigens: &Antigens, scene: &mut 
     }
 }
 
+/// Most digits of a dose number.
+const DOSE_DIGITS_MAX: usize = 2;
+
 fn dose_of(text: &str) -> Option<i64> {
+    let digits = text.trim_end_matches(".0");
     let roman = ["I", "II", "III", "IV", "V"].iter().position(|numeral| text.eq_ignore_ascii_case(numeral));
-    roman.and_then(|at| i64::try_from(at + 1).ok()).or_else(|| text.trim_end_matches(".0").parse().ok())
+    roman
+        .and_then(|at| i64::try_from(at + 1).ok())
+        .or_else(|| digits.parse().ok().filter(|_| digits.len() <= DOSE_DIGITS_MAX))
 }
 
 /// What a health worker who gave the dose must have read off the vial.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Value;
 use super::draft::{Draft, Scene};
-use super::service::{Told, check_day, require};
+use super::occasion::{Told, check_day, require};
 use crate::issue::{Code, Issue};
 
 /// Fills the fields of `posyandu`.

@@ -9,8 +9,8 @@ use jiff::civil::Date;
 use super::antigen::{Antigens, AntigensError};
 use super::draft::{DatasetPlan, Draft, Scene};
 use super::group::Group;
+use super::occasion::{self, Birth, Told};
 use super::schema::Schemas;
-use super::service::{self, Birth, Told};
 use super::{Record, RowOutcome, fingerprint, immunization, person, place, screening, supplement, visit};
 use crate::issue::{Code, Issue};
 use crate::source::Row;
@@ -135,7 +135,7 @@ impl Reader {
             return true;
         }
         let beside = matches!(dataset, "suplementasi" | "skrining" | "kunjungan_rumah" | "rujukan");
-        if beside && plan.only_with.is_none() && service::is_silent(draft, scene) {
+        if beside && plan.only_with.is_none() && occasion::is_silent(draft, scene) {
             return false;
         }
         match dataset {
@@ -150,7 +150,7 @@ impl Reader {
             "imunisasi" => immunization::read(draft, told, &self.antigens, scene),
             "suplementasi" => return supplement::read(draft, told, scene),
             "skrining" => screening::read(draft, told, scene),
-            _ => service::read(draft, told, scene),
+            _ => occasion::read(draft, told, scene),
         }
         true
     }

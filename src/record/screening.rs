@@ -5,7 +5,7 @@
 
 use super::Value;
 use super::draft::{Draft, Scene};
-use super::service::{Told, day_of_service, require, set_group};
+use super::occasion::{Told, day_of_service, require, set_group};
 use crate::issue::{Code, Issue};
 
 /// Instrument and the beginning of its items' names. KPSP has no items here: no official list was found.

@@ -4,7 +4,7 @@
 
 use super::Value;
 use super::draft::{Draft, Scene};
-use super::service::{Told, day_of_service, require, set_group};
+use super::occasion::{Told, day_of_service, require, set_group};
 use super::vitamin_a;
 use crate::source::profile::field::Format;
 

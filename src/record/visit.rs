@@ -9,7 +9,7 @@ use super::Value;
 use super::age::written_months;
 use super::draft::{Draft, Scene};
 use super::group::Group;
-use super::service::{Told, check_day, check_person};
+use super::occasion::{Told, check_day, check_person};
 use super::{pressure, vitamin_a};
 use crate::issue::{Code, Issue};
 

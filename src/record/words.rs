@@ -94,7 +94,7 @@ pub fn bpjs(text: &str) -> BpjsRead {
     }
 }
 
-/// Most digits of a measured number that an issue shows; longer ones may be a date or a phone.
+/// Most digits that an issue shows; more may be a birth date or a phone.
 const SHOWN_DIGITS_MAX: usize = 6;
 
 /// A cell's number for an issue, with its unit.
@@ -113,7 +113,9 @@ const SHOWN_LETTERS_MAX: usize = 4;
 #[must_use]
 pub fn shown(text: &str) -> String {
     let letters = text.chars().filter(|character| character.is_alphabetic()).count();
+    let digits = text.chars().filter(char::is_ascii_digit).count();
     let short = text.chars().count() <= SHOWN_CHARACTERS_MAX && letters <= SHOWN_LETTERS_MAX;
+    let short = short && digits <= SHOWN_DIGITS_MAX;
     if short { text.to_owned() } else { mask(text) }
 }
 
@@ -159,6 +161,7 @@ mod tests {
         assert_eq!(shown("8,4,5"), "8,4,5");
         assert!(!shown("1001014512230001").contains('1'));
         assert!(!shown("Siti A").contains("Siti"));
+        assert!(!shown("05121995").contains('5') && !shown("05-12-1995").contains('5'));
     }
 
     #[test]

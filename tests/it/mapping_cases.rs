@@ -44,7 +44,12 @@ fn what_a_case_yields_passes_the_checks_before_queueing() {
     }
     assert_eq!(
         stopped,
-        ["tests/diagnosis_belum_disetujui.yaml", "tests/imunisasi_tanpa_batch.yaml", "tests/lokasi_belum_ada.yaml"]
+        [
+            "tests/alasan_belum_dipetakan.yaml",
+            "tests/diagnosis_belum_disetujui.yaml",
+            "tests/imunisasi_tanpa_batch.yaml",
+            "tests/lokasi_belum_ada.yaml"
+        ]
     );
 }
 

@@ -140,7 +140,7 @@ fn rules_of_services() {
                 &[("Vit A", "1"), ("Tgl Lahir", "05/10/2026"), ("NIK", "1001014510260001")],
                 &[("vitamin_a.colour_contradicts_age", ERROR)],
             ),
-            (&[("Vit A", "entah")], &[("words.unknown", ERROR), ("field.missing", ERROR)]),
+            (&[("Vit A", "entah")], &[("words.unknown", ERROR)]),
             (&[("Skor PUMA", "6")], &[("puma.undefined", WARNING)]),
             (&[("Instrumen", "srq20"), ("SRQ 17", "Ya")], &[]),
             (&[("Instrumen", "aks"), ("SRQ 17", "Ya")], &[("screening.other_instrument", ERROR)]),
