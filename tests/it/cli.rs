@@ -7,4 +7,4 @@ mod mappings;
 mod servers;
 mod sources;
 mod storage;
-mod town;
+pub mod town;

@@ -6,6 +6,7 @@ mod cli;
 mod corrections;
 mod dump;
 mod faults;
+mod intake;
 mod kill;
 mod ledger;
 mod ledger_intake;
