@@ -46,4 +46,4 @@ cd "$folder"
 exec ./python/bin/schemathesis run "http://$address/openapi.json" \
     --header "Authorization: Bearer ${TOKEN:?the token of a sender}" \
     --checks "$checks" --phases examples,coverage,fuzzing --max-examples 60 --max-time 40 --seed 1 \
-    --request-timeout 10 --continue-on-failure --no-color --warnings off
+    --request-timeout 30 --continue-on-failure --no-color --warnings off

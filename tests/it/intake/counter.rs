@@ -189,7 +189,7 @@ pub fn record(id: &str, number: u32) -> Value {
     json!({
         "id": id,
         "sasaran": {
-            "nik": format!("10010110032{:05}", number), "nama": NAME, "jenis_kelamin": "L",
+            "nik": format!("100101100323{number:04}"), "nama": NAME, "jenis_kelamin": "L",
             "tanggal_lahir": "2023-03-10", "nama_ibu": "Ibu Kenari", "posyandu": "Melati 1",
         },
         "kunjungan_balita": {"tanggal": "2026-11-18", "bb": 14.2, "pb_tb": 97.5, "cara_ukur": "berdiri"},

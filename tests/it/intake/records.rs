@@ -174,7 +174,7 @@ async fn the_same_mistake_has_the_same_issues_in_a_file_and_in_a_record() {
         ("Tanggal Pengukuran", "2026-12-24", "/kunjungan_balita/tanggal", json!("2026-12-24")),
     ];
     let header = ["NIK", "Nama", "JK", "Tgl Lahir", "Nama Ortu", "Posyandu", "Tanggal Pengukuran", "Berat", "Tinggi"];
-    let sound = ["1001011003200001", NAME, "L", "2023-03-10", "-", "Melati 1", "2026-11-18", "14,2", "97,5"];
+    let sound = ["1001011003230001", NAME, "L", "2023-03-10", "-", "Melati 1", "2026-11-18", "14,2", "97,5"];
     for (column, cell, pointer, value) in cases {
         let counter = Counter::open().await;
         let mut sent = record("a", 1);
