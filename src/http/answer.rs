@@ -1,7 +1,7 @@
 //! The answer to a request while it grows: one item per record, in order, as a JSON array or one item a line.
 //!
-//! It must not grow without end: behind [`DETAIL_BYTES_MAX`] an item keeps its first problem only, and says how many
-//! it left out.
+//! It must not grow without end: behind a named length an item keeps its first problem only, and says how many it left
+//! out.
 
 use serde_json::{Value, json};
 
@@ -10,10 +10,8 @@ use crate::ingest::intake::Taken;
 use crate::issue::Severity;
 use crate::words::{self, Language};
 
-/// Bytes of an answer up to which every problem of a record is told.
-const DETAIL_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Problems told of one record, at most.
-const PROBLEMS_MAX: usize = 50;
+const PROBLEMS_MAX: usize = 100;
 /// Longest sentence, in characters.
 const SENTENCE_LENGTH_MAX: usize = 400;
 
@@ -22,16 +20,17 @@ const SENTENCE_LENGTH_MAX: usize = 400;
 pub struct Answer {
     form: Form,
     language: Language,
+    detail_bytes: usize,
     bytes: Vec<u8>,
     items: u64,
 }
 
 impl Answer {
-    /// An empty answer.
+    /// An empty answer; up to `detail_bytes` every problem of a record is told.
     #[must_use]
-    pub fn new(form: Form, language: Language) -> Self {
+    pub fn new(form: Form, language: Language, detail_bytes: usize) -> Self {
         let bytes = if form == Form::Json { b"[".to_vec() } else { Vec::new() };
-        Self { form, language, bytes, items: 0 }
+        Self { form, language, detail_bytes, bytes, items: 0 }
     }
 
     /// Number of items.
@@ -63,7 +62,7 @@ impl Answer {
     }
 
     fn item(&self, taken: &Taken) -> Value {
-        let told = if self.bytes.len() < DETAIL_BYTES_MAX { PROBLEMS_MAX } else { 1 };
+        let told = if self.bytes.len() < self.detail_bytes { PROBLEMS_MAX } else { 1 };
         let issues: Vec<Value> = taken
             .found
             .iter()
@@ -83,8 +82,9 @@ impl Answer {
         if let Some(version) = &taken.version {
             item["version"] = json!(version);
         }
-        if taken.found.len() > told {
-            item["left_out"] = json!(taken.found.len() - told);
+        let left_out = taken.found.len().saturating_sub(told) + taken.more;
+        if left_out > 0 {
+            item["left_out"] = json!(left_out);
         }
         item
     }

@@ -45,6 +45,8 @@ pub struct Limits {
     pub records: usize,
     /// Of one record.
     pub record: RecordLimits,
+    /// Bytes of an answer up to which every problem of a record is told.
+    pub detail_bytes: usize,
     /// How long the next piece of a body may take.
     pub idle: Duration,
     /// How long a whole body may take.
@@ -59,6 +61,7 @@ impl Default for Limits {
             body_bytes: 32 * 1024 * 1024,
             records: 10_000,
             record: RecordLimits { bytes: 64 * 1024, depth: 8 },
+            detail_bytes: 2 * 1024 * 1024,
             idle: Duration::from_secs(10),
             request: Duration::from_secs(300),
             gate: GateLimits::default(),

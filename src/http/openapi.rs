@@ -81,11 +81,23 @@ fn post(limits: &Limits) -> Value {
         "requestBody": {
             "required": true,
             "content": {
-                JSON: {"schema": {"oneOf": [list, {"$ref": "#/components/schemas/Record"}]}},
+                JSON: {"schema": {"oneOf": [list, {"$ref": "#/components/schemas/Record"}]}, "example": [example()]},
                 NDJSON: {"schema": {"type": "string", "description": "One record a line."}},
             },
         },
         "responses": responses,
+    })
+}
+
+/// A sound record of nobody: no province has the code 10.
+fn example() -> Value {
+    json!({
+        "id": "kunjungan-1",
+        "sasaran": {
+            "nik": "1001011003230001", "nama": "Anak Contoh", "jenis_kelamin": "L", "tanggal_lahir": "2023-03-10",
+            "posyandu": "Melati 1",
+        },
+        "kunjungan_balita": {"tanggal": "2026-11-18", "bb": 14.2, "pb_tb": 97.5, "cara_ukur": "berdiri"},
     })
 }
 

@@ -50,7 +50,7 @@ pub async fn post(app: &App, headers: &HeaderMap, body: Body, language: Language
         batch_bytes: 0,
         records: 0,
         bytes: 0,
-        answer: Answer::new(wished, language),
+        answer: Answer::new(wished, language, app.limits.detail_bytes),
     };
     match work.read(body).await {
         Ok(()) => Ok((work.answer.finish(), wished.media_type())),

@@ -58,6 +58,7 @@ pub struct Prepared {
     /// It is no JSON at all.
     pub is_broken: bool,
     found: Vec<Found>,
+    more: usize,
     seen: Option<RowSeen>,
 }
 
@@ -96,8 +97,10 @@ pub struct Taken {
     pub outcome: Outcome,
     /// The version that the ledger holds: the same content has the same one. None when nothing was kept.
     pub version: Option<String>,
-    /// Everything found, errors and warnings.
+    /// What was found, errors and warnings.
     pub found: Vec<Found>,
+    /// Further problems that were only counted.
+    pub more: usize,
 }
 
 /// Why the intake cannot be set up.
@@ -172,7 +175,8 @@ impl Intake {
         let place = Place { source: sender.name.clone(), file: FILE.to_owned(), ..Place::default() };
         let mut written = written::read(&self.fields, text, &place);
         let Some(id) = written.id.clone() else {
-            return Prepared { id: None, is_broken: written.is_broken, found: written.found, seen: None };
+            let Written { is_broken, found, more, .. } = written;
+            return Prepared { id: None, is_broken, found, more, seen: None };
         };
         let place = Place { row: id.clone(), ..place };
         let origin = Origin { keys: &self.keys, register, puskesmas: &sender.puskesmas, keyed: true };
@@ -180,7 +184,7 @@ impl Intake {
             // The key is the record's, so that it takes the record's place.
             let mut seen = origin.skipped(place.clone(), SkipReason::Withdrawn);
             seen.row_key = self.keys.hash("row.key", &[&place.file, &place.row]);
-            return Prepared { id: Some(id), is_broken: false, found: Vec::new(), seen: Some(seen) };
+            return Prepared { id: Some(id), is_broken: false, found: Vec::new(), more: 0, seen: Some(seen) };
         }
         let cells: Cells = written.cells.iter().map(String::as_str).collect();
         let row = Row::laid_out(place, cells, &self.layout);
@@ -192,13 +196,14 @@ impl Intake {
             seen.issues.push(Issue::error(Code::Required, "intake.no_service").at(row.place.clone()));
         }
         let found = self.found(&mut written, &seen);
-        Prepared { id: Some(id), is_broken: false, found, seen: Some(seen) }
+        Prepared { id: Some(id), is_broken: false, found, more: written.more, seen: Some(seen) }
     }
 
     /// A record that was not even read: too long or too deeply nested.
     #[must_use]
     pub fn unread(&self, issue: Issue) -> Prepared {
-        Prepared { id: None, is_broken: false, found: vec![Found { issue, pointer: String::new() }], seen: None }
+        let found = vec![Found { issue, pointer: String::new() }];
+        Prepared { id: None, is_broken: false, found, more: 0, seen: None }
     }
 
     /// Stores records and says what became of each, in their order. When it returns they are on the disk.
@@ -224,7 +229,7 @@ impl Intake {
             };
             news |= kept.as_ref().is_some_and(|(row, _)| row.fate != RowFate::Unchanged);
             let version = kept.map(|(row, _)| data_encoding::HEXLOWER.encode(&row.version[..VERSION_BYTES]));
-            taken.push(Taken { id: record.id, outcome, version, found: record.found });
+            taken.push(Taken { id: record.id, outcome, version, found: record.found, more: record.more });
         }
         if news {
             self.has_news.store(true, Ordering::Release);

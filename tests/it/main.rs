@@ -8,6 +8,7 @@ mod corrections;
 mod database;
 mod dump;
 mod faults;
+mod intake;
 mod kill;
 mod ledger;
 mod ledger_intake;

@@ -23,6 +23,8 @@ use crate::source::CELL_BYTES_MAX;
 pub const ID_LENGTH_MAX: usize = 64;
 /// What an id is made of, as OpenAPI says it.
 pub const ID_PATTERN: &str = "^[A-Za-z0-9._:-]{1,64}$";
+/// Problems of its JSON that are named of one record, at most: each is stored.
+pub const FOUND_MAX: usize = 50;
 /// Digits of a NIK: an id is shown in reports, so it must not hold one.
 const NIK_DIGITS: usize = 16;
 
@@ -46,6 +48,8 @@ pub struct Written {
     pub cells: Vec<String>,
     /// What is wrong with the JSON.
     pub found: Vec<Found>,
+    /// Further problems that were only counted.
+    pub more: usize,
     /// Datasets that were sent as a list.
     pub lists: BTreeSet<String>,
     /// Columns whose value could not be taken over: what the reader says about them would be a second complaint.
@@ -109,7 +113,20 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     fn report(&mut self, issue: Issue, pointer: String) {
-        self.out.found.push(Found { issue: issue.at(self.place.clone()), pointer });
+        let place = self.place.clone();
+        self.keep(issue.at(place), pointer);
+    }
+
+    fn keep(&mut self, issue: Issue, pointer: String) {
+        if self.is_full() {
+            self.out.more += 1;
+        } else {
+            self.out.found.push(Found { issue, pointer });
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.out.found.len() >= FOUND_MAX
     }
 
     fn record(&mut self, members: &Members<'_>) {
@@ -136,7 +153,7 @@ impl Reading<'_> {
                 (_, Some(_)) => {}
                 (_, None) => {
                     let known = self.fields.datasets.keys().map(String::as_str);
-                    self.unknown(name, nearest(name, known.chain(["id", "withdrawn"])), pointer);
+                    self.unknown(name, known.chain(["id", "withdrawn"]), pointer);
                 }
             }
         }
@@ -193,7 +210,7 @@ impl Reading<'_> {
                     let issue = Issue::error(Code::BusinessRule, "intake.derived");
                     self.report(issue.with("kolom", format!("{name}.{field}")), at);
                 } else {
-                    self.unknown(field, nearest(field, dataset.columns.keys().map(String::as_str)), at);
+                    self.unknown(field, dataset.columns.keys().map(String::as_str), at);
                 }
                 continue;
             };
@@ -238,8 +255,7 @@ impl Reading<'_> {
     fn on_column(&mut self, issue: Issue, column: usize, pointer: String) {
         let header = self.fields.headers.get(column).cloned().unwrap_or_default();
         let place = self.place.column(&*header);
-        let issue = issue.with("kolom", &header).on(header).at(place);
-        self.out.found.push(Found { issue, pointer });
+        self.keep(issue.with("kolom", &header).on(header).at(place), pointer);
     }
 
     fn wrong_type(&mut self, name: &str, expected: &'static str, pointer: String) {
@@ -248,7 +264,9 @@ impl Reading<'_> {
     }
 
     /// The name of an unknown member is shown to its sender by the pointer alone: it is stored only if it is short.
-    fn unknown(&mut self, name: &str, near: Option<String>, pointer: String) {
+    fn unknown<'n>(&mut self, name: &str, known: impl Iterator<Item = &'n str>, pointer: String) {
+        // Looking for a similar name costs time, which a record of nothing but wrong names must not get.
+        let near = if self.is_full() { None } else { nearest(name, known) };
         let near = near.and_then(|text| text.split('`').nth(1).map(str::to_owned));
         let issue = match near {
             Some(near) => Issue::error(Code::Structure, "intake.unknown_near").with("mirip", near),
