@@ -20,4 +20,5 @@ mod report;
 mod simulator;
 mod source;
 mod source_grid;
+mod source_text;
 mod state;
