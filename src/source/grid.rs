@@ -14,17 +14,20 @@ use std::sync::Arc;
 
 use self::known::KnownHeaders;
 use self::numbers::are_column_numbers;
-pub use self::seek::HEADER_ROWS_MAX;
 use self::seek::{Held, Seek, Sought};
 use self::titles::{Titles, Unusable};
 use super::cells::Cells;
 use super::judge::{Judgement, judge};
 use super::layout::header::Header;
-use super::layout::{Deviation, Layout, fits_pattern};
+use super::layout::plain::fits_pattern;
+use super::layout::{Deviation, Layout};
 use super::problem::{SourceError, no_header_on_sheet, wrong_cells};
 use super::profile::{Profile, Table};
 use super::{COLUMNS_MAX, ROWS_MAX, Reading, Row, SkipReason, is_blank};
 use crate::issue::{Issue, Place};
+
+/// How many rows from the top may stand above the header, and how many empty ones within it.
+pub const HEADER_ROWS_MAX: usize = 15;
 
 /// What a carrier of cells gives.
 #[derive(Debug)]

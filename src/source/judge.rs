@@ -3,7 +3,8 @@
 //! It must not interpret values. It runs for every row of every source and writes nothing for a row that is fine.
 
 use super::cells::Cells;
-use super::layout::{Layout, behind_plain, is_plain};
+use super::layout::plain::{behind_plain, is_plain};
+use super::layout::{Layout, plain_header};
 use super::profile::Table;
 use super::{CELL_BYTES_MAX, SkipReason, encoding, is_blank, problem};
 use crate::issue::{Issue, Place};
@@ -42,7 +43,7 @@ pub(super) fn judge(layout: &Layout, table: &Table, place: &Place, cells: &Cells
 }
 
 fn is_word(cell: &str, word: &str) -> bool {
-    is_plain(cell, &super::layout::plain_header(word))
+    is_plain(cell, &plain_header(word))
 }
 
 /// Whether a cell begins with the word of a row that sums up, and the word ends there.

@@ -4,14 +4,13 @@
 //! nobody knows stops the whole file, so that no value ends under a wrong name (faults, row 48).
 
 pub mod header;
-mod plain;
+pub mod plain;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use self::plain::{behind_plain, fits_pattern, is_plain, plain_header};
-
 use self::header::{Column, Header};
+use self::plain::is_plain;
 use super::Cell;
 use super::cells::{CellKind, Cells};
 use super::profile::Table;
@@ -59,6 +58,24 @@ pub struct Layout {
     pub footers: Vec<String>,
     /// Plain texts of the rows of the header.
     rows: Vec<Vec<String>>,
+}
+
+/// What stands between two words, or beside them, without a meaning: spaces, line breaks, quotes, marks of duty.
+fn separates(character: char) -> bool {
+    character.is_whitespace() || matches!(character, '\u{a0}' | '\u{feff}' | '*' | '\'' | '"' | '_')
+}
+
+/// A header without what people vary: case, spaces, line breaks, quotes, marks of duty.
+#[must_use]
+pub fn plain_header(header: &str) -> String {
+    let mut plain = String::with_capacity(header.len());
+    for word in header.split(separates).filter(|word| !word.is_empty()) {
+        if !plain.is_empty() {
+            plain.push(' ');
+        }
+        plain.extend(word.chars().flat_map(char::to_lowercase));
+    }
+    plain
 }
 
 impl Layout {

@@ -24,5 +24,6 @@ mod servers;
 mod simulator;
 mod source;
 mod source_grid;
+mod source_text;
 mod state;
 mod workbook;

@@ -4,7 +4,8 @@
 
 use crate::source::cells::Cells;
 use crate::source::is_blank;
-use crate::source::layout::{is_plain, known_headers};
+use crate::source::layout::known_headers;
+use crate::source::layout::plain::is_plain;
 use crate::source::profile::Profile;
 
 /// How many filled cells of a row are looked at.

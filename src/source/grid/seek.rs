@@ -2,14 +2,12 @@
 //!
 //! It must not give out rows: it holds those it looked at, at most a few dozen, and says which of them are the header.
 
+use super::HEADER_ROWS_MAX;
 use crate::issue::Issue;
 use crate::source::cells::Cells;
 use crate::source::layout::header::Header;
 use crate::source::layout::{Deviation, Layout, hits, hits_needed};
 use crate::source::profile::Table;
-
-/// How many rows from the top may stand above the header, and how many empty ones within it.
-pub const HEADER_ROWS_MAX: usize = 15;
 
 /// A row that waits for a decision.
 pub enum Held {

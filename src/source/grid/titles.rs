@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use crate::source::cells::Cells;
 use crate::source::encoding::undecodable;
-use crate::source::layout::{behind_plain, plain_header};
+use crate::source::layout::plain::behind_plain;
+use crate::source::layout::plain_header;
 use crate::source::profile::Table;
 use crate::source::profile::field::{FieldSpec, SHEET_TITLE};
 use crate::source::{CELL_BYTES_MAX, is_blank};

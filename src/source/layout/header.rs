@@ -2,7 +2,7 @@
 //!
 //! It must not know a profile.
 
-use super::plain::plain_header;
+use super::plain_header;
 use crate::source::cells::Cells;
 use crate::source::{COLUMNS_MAX, is_blank};
 

@@ -2,23 +2,7 @@
 //!
 //! It must not know columns or profiles.
 
-/// What stands between two words, or beside them, without a meaning: spaces, line breaks, quotes, marks of duty.
-fn separates(character: char) -> bool {
-    character.is_whitespace() || matches!(character, '\u{a0}' | '\u{feff}' | '*' | '\'' | '"' | '_')
-}
-
-/// A header without what people vary: case, spaces, line breaks, quotes, marks of duty.
-#[must_use]
-pub fn plain_header(header: &str) -> String {
-    let mut plain = String::with_capacity(header.len());
-    for word in header.split(separates).filter(|word| !word.is_empty()) {
-        if !plain.is_empty() {
-            plain.push(' ');
-        }
-        plain.extend(word.chars().flat_map(char::to_lowercase));
-    }
-    plain
-}
+use super::{plain_header, separates};
 
 /// What follows in a text behind a beginning that [`plain_header`] would write as `plain`.
 pub fn behind_plain<'a>(text: &'a str, plain: &str) -> Option<&'a str> {
