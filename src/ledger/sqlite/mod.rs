@@ -6,6 +6,7 @@ pub mod cache;
 pub mod claims;
 pub mod contention;
 pub mod endings;
+pub mod entering;
 pub mod entries;
 pub mod intake;
 pub mod lists;
