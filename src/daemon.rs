@@ -21,7 +21,9 @@ use crate::ingest::intake::IntakeError;
 use crate::ingest::register::Register;
 use crate::ingest::visit::{self, Mapper};
 use crate::ingest::{Ingest, IngestError, Look, SourceOutcome};
+use crate::ledger::entry::NewEntry;
 use crate::ledger::reading::Filter;
+use crate::ledger::row::VisitRecords;
 use crate::ledger::state::State;
 use crate::ledger::{Ledger, LedgerError};
 use crate::reconciliation::{self, Reconciliation, ReconciliationError};
@@ -251,8 +253,9 @@ impl Daemon {
     pub async fn round(&self, progress: Progress<'_>, read: &(dyn Fn(Register) + Sync)) -> Result<Round, DaemonError> {
         let lanes = self.lanes()?;
         // A pass that is left half-way is read again by the next run; what it had stored is then unchanged.
+        let mut look = |_: &VisitRecords, _: &mut NewEntry| Ok(());
         let (mut round, register) = tokio::select! {
-            ingested = self.ingest(&mut |_, _| Ok(()), progress) => ingested?,
+            ingested = self.ingest(&mut look, progress) => ingested?,
             () = self.halted() => return Ok(Round::default()),
         };
         if !round.register_unread {

@@ -4,6 +4,7 @@
 //! command kept here, never a send. All SQL stands in `sqlite`, so that a second store fits beside it.
 
 pub mod attempt;
+pub mod attention;
 mod delivery;
 pub mod entry;
 mod intake;

@@ -2,6 +2,7 @@
 //!
 //! It must not seal, open or decide: it is handed sealed bytes and checked steps.
 
+pub mod attention;
 pub mod cache;
 pub mod claims;
 pub mod contention;

@@ -2,6 +2,7 @@
 
 use sqlx::{FromRow, SqliteConnection};
 
+use super::json;
 use crate::ledger::LedgerError;
 
 /// A visit with a record of it, as stored.
@@ -41,14 +42,14 @@ const FEEDING: &str =
     "SELECT visit.id AS visit, visit.key, visit.revision, visit.puskesmas, visit.posyandu, visit.service_date, visit.zone,
         visit.due_at, record.dataset, record.record_key, record.sealed, source_row.row_key, source_row.source,
         source_row.place_sealed
-    FROM entry JOIN visit ON visit.id = entry.visit
+    FROM json_each(?1) AS j CROSS JOIN entry ON entry.id = j.value JOIN visit ON visit.id = entry.visit
     JOIN record ON record.visit = visit.id AND record.current = 1
     JOIN source_row ON source_row.id = record.source_row
-    WHERE entry.id = ?1 ORDER BY source_row.id, record.id";
+    ORDER BY visit.id, source_row.id, record.id";
 
-/// Records that feed the visit of an entry now, in the order they were read.
-pub async fn feeding(connection: &mut SqliteConnection, entry: i64) -> Result<Vec<StaleRecord>, LedgerError> {
-    Ok(sqlx::query_as(FEEDING).bind(entry).fetch_all(connection).await?)
+/// Records that feed the visits of entries now, by visit in the order they were read.
+pub async fn feeding(connection: &mut SqliteConnection, entries: &[i64]) -> Result<Vec<StaleRecord>, LedgerError> {
+    Ok(sqlx::query_as(FEEDING).bind(json(entries)?).fetch_all(connection).await?)
 }
 
 /// Marks visits for mapping again that another mapping made and that are not at the server nor on their way: those
