@@ -20,8 +20,10 @@ use crate::delivery::{Delivery, DeliveryError, Lane, LaneEnd};
 use crate::ingest::intake::IntakeError;
 use crate::ingest::register::Register;
 use crate::ingest::visit::{self, Mapper};
-use crate::ingest::{Ingest, IngestError, SourceOutcome};
+use crate::ingest::{Ingest, IngestError, Look, SourceOutcome};
+use crate::ledger::entry::NewEntry;
 use crate::ledger::reading::Filter;
+use crate::ledger::row::VisitRecords;
 use crate::ledger::state::State;
 use crate::ledger::{Ledger, LedgerError};
 use crate::reconciliation::{self, Reconciliation, ReconciliationError};
@@ -147,11 +149,11 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Reads all sources and enters what is new; sends nothing.
+    /// Reads all sources and enters what is new; sends nothing. `look` is shown each new entry first.
     ///
     /// # Errors
     /// [`DaemonError`] when the ledger or a setting fails; a source's own problem is in its outcome.
-    pub async fn ingest(&self, progress: Progress<'_>) -> Result<(Round, Register), DaemonError> {
+    pub async fn ingest(&self, look: Look<'_>, progress: Progress<'_>) -> Result<(Round, Register), DaemonError> {
         let sources = set_up::sources(&self.config)?;
         // A wrong name is told before anything is read.
         set_up::switches(&self.config, &self.rules)?;
@@ -166,15 +168,16 @@ impl Daemon {
             outcomes
                 .push(ingest.source(source, &register, &|rows| progress(Step::Reading { source: name, rows })).await?);
         }
-        let entered = self.map(&register, progress).await?;
+        let entered = self.map(&register, look, progress).await?;
         Ok((Round { sources: outcomes, entered, ..Round::default() }, register))
     }
 
-    /// Maps what the ledger took since the last time and enters it; returns the number of entries made.
+    /// Maps what the ledger took since the last time and enters it; returns the number of entries made. `look` is shown
+    /// each of them first.
     ///
     /// # Errors
     /// [`DaemonError`] when the ledger or a setting fails.
-    pub async fn map(&self, register: &Register, progress: Progress<'_>) -> Result<u64, DaemonError> {
+    pub async fn map(&self, register: &Register, look: Look<'_>, progress: Progress<'_>) -> Result<u64, DaemonError> {
         let switches = set_up::switches(&self.config, &self.rules)?;
         let organizations: Vec<(String, String)> =
             self.config.puskesmas.iter().map(|one| (one.name.clone(), one.organization_id.clone())).collect();
@@ -189,7 +192,7 @@ impl Daemon {
             version: visit::version(&self.rules.mappings, &switches, register, &organizations),
         };
         self.ledger.remap(&mapper.version).await?;
-        Ok(self.reading().map(&mapper, &|visits| progress(Step::Mapping(visits))).await?)
+        Ok(self.reading().map(&mapper, look, &|visits| progress(Step::Mapping(visits))).await?)
     }
 
     fn reading(&self) -> Ingest<'_> {
@@ -250,8 +253,9 @@ impl Daemon {
     pub async fn round(&self, progress: Progress<'_>, read: &(dyn Fn(Register) + Sync)) -> Result<Round, DaemonError> {
         let lanes = self.lanes()?;
         // A pass that is left half-way is read again by the next run; what it had stored is then unchanged.
+        let mut look = |_: &VisitRecords, _: &mut NewEntry| Ok(());
         let (mut round, register) = tokio::select! {
-            ingested = self.ingest(progress) => ingested?,
+            ingested = self.ingest(&mut look, progress) => ingested?,
             () = self.halted() => return Ok(Round::default()),
         };
         if !round.register_unread {

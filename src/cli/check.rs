@@ -1,13 +1,17 @@
 //! `check`: the whole way from source to bundle as a dry run, by the very rules of a real one.
 //!
-//! It changes no file of the installation, writes no ledger and opens no connection.
+//! It changes no file of the installation, writes no ledger of it and opens no connection. What it must remember lies
+//! in a sealed temporary file without a name, and no list is held whole: memory does not grow with the rows.
 
-use std::collections::HashSet;
+mod files;
+mod plan;
+pub(super) mod scratch;
+
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use anyhow::Context as _;
 use clap::Args;
 use jiff::civil::Date;
 use serde_json::{Value, json};
@@ -18,17 +22,20 @@ use super::{Context, Format, installation, run, troubles};
 use crate::clock::Clock;
 use crate::config::{Config, FILE_NAME};
 use crate::daemon::{Daemon, Round};
+use crate::ingest::register::Register;
 use crate::ledger::Ledger;
-use crate::ledger::entry::OpenEntry;
-use crate::ledger::reading::Filter;
-use crate::ledger::state::State;
-use crate::report::{DayReport, Span, csv, json as report_json, text};
-use crate::resource::envelope::{Envelope, Practitioner};
+use crate::ledger::entry::NewEntry;
+use crate::ledger::row::VisitRecords;
+use crate::redact::Personal;
+use crate::report::worklist::WorkItem;
+use crate::report::{DayReport, ReportError, Request, Span, csv, json as report_json, text};
 use crate::seal::Keys;
 use crate::words::{self, Language};
+use files::Files;
+use plan::{Plan, Plans};
 
-/// Visits looked at when counting calls and writing bundles.
-const VISITS_MAX: u32 = 1_000_000;
+/// Most lines of each list in text and JSON: a person reads no more, and `--output` writes them all.
+const LISTED_MAX: usize = 2_000;
 
 /// Dry run: read, validate and map; change nothing and call nobody
 #[derive(Debug, Args)]
@@ -40,7 +47,8 @@ Examples:
   posyandu-gateway check --output hasil --format json
 
 With --output DIR it writes bundles.ndjson (one Bundle a line, as it would be sent; {patient} and {practitioner}
-stand for ids that are looked up when sending) and issues.csv.")]
+stand for ids that are looked up when sending) and issues.csv. Text and JSON show the first 2000 lines of a list; the
+files have them all. While it works it uses a sealed temporary file (TMPDIR), about 2 GB for a million rows.")]
 pub struct Check {
     /// Names of sources, or a folder with its own configuration
     #[arg(value_name = "SOURCE")]
@@ -56,40 +64,46 @@ pub struct Check {
     pub today: Option<Date>,
 }
 
-/// What would be sent under one client id.
-struct Plan {
-    puskesmas: String,
-    visits: u64,
-    calls: u64,
-    per_minute: u32,
-}
-
 impl Check {
     /// Runs the command.
     ///
     /// # Errors
-    /// Mistakes in configuration, mapping files or on the command line.
+    /// Mistakes in configuration, mapping files or on the command line; no room for a temporary file.
     pub async fn run(&self, context: &Context) -> anyhow::Result<Exit> {
         let config = self.config(context)?;
         let language = installation::language(&config, context);
-        let daemon = dry(config, self.clock()).await?;
+        let temporary = std::env::temp_dir();
+        self.on(config, language, &temporary).await.map_err(|error| scratch::named(error, &temporary))
+    }
+
+    async fn on(&self, config: Config, language: Language, temporary: &Path) -> anyhow::Result<Exit> {
+        let daemon = dry(config, self.clock(), temporary).await?;
+        let mut files = self.output.as_deref().map(Files::create).transpose()?;
+        let mut plans = Plans::new(&daemon.config);
         let steps = Steps::default();
-        let ingested = daemon.ingest(&|step| steps.show(step)).await;
+        let look = &mut |visit: &VisitRecords, entry: &mut NewEntry| look(visit, entry, &mut plans, files.as_mut());
+        let ingested = daemon.ingest(look, &|step| steps.show(step)).await;
         steps.done();
         let (round, register) = ingested?;
-        let zone = super::report::zone(&daemon.config);
-        let version = Some(daemon.rules.mappings.version.clone());
-        let report = super::report::gather(&daemon.ledger, Span::All, &register, zone, &daemon.clock, version).await?;
-        let ready = ready(&daemon.ledger).await?;
-        let plans = plans(&daemon.config, &ready)?;
-        if let Some(folder) = &self.output {
-            write_output(folder, &report, &ready, language)?;
+        if self.format == Format::Csv {
+            print::part(csv::HEADER);
         }
-        print::result(&match self.format {
-            Format::Text => as_text(&report, &plans, language),
-            Format::Json => as_json(&round, &report, &plans, language)?,
-            Format::Csv => csv::work_list(&report, language),
-        });
+        let each = &mut |items: &[WorkItem]| {
+            if self.format == Format::Csv {
+                print::part(&csv::lines(items, language));
+            }
+            files.as_mut().map_or(Ok(()), |files| files.issues(items, language))
+        };
+        let report = gather(&daemon, &register, each).await?;
+        if let Some(files) = files {
+            files.finish()?;
+        }
+        let plans = plans.finish();
+        match self.format {
+            Format::Text => print::result(&as_text(&report, &plans, language)),
+            Format::Json => print::result(&as_json(&round, &report, &plans, language)),
+            Format::Csv => {}
+        }
         troubles::of_round(&round, &daemon.config, language).iter().for_each(|line| print::note(line));
         Ok(if round.sources.iter().any(|source| source.problem.is_some()) {
             Exit::Usage
@@ -128,62 +142,44 @@ impl Check {
     }
 }
 
-/// The gateway on a ledger in memory. Without keys of its own it borrows new ones: only identifiers then differ.
-async fn dry(config: Config, clock: Clock) -> anyhow::Result<Daemon> {
+/// The gateway on a ledger for once. Without keys of its own it borrows new ones: only identifiers then differ.
+async fn dry(config: Config, clock: Clock, temporary: &Path) -> anyhow::Result<Daemon> {
     let rules = installation::rules(&config)?;
     let file = config.key_file();
     let keys = Arc::new(if file.is_file() { Keys::load(&file)? } else { Keys::generate()? });
     let zone = super::report::zone(&config);
-    let ledger = Ledger::in_memory(zone, Arc::clone(&keys), clock.clone()).await?;
+    let folder = scratch::folder(temporary)?;
+    let ledger = Ledger::scratch(&folder, zone, Arc::clone(&keys), clock.clone()).await?;
     let halt = Arc::new(AtomicBool::new(false));
     Ok(Daemon { config, rules, clock, keys, ledger: Arc::new(ledger), halt })
 }
 
-/// The visits that a real run would send.
-async fn ready(ledger: &Ledger) -> anyhow::Result<Vec<OpenEntry>> {
-    let lines = ledger.entries(&Filter::default(), &[State::Pending], VISITS_MAX).await?;
-    let ids: Vec<_> = lines.iter().map(|line| line.entry_id).collect();
-    Ok(ledger.load(&ids).await?)
+/// Counts and writes what would be sent; the ledger of a dry run need not keep it.
+fn look(visit: &VisitRecords, entry: &mut NewEntry, plans: &mut Plans, files: Option<&mut Files>) -> io::Result<()> {
+    let person = std::mem::replace(&mut entry.person, Personal::new(String::new()));
+    let bundle = std::mem::replace(&mut entry.bundle, Personal::new(String::new()));
+    entry.resources.clear();
+    if entry.refused {
+        return Ok(());
+    }
+    plans.add(&visit.visit.puskesmas, &person)?;
+    files.map_or(Ok(()), |files| files.bundle(&bundle))
 }
 
-/// Calls if nobody is known yet: one for the token, one for each person and health worker, one for each visit.
-fn plans(config: &Config, ready: &[OpenEntry]) -> anyhow::Result<Vec<Plan>> {
-    let mut plans = Vec::new();
-    for puskesmas in &config.puskesmas {
-        let mut people: HashSet<String> = HashSet::new();
-        let mut visits = 0;
-        for entry in ready.iter().filter(|entry| entry.lane == puskesmas.name) {
-            let envelope: Envelope = serde_json::from_str(entry.person.reveal()).context("a visit cannot be read")?;
-            people.insert(envelope.nik);
-            if let Practitioner::ByNik(nik) = envelope.practitioner {
-                people.insert(nik);
-            }
-            visits += 1;
-        }
-        let calls = if visits == 0 { 0 } else { 1 + visits + people.len() as u64 };
-        plans.push(Plan {
-            puskesmas: puskesmas.name.clone(),
-            visits,
-            calls,
-            per_minute: puskesmas.requests_per_minute,
-        });
-    }
-    Ok(plans)
-}
-
-fn write_output(folder: &Path, report: &DayReport, ready: &[OpenEntry], language: Language) -> anyhow::Result<()> {
-    let failed = |path: &Path| format!("cannot write {}", path.display());
-    std::fs::create_dir_all(folder).with_context(|| failed(folder))?;
-    let mut bundles = String::new();
-    for entry in ready {
-        bundles.push_str(entry.bundle.reveal());
-        bundles.push('\n');
-    }
-    for (name, content) in [("bundles.ndjson", bundles), ("issues.csv", csv::work_list(report, language))] {
-        let path = folder.join(name);
-        std::fs::write(&path, content).with_context(|| failed(&path))?;
-    }
-    Ok(())
+async fn gather(
+    daemon: &Daemon,
+    register: &Register,
+    each: &mut dyn FnMut(&[WorkItem]) -> io::Result<()>,
+) -> Result<DayReport, ReportError> {
+    let request = Request {
+        span: Span::All,
+        zone: super::report::zone(&daemon.config),
+        made_at: daemon.clock.now(),
+        mapping_version: Some(daemon.rules.mappings.version.clone()),
+        names: &|code| register.by_code(code).map(|posyandu| posyandu.name.clone()),
+        listed_max: Some(LISTED_MAX),
+    };
+    DayReport::gather_and_show(&daemon.ledger, request, each).await
 }
 
 fn as_text(report: &DayReport, plans: &[Plan], language: Language) -> String {
@@ -194,7 +190,7 @@ fn as_text(report: &DayReport, plans: &[Plan], language: Language) -> String {
             ("puskesmas", plan.puskesmas.clone()),
             ("kunjungan", plan.visits.to_string()),
             ("panggilan", plan.calls.to_string()),
-            ("menit", minutes(plan).to_string()),
+            ("menit", plan.minutes().to_string()),
             ("batas", plan.per_minute.to_string()),
         ];
         out.push_str(&words::text(language, "check.plan", &values));
@@ -204,22 +200,18 @@ fn as_text(report: &DayReport, plans: &[Plan], language: Language) -> String {
     out
 }
 
-fn as_json(round: &Round, report: &DayReport, plans: &[Plan], language: Language) -> anyhow::Result<String> {
-    let mut whole: Value = serde_json::from_str(&report_json::render(report, language))?;
+fn as_json(round: &Round, report: &DayReport, plans: &[Plan], language: Language) -> String {
+    let mut whole = report_json::value(report, language);
     let plans: Vec<Value> = plans
         .iter()
         .map(|plan| {
             json!({
                 "puskesmas": plan.puskesmas, "visits": plan.visits, "calls_at_most": plan.calls,
-                "requests_per_minute": plan.per_minute, "minutes": minutes(plan),
+                "requests_per_minute": plan.per_minute, "minutes": plan.minutes(),
             })
         })
         .collect();
     whole["would_send"] = Value::Array(plans);
     whole["sources"] = Value::Array(run::sources_json(round));
-    Ok(whole.to_string())
-}
-
-fn minutes(plan: &Plan) -> u64 {
-    plan.calls.div_ceil(u64::from(plan.per_minute.max(1)))
+    whole.to_string()
 }

@@ -4,12 +4,14 @@
 
 use std::process::ExitCode;
 
+use super::check::scratch::Unusable;
 use crate::config::ConfigError;
 use crate::daemon::DaemonError;
 use crate::delivery::DeliveryError;
 use crate::ingest::IngestError;
 use crate::ledger::LedgerError;
 use crate::reconciliation::ReconciliationError;
+use crate::report::ReportError;
 use crate::seal::SealError;
 
 /// How a command ended.
@@ -42,6 +44,9 @@ pub fn of(error: &anyhow::Error) -> Exit {
 /// The failure of the ledger that a cause is, or that it passes on.
 #[must_use]
 pub fn ledger_failure<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a LedgerError> {
+    if let Some(ReportError::Ledger(error)) = cause.downcast_ref::<ReportError>() {
+        return Some(error);
+    }
     match cause.downcast_ref::<DaemonError>() {
         None => cause.downcast_ref::<LedgerError>(),
         Some(
@@ -61,6 +66,7 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     match cause.downcast_ref::<DaemonError>() {
         Some(DaemonError::Delivery(_) | DaemonError::Reconciliation(_) | DaemonError::Task(_)) => Some(Exit::OtherSide),
         Some(_) => Some(Exit::Usage),
+        None if cause.is::<Unusable>() => Some(Exit::OtherSide),
         None if cause.is::<ConfigError>() || cause.is::<SealError>() => Some(Exit::Usage),
         None => None,
     }

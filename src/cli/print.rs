@@ -21,6 +21,11 @@ pub fn result(text: &str) {
     }
 }
 
+/// Writes a part of a long result to standard output as it is.
+pub fn part(text: &str) {
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}
+
 /// Writes a line for people to standard error.
 pub fn note(text: &str) {
     eprintln!("{text}");

@@ -107,7 +107,7 @@ pub async fn gather(
     mapping_version: Option<String>,
 ) -> anyhow::Result<DayReport> {
     let names = |code: &str| register.by_code(code).map(|posyandu| posyandu.name.clone());
-    let request = Request { span, zone, made_at: clock.now(), mapping_version, names: &names };
+    let request = Request { span, zone, made_at: clock.now(), mapping_version, names: &names, listed_max: None };
     Ok(DayReport::gather(ledger, request).await?)
 }
 

@@ -135,6 +135,6 @@ impl Counter {
     async fn map(&self, daemon: &Daemon, progress: Progress<'_>) -> Result<u64, DaemonError> {
         let Some(register) = self.intake.register() else { return Ok(0) };
         self.intake.told();
-        daemon.map(&register, progress).await
+        daemon.map(&register, &mut |_, _| Ok(()), progress).await
     }
 }

@@ -14,14 +14,15 @@ use jiff::civil::Date;
 
 use crate::clock::{Clock, Zone};
 use crate::issue::{Code, Issue, Place};
-use crate::ledger::row::{PassEnding, PassHistory, PassId, RowSeen, RowTally};
+use crate::ledger::entry::NewEntry;
+use crate::ledger::row::{PassEnding, PassHistory, PassId, RowSeen, RowTally, VisitId, VisitRecords};
 use crate::ledger::{Ledger, LedgerError};
 use crate::record::reader::{Reader, ReaderError};
 use crate::record::schema::Schemas;
 use crate::seal::Keys;
 use crate::source::problem::SourceError;
 use crate::source::profile::{Kind, Profile};
-use crate::source::{Location, Reading, SkipReason};
+use crate::source::{Location, Reading, Rows, SkipReason};
 use register::Register;
 use row::Origin;
 use visit::{Mapper, VisitError};
@@ -84,7 +85,13 @@ pub enum IngestError {
     /// A visit cannot be mapped at all.
     #[error("a visit could not be mapped")]
     Visit(#[from] VisitError),
+    /// Who was shown a new entry could not write it down.
+    #[error("what would be sent could not be written")]
+    Look(#[source] std::io::Error),
 }
+
+/// Who is shown each visit and its new entry before the entry is entered.
+pub type Look<'a> = &'a mut dyn FnMut(&VisitRecords, &mut NewEntry) -> std::io::Result<()>;
 
 /// Reads sources into a ledger.
 pub struct Ingest<'a> {
@@ -112,15 +119,8 @@ impl Ingest<'_> {
             let mut pass = Pass::begin(self, source).await?;
             let empty = Register::default();
             let origin = self.origin(source, &empty);
-            let mut read = async |pass: &mut Pass| {
-                let mut rows = crate::source::open(&source.profile, &source.location).await?;
-                while let Some(reading) = rows.next().await? {
-                    let seen = posyandu_row(reading, &reader, today, &origin, &mut register);
-                    pass.push(self, seen).await?;
-                }
-                Ok::<(), Halt>(())
-            };
-            let result = read(&mut pass).await;
+            let mut seen = |reading| posyandu_row(reading, &reader, today, &origin, &mut register);
+            let result = pass.read(self, source, None, &mut seen).await;
             outcomes.push(pass.end(self, source, result).await?);
         }
         Ok((register, outcomes))
@@ -146,45 +146,58 @@ impl Ingest<'_> {
         let mut pass = Pass::begin(self, source).await?;
         pass.is_window = since.is_some();
         let origin = self.origin(source, register);
-        let read = async |pass: &mut Pass| {
-            let mut rows = crate::source::open_since(&source.profile, &source.location, since).await?;
-            let mut count = 0;
-            while let Some(reading) = rows.next().await? {
-                let seen = match reading {
-                    Reading::Row(row) => origin.row(&row, reader.read(&row, today)),
-                    Reading::Skipped { place, reason } => origin.skipped(place, reason),
-                    Reading::Broken(issue) => origin.broken(issue),
-                };
-                pass.push(self, seen).await?;
-                count += 1;
-                progress(count);
+        let mut count = 0;
+        let mut seen = |reading| {
+            count += 1;
+            progress(count);
+            match reading {
+                Reading::Row(row) => origin.row(&row, reader.read(&row, today)),
+                Reading::Skipped { place, reason } => origin.skipped(place, reason),
+                Reading::Broken(issue) => origin.broken(issue),
             }
-            Ok::<(), Halt>(())
         };
-        let result = read(&mut pass).await;
+        let result = pass.read(self, source, since, &mut seen).await;
         pass.end(self, source, result).await
     }
 
-    /// Maps every visit whose records changed and enters the new versions. Gives the number of entries made.
+    /// Maps every visit whose records changed and enters the new versions. Gives the number of entries made. `look`
+    /// is shown each of them before it is entered and may take away what need not be kept.
     ///
     /// # Errors
-    /// [`IngestError`] when the ledger fails or stored records cannot be read.
-    pub async fn map(&self, mapper: &Mapper<'_>, progress: &dyn Fn(u64)) -> Result<u64, IngestError> {
+    /// [`IngestError`] when the ledger fails, stored records cannot be read, or `look` fails.
+    pub async fn map(&self, mapper: &Mapper<'_>, look: Look<'_>, progress: &dyn Fn(u64)) -> Result<u64, IngestError> {
+        let mut after = VisitId::default();
+        let mut made: Vec<NewEntry> = Vec::new();
         let mut entered = 0;
         loop {
-            let stale = self.ledger.stale_visits(VISITS_AT_ONCE).await?;
-            if stale.is_empty() {
+            let stale = self.ledger.stale_visits_after(after, VISITS_AT_ONCE).await?;
+            after = stale.last().map_or(after, |visit| visit.visit_id);
+            if stale.is_empty() && made.is_empty() {
                 return Ok(entered);
             }
-            let entries = stale.iter().map(|visit| mapper.entry(visit)).collect::<Result<Vec<_>, _>>()?;
-            entered += entries.len() as u64;
-            self.ledger.enter(entries).await?;
+            entered += made.len() as u64;
+            let mapped = async {
+                let map = |visit: &VisitRecords| {
+                    let mut entry = mapper.entry(visit)?;
+                    look(visit, &mut entry).map_err(IngestError::Look)?;
+                    Ok(entry)
+                };
+                stale.iter().map(map).collect::<Result<Vec<_>, IngestError>>()
+            };
+            // The last page is written while this one is mapped.
+            let (stored, mapped) = tokio::join!(biased; self.enter(made), mapped);
+            stored?;
+            made = mapped?;
             progress(entered);
         }
     }
 
     async fn history(&self, source: &Source) -> Result<PassHistory, LedgerError> {
         self.ledger.pass_history(&source.location.source, &source.location.file()).await
+    }
+
+    async fn enter(&self, entries: Vec<NewEntry>) -> Result<(), LedgerError> {
+        if entries.is_empty() { Ok(()) } else { self.ledger.enter(entries).await }
     }
 
     fn reader(&self, source: &Source) -> Result<Reader, IngestError> {
@@ -201,9 +214,30 @@ impl Ingest<'_> {
 struct Pass {
     id: PassId,
     waiting: Vec<RowSeen>,
-    tally: RowTally,
     /// It reads only what changed lately.
     is_window: bool,
+}
+
+async fn see(ingest: &Ingest<'_>, pass: PassId, rows: Vec<RowSeen>) -> Result<(), LedgerError> {
+    if !rows.is_empty() {
+        ingest.ledger.see_rows(pass, rows).await?;
+    }
+    Ok(())
+}
+
+/// Reads the next batch; says whether there may be more.
+async fn fill(
+    waiting: &mut Vec<RowSeen>,
+    rows: &mut Rows,
+    seen: &mut dyn FnMut(Reading) -> RowSeen,
+) -> Result<bool, SourceError> {
+    while waiting.len() < ROWS_AT_ONCE {
+        match rows.next().await? {
+            Some(reading) => waiting.push(seen(reading)),
+            None => return Ok(false),
+        }
+    }
+    Ok(true)
 }
 
 /// Why a pass stopped.
@@ -227,24 +261,31 @@ impl From<LedgerError> for Halt {
 impl Pass {
     async fn begin(ingest: &Ingest<'_>, source: &Source) -> Result<Self, IngestError> {
         let id = ingest.ledger.begin_pass(&source.location.source, &source.location.file()).await?;
-        Ok(Self { id, waiting: Vec::with_capacity(ROWS_AT_ONCE), tally: RowTally::default(), is_window: false })
+        Ok(Self { id, waiting: Vec::with_capacity(ROWS_AT_ONCE), is_window: false })
     }
 
-    async fn push(&mut self, ingest: &Ingest<'_>, seen: RowSeen) -> Result<(), LedgerError> {
-        self.waiting.push(seen);
-        if self.waiting.len() >= ROWS_AT_ONCE { self.flush(ingest).await } else { Ok(()) }
-    }
-
-    async fn flush(&mut self, ingest: &Ingest<'_>) -> Result<(), LedgerError> {
-        if !self.waiting.is_empty() {
-            let rows = std::mem::take(&mut self.waiting);
-            self.tally = ingest.ledger.see_rows(self.id, rows).await?;
+    /// Reads a source to its end; each batch is written while the next one is read.
+    async fn read(
+        &mut self,
+        ingest: &Ingest<'_>,
+        source: &Source,
+        since: Option<Timestamp>,
+        seen: &mut dyn FnMut(Reading) -> RowSeen,
+    ) -> Result<(), Halt> {
+        let mut rows = crate::source::open_since(&source.profile, &source.location, since).await?;
+        let mut is_more = true;
+        while is_more {
+            let full = std::mem::replace(&mut self.waiting, Vec::with_capacity(ROWS_AT_ONCE));
+            let (stored, filled) =
+                tokio::join!(biased; see(ingest, self.id, full), fill(&mut self.waiting, &mut rows, seen));
+            stored?;
+            is_more = filled?;
         }
         Ok(())
     }
 
     async fn end(
-        mut self,
+        self,
         ingest: &Ingest<'_>,
         source: &Source,
         result: Result<(), Halt>,
@@ -257,7 +298,7 @@ impl Pass {
                 Some(Box::new(SourceProblem { error, issue }))
             }
         };
-        self.flush(ingest).await?;
+        see(ingest, self.id, self.waiting).await?;
         let ending = match (&problem, self.is_window) {
             (Some(_), _) => PassEnding::Stopped,
             (None, true) => PassEnding::Window,

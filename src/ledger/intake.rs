@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::entry::NewEntry;
 use super::row::{
     CurrentRecord, PassEnding, PassHistory, PassId, RowKind, RowSeen, RowTally, StoredRecord, TakenRow, VisitHead,
-    VisitRecords,
+    VisitId, VisitRecords,
 };
+use super::sqlite::entering::SealedEntry;
 use super::sqlite::intake::Times;
 use super::sqlite::rows::{SealedIssue, SealedRecord, SealedRow, SealedVisit};
-use super::sqlite::visits::{SealedEntry, StaleRecord};
+use super::sqlite::visits::StaleRecord;
 use super::sqlite::{date, hash, hex, lists, time, visits};
 use super::writer::Command;
 use super::{Ledger, LedgerError};
@@ -91,15 +92,29 @@ impl Ledger {
     /// # Errors
     /// Failures of the store, or content sealed with another key.
     pub async fn stale_visits(&self, limit: u32) -> Result<Vec<VisitRecords>, LedgerError> {
+        self.stale_visits_after(VisitId::default(), limit).await
+    }
+
+    /// The same, of the visits after one: the next page while the entries of the last one are still being made.
+    ///
+    /// # Errors
+    /// As [`Ledger::stale_visits`].
+    pub async fn stale_visits_after(&self, after: VisitId, limit: u32) -> Result<Vec<VisitRecords>, LedgerError> {
         let mut reader = self.readers.acquire().await?;
-        let stored = visits::stale(&mut reader, limit).await?;
+        let stored = visits::stale(&mut reader, after.0, limit).await?;
         drop(reader);
         let mut all: Vec<VisitRecords> = Vec::new();
         for record in stored {
             let visit_key = hash(record.key.clone())?;
             if all.last().is_none_or(|last| last.visit_key != visit_key) {
                 let visit = head(&record)?;
-                all.push(VisitRecords { visit_key, visit, revision: record.revision, records: Vec::new() });
+                all.push(VisitRecords {
+                    visit_id: VisitId(record.visit),
+                    visit_key,
+                    visit,
+                    revision: record.revision,
+                    records: Vec::new(),
+                });
             }
             let current = self.open_record(&record)?;
             if let Some(last) = all.last_mut() {

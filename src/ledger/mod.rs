@@ -4,6 +4,7 @@
 //! command kept here, never a send. All SQL stands in `sqlite`, so that a second store fits beside it.
 
 pub mod attempt;
+pub mod attention;
 mod delivery;
 pub mod entry;
 mod intake;
@@ -201,7 +202,35 @@ impl Ledger {
         Ok(Self { keys, clock, zone: options.zone, readers, writer: Some(writer) })
     }
 
-    /// A ledger in memory that is gone with the process: a dry run counts by the very same rules and leaves no file.
+    /// A ledger for a dry run, which counts by the very same rules. It lies in a file, so that memory does not grow
+    /// with the rows: sealed as always, in a new `folder` that only its owner can enter. File and folder lose their
+    /// names before the first row is written, so they are gone with the process however it ends.
+    ///
+    /// # Errors
+    /// [`LedgerError::Folder`] when the folder cannot be made; failures of the store.
+    pub async fn scratch(folder: &Path, zone: Zone, keys: Arc<Keys>, clock: Clock) -> Result<Self, LedgerError> {
+        let failed = |source| LedgerError::Folder { path: folder.to_owned(), source };
+        let mut private = fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut private, 0o700);
+        private.create(folder).map_err(failed)?;
+        let opened = Self::scratch_in(folder, zone, keys, clock).await;
+        let removed = fs::remove_dir_all(folder).map_err(failed);
+        let ledger = opened?;
+        removed?;
+        Ok(ledger)
+    }
+
+    async fn scratch_in(folder: &Path, zone: Zone, keys: Arc<Keys>, clock: Clock) -> Result<Self, LedgerError> {
+        let path = folder.join("ledger.sqlite");
+        let (mut connection, readers) = sqlite::schema::scratch(&path).await?;
+        sqlite::schema::migrate(&mut connection, &path).await?;
+        sqlite::schema::check_keys(&mut connection, &keys).await?;
+        let writer = Writer::start(connection, None, clock.clone(), DRY_RUN_LEASE_SECONDS);
+        Ok(Self { keys, clock, zone, readers, writer: Some(writer) })
+    }
+
+    /// A ledger in memory that is gone with the process, for a handful of rows.
     ///
     /// # Errors
     /// Failures of the store.

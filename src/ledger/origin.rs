@@ -2,8 +2,10 @@
 //!
 //! It gives places only, never what stands in the cells.
 
+use std::collections::BTreeMap;
+
 use super::entry::EntryId;
-use super::sqlite::visits;
+use super::sqlite::{hash, visits};
 use super::{Ledger, LedgerError};
 use crate::issue::Place;
 
@@ -33,13 +35,25 @@ impl Ledger {
     /// # Errors
     /// Failures of the store, or content sealed with another key.
     pub async fn rows_of_entry(&self, entry: EntryId) -> Result<Vec<Origin>, LedgerError> {
+        Ok(self.rows_of_entries(&[entry]).await?.into_values().next().unwrap_or_default())
+    }
+
+    /// The same for many entries, by the key of their visit; a visit whose records were withdrawn is not among them.
+    ///
+    /// # Errors
+    /// As [`Ledger::rows_of_entry`].
+    pub async fn rows_of_entries(&self, entries: &[EntryId]) -> Result<BTreeMap<[u8; 32], Vec<Origin>>, LedgerError> {
+        let ids: Vec<i64> = entries.iter().map(|entry| entry.0).collect();
         let mut reader = self.readers.acquire().await?;
-        let stored = visits::feeding(&mut reader, entry.0).await?;
+        let stored = visits::feeding(&mut reader, &ids).await?;
         drop(reader);
-        let origin = |stored| {
+        let mut all: BTreeMap<[u8; 32], Vec<Origin>> = BTreeMap::new();
+        for stored in &stored {
             let current = self.open_record(stored)?;
-            Ok(Origin { dataset: current.record.dataset, place: current.place, columns: current.record.columns })
-        };
-        stored.iter().map(origin).collect()
+            let origin =
+                Origin { dataset: current.record.dataset, place: current.place, columns: current.record.columns };
+            all.entry(hash(stored.key.clone())?).or_default().push(origin);
+        }
+        Ok(all)
     }
 }

@@ -8,15 +8,14 @@ use jiff::civil::Date;
 use super::attempt::{AttemptId, AttemptLine, EndedLine};
 use super::delivery::attempt_context;
 use super::entry::{EntryId, EntryLine, EventLine, Story};
-use super::intake::{entry_context, issue_context};
+use super::intake::entry_context;
 use super::row::RowTally;
-use super::sqlite::lists::{self, StoredAttempt, StoredLine, StoredRowIssue};
-use super::sqlite::settling::CONFLICT;
-use super::sqlite::visits::ENTERED;
-use super::sqlite::{count, date, hash, hex, time};
+use super::sqlite::attention;
+use super::sqlite::entering::ENTERED;
+use super::sqlite::lists::{self, StoredAttempt, StoredLine};
+use super::sqlite::{count, date, hash, time};
 use super::state::State;
 use super::{Ledger, LedgerError};
-use crate::issue::{Code, Issue, Place};
 
 /// Which part of the ledger is meant; `None` means all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -88,23 +87,6 @@ impl Counts {
 /// Puskesmas and posyandu code, as far as known.
 pub type Whereabouts = (Option<String>, Option<String>);
 
-/// A row with its issues.
-#[derive(Clone, Debug)]
-pub struct RowIssues {
-    /// Where a person finds it.
-    pub place: Place,
-    /// Puskesmas, as far as known.
-    pub puskesmas: Option<String>,
-    /// Posyandu code, as far as known.
-    pub posyandu: Option<String>,
-    /// Service date, or the day of its first pass.
-    pub date: Date,
-    /// The row is not used until a person corrects it; without this it only has warnings.
-    pub is_open: bool,
-    /// Its issues.
-    pub issues: Vec<Issue>,
-}
-
 /// Results of reading back, by puskesmas and service date.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verification {
@@ -151,55 +133,6 @@ impl Ledger {
             }
         }
         Ok(all)
-    }
-
-    /// Rows that need a person, oldest date first; with `warnings` also those that only have warnings.
-    ///
-    /// # Errors
-    /// Failures of the store, or content sealed with another key.
-    pub async fn row_issues(&self, filter: &Filter, warnings: bool, limit: u32) -> Result<Vec<RowIssues>, LedgerError> {
-        let mut reader = self.readers.acquire().await?;
-        let stored = lists::row_issues(&mut reader, filter, warnings, limit).await?;
-        drop(reader);
-        let mut rows: Vec<(i64, RowIssues)> = Vec::new();
-        for line in stored {
-            if rows.last().is_none_or(|(id, _)| *id != line.id) {
-                rows.push((line.id, self.open_row(&line)?));
-            }
-            let Some((_, row)) = rows.last_mut() else { continue };
-            if let Some(sealed) = &line.issue_sealed {
-                row.issues.push(self.open_row_issue(&line.row_key, sealed, &row.place)?);
-            }
-        }
-        Ok(rows.into_iter().map(|(_, row)| row).collect())
-    }
-
-    fn open_row(&self, line: &StoredRowIssue) -> Result<RowIssues, LedgerError> {
-        let place = self.open_place(&line.source, &line.row_key, &line.place_sealed)?;
-        let mut issues = Vec::new();
-        if line.standing == "conflict" {
-            let issue = Issue::error(Code::Conflict, CONFLICT)
-                .with("sumber_lain", line.other_source.as_deref().unwrap_or_default())
-                .with("berkas_lain", line.other_file.as_deref().unwrap_or_default());
-            issues.push(issue.at(place.clone()));
-        }
-        Ok(RowIssues {
-            place,
-            puskesmas: line.puskesmas.clone(),
-            posyandu: line.posyandu.clone(),
-            date: date(&line.counted_date)?,
-            is_open: line.kind == "issue" || line.standing == "conflict",
-            issues,
-        })
-    }
-
-    /// An issue keeps its column, but stands wherever its row stands now.
-    fn open_row_issue(&self, row_key: &[u8], sealed: &[u8], row: &Place) -> Result<Issue, LedgerError> {
-        let plain = self.keys.open(&issue_context(&hex(row_key)), sealed)?;
-        let mut issue: Issue = serde_json::from_slice(&plain).map_err(|_| LedgerError::Spoiled("issue"))?;
-        let column = issue.place.take().and_then(|place| place.column);
-        issue.place = Some(Place { column, ..row.clone() });
-        Ok(issue)
     }
 
     /// Newest entries of visits in the given states (all when empty), the oldest service date first.
@@ -256,10 +189,11 @@ impl Ledger {
     /// [`LedgerError::NoSuchEntry`], failures of the store, or content sealed with another key.
     pub async fn story(&self, entry: EntryId) -> Result<Story, LedgerError> {
         let mut reader = self.readers.acquire().await?;
-        let (stored, content) = lists::line(&mut reader, entry.0).await?.ok_or(LedgerError::NoSuchEntry(entry))?;
-        let context = format!("issue/{}", entry_context(&hash(stored.key.clone())?, &hash(content)?));
+        let stored = lists::lines(&mut reader, &[entry.0]).await?.pop().ok_or(LedgerError::NoSuchEntry(entry))?;
+        let context =
+            format!("issue/{}", entry_context(&hash(stored.key.clone())?, &hash(stored.content_hash.clone())?));
         let mut issues = Vec::new();
-        for sealed in lists::entry_issues(&mut reader, entry.0).await? {
+        for (_, sealed) in attention::entry_issues(&mut reader, &[entry.0]).await? {
             let plain = self.keys.open(&context, &sealed)?;
             issues.push(serde_json::from_slice(&plain).map_err(|_| LedgerError::Spoiled("issue"))?);
         }
@@ -304,7 +238,7 @@ impl Ledger {
     }
 }
 
-fn line(stored: StoredLine) -> Result<EntryLine, LedgerError> {
+pub(super) fn line(stored: StoredLine) -> Result<EntryLine, LedgerError> {
     Ok(EntryLine {
         entry_id: EntryId(stored.id),
         visit_key: hash(stored.key)?,

@@ -151,9 +151,15 @@ pub struct TakenRow {
     pub version: [u8; 32],
 }
 
+/// Where a visit stands in the ledger's own order; before all visits by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VisitId(pub(super) i64);
+
 /// A visit whose records changed since its entry was made.
 #[derive(Clone, Debug)]
 pub struct VisitRecords {
+    /// Its place in the ledger's order.
+    pub visit_id: VisitId,
     /// The visit.
     pub visit_key: [u8; 32],
     /// Where and when.

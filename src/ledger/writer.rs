@@ -19,10 +19,10 @@ use super::entry::{EntryId, Finding, Lease};
 use super::row::{PassEnding, RowFate, RowTally};
 use super::sqlite::claims::Begin;
 use super::sqlite::endings::End;
+use super::sqlite::entering::SealedEntry;
 use super::sqlite::intake::Times;
 use super::sqlite::rows::SealedRow;
-use super::sqlite::visits::SealedEntry;
-use super::sqlite::{cache, claims, endings, entries, intake, visits};
+use super::sqlite::{cache, claims, endings, entering, entries, intake, visits};
 use super::state::{Event, State};
 use crate::clock::Clock;
 
@@ -307,7 +307,7 @@ impl Task {
                 settled(reply, intake::see(c, pass, &rows, times, now).await)
             }
             Command::FinishPass { pass, ending, reply } => settled(reply, intake::finish(c, pass, ending, now).await),
-            Command::Enter { entries, reply } => settled(reply, visits::enter(c, &entries, now).await),
+            Command::Enter { entries, reply } => settled(reply, entering::enter(c, &entries, now).await),
             Command::Remap { mapping_version, reply } => settled(reply, visits::remap(c, &mapping_version).await),
             Command::Claim { lane, limit, lease, reply } => {
                 let until = now.saturating_add(self.lease).unwrap_or(Timestamp::MAX);

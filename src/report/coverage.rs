@@ -10,8 +10,10 @@ use jiff::Timestamp;
 use super::Sum;
 use super::worklist::row_order;
 use crate::issue::Place as Cell;
+use crate::ledger::attention::CoverageLine;
 use crate::ledger::entry::EntryLine;
-use crate::ledger::reading::{Counts, Whereabouts};
+use crate::ledger::origin::Origin;
+use crate::ledger::reading::{Counts, Filter, Whereabouts};
 use crate::ledger::state::State;
 use crate::ledger::{Ledger, LedgerError};
 
@@ -27,21 +29,18 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    /// Counts visits.
-    #[must_use]
-    pub fn of(entries: &[EntryLine]) -> Self {
-        let mut coverage = Self::default();
-        entries.iter().for_each(|entry| coverage.add(entry));
-        coverage
+    fn add(&mut self, line: &CoverageLine) {
+        self.visits += line.visits;
+        self.accepted += line.accepted;
+        self.same_day += line.same_day;
     }
 
-    fn add(&mut self, entry: &EntryLine) {
-        if !is_promised(entry) {
-            return;
-        }
-        self.visits += 1;
-        self.accepted += u64::from(entry.state == State::Delivered);
-        self.same_day += u64::from(is_same_day(entry));
+    /// All posyandu together.
+    #[must_use]
+    pub fn of(lines: &[CoverageLine]) -> Self {
+        let mut coverage = Self::default();
+        lines.iter().for_each(|line| coverage.add(line));
+        coverage
     }
 
     /// Share of visits accepted on their day, in tenths of a percent; `None` without visits.
@@ -49,14 +48,6 @@ impl Coverage {
     pub fn same_day_permille(&self) -> Option<u64> {
         (self.same_day * 1_000).checked_div(self.visits)
     }
-}
-
-fn is_promised(entry: &EntryLine) -> bool {
-    !matches!(entry.state, State::Waived | State::Superseded)
-}
-
-fn is_same_day(entry: &EntryLine) -> bool {
-    entry.state == State::Delivered && entry.since <= entry.day_ends_at
 }
 
 /// A puskesmas, or one of its posyandu, with its numbers.
@@ -76,11 +67,11 @@ pub struct Place {
 
 /// Numbers by place: each puskesmas, then its posyandu.
 #[must_use]
-pub fn places(counts: &BTreeMap<Whereabouts, Counts>, entries: &[EntryLine]) -> Vec<Place> {
+pub fn places(counts: &BTreeMap<Whereabouts, Counts>, lines: &[CoverageLine]) -> Vec<Place> {
     let mut visits: BTreeMap<(&str, Option<&str>), Coverage> = BTreeMap::new();
-    for entry in entries {
-        for posyandu in [None, Some(entry.posyandu.as_str())] {
-            visits.entry((&entry.puskesmas, posyandu)).or_default().add(entry);
+    for line in lines {
+        for posyandu in [None, Some(line.posyandu.as_str())] {
+            visits.entry((&line.puskesmas, posyandu)).or_default().add(line);
         }
     }
     let visits_of = |puskesmas: &Option<String>, posyandu: Option<&str>| {
@@ -129,25 +120,30 @@ impl Late {
     }
 }
 
-/// Late visits by puskesmas and posyandu, the longest wait first.
+/// How many visits are late, and those shown, by puskesmas and posyandu, the longest wait first.
 ///
 /// # Errors
 /// Failures of the store.
-pub async fn late(ledger: &Ledger, entries: &[EntryLine], now: Timestamp) -> Result<Vec<Late>, LedgerError> {
-    let mut all = Vec::new();
-    for entry in entries.iter().filter(|entry| is_promised(entry) && !is_same_day(entry) && entry.day_ends_at <= now) {
+pub async fn late(
+    ledger: &Ledger,
+    filter: &Filter,
+    now: Timestamp,
+    shown_max: usize,
+) -> Result<(u64, Vec<Late>), LedgerError> {
+    let (number, lines) = ledger.late(filter, now, shown_max).await?;
+    let late = |(entry, origins): (EntryLine, Vec<Origin>)| {
         let until = if entry.state == State::Delivered { entry.since } else { now };
-        let hours = until.duration_since(entry.day_ends_at).as_hours();
-        let mut rows: Vec<Cell> =
-            ledger.rows_of_entry(entry.entry_id).await?.into_iter().map(|origin| origin.place).collect();
+        let hours = u64::try_from(until.duration_since(entry.day_ends_at).as_hours()).unwrap_or(0);
+        let mut rows: Vec<Cell> = origins.into_iter().map(|origin| origin.place).collect();
         rows.dedup();
-        all.push(Late { entry: entry.clone(), hours: u64::try_from(hours).unwrap_or(0), rows });
-    }
+        Late { entry, hours, rows }
+    };
+    let mut all: Vec<Late> = lines.into_iter().map(late).collect();
     all.sort_by(|one, other| {
-        let key = |late: &Late| (late.entry.puskesmas.clone(), late.entry.posyandu.clone(), late.entry.service_date);
-        key(one).cmp(&key(other)).then_with(|| row_order(first_row(one), first_row(other)))
+        let place = |late: &Late| (late.entry.puskesmas.clone(), late.entry.posyandu.clone(), late.entry.service_date);
+        place(one).cmp(&place(other)).then_with(|| row_order(first_row(one), first_row(other)))
     });
-    Ok(all)
+    Ok((number, all))
 }
 
 fn first_row(late: &Late) -> &str {

@@ -3,20 +3,26 @@
 //! A spreadsheet runs what looks like a formula, so such cells are disarmed.
 
 use super::DayReport;
-use super::worklist::severity_word;
+use super::worklist::{WorkItem, severity_word};
 use crate::issue::Issue;
 use crate::words::{self, Language};
 
 /// Column headers.
-const HEADER: &str = "source,file,row,column,value,severity,rule,message\n";
+pub const HEADER: &str = "source,file,row,column,value,severity,rule,message\n";
 /// Beginnings that a spreadsheet takes for a formula.
 const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
 /// Writes the work list and the warnings.
 #[must_use]
 pub fn work_list(report: &DayReport, language: Language) -> String {
-    let mut out = String::from(HEADER);
-    for item in report.work.iter().chain(&report.warnings) {
+    format!("{HEADER}{}{}", lines(&report.work, language), lines(&report.warnings, language))
+}
+
+/// One line for each item, to stand below [`HEADER`].
+#[must_use]
+pub fn lines(items: &[WorkItem], language: Language) -> String {
+    let mut out = String::new();
+    for item in items {
         let message = words::of_issue(language, &item.issue);
         let place = &item.place;
         let cells = [

@@ -12,6 +12,14 @@ use crate::words::{self, Language};
 /// Writes the report; sentences are in `language`, names are English.
 #[must_use]
 pub fn render(report: &DayReport, language: Language) -> String {
+    let mut text = value(report, language).to_string();
+    text.push('\n');
+    text
+}
+
+/// The report as a value.
+#[must_use]
+pub fn value(report: &DayReport, language: Language) -> Value {
     let month = matches!(report.span, Span::Month(_)).then(|| report.span.name()).flatten();
     let date = matches!(report.span, Span::Day(_)).then(|| report.span.name()).flatten();
     let verification = &report.verification;
@@ -24,7 +32,8 @@ pub fn render(report: &DayReport, language: Language) -> String {
                 "resource_type": one.resource_type, "differences": one.differences})
         })
         .collect();
-    let whole = json!({
+    let left_out = report.left_out;
+    json!({
         "date": date,
         "month": month,
         "made_at": report.made_at.to_string(),
@@ -41,10 +50,8 @@ pub fn render(report: &DayReport, language: Language) -> String {
             "missing": verification.missing, "unverified": verification.unverified,
         },
         "differing": differing,
-    });
-    let mut text = whole.to_string();
-    text.push('\n');
-    text
+        "left_out": {"late": left_out.late, "work": left_out.work, "warnings": left_out.warnings},
+    })
 }
 
 /// Rows by state word. `read` is the sum of the others but `skipped_reasons`; no row is unchanged in a report, which

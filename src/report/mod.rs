@@ -10,20 +10,30 @@ pub mod text;
 pub mod worklist;
 
 use std::collections::BTreeMap;
+use std::io;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::clock::Zone;
+use crate::ledger::attention::List;
 use crate::ledger::reading::{Counts, Filter, Verification};
 use crate::ledger::state::State;
 use crate::ledger::{Ledger, LedgerError};
 use crate::reconciliation::read_back::Differing;
 use coverage::{Coverage, Late, Place};
-use worklist::WorkItem;
+use worklist::{RuleTally, WorkItem};
 
-/// Most rows and most visits one report looks at; a city's month stays far below.
-pub const LINES_MAX: u32 = 1_000_000;
+/// Why a report could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The ledger failed.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A list could not be written on the way.
+    #[error("a list could not be written")]
+    Write(#[source] io::Error),
+}
 
 /// The days a report is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +112,19 @@ pub struct Request<'a> {
     pub mapping_version: Option<String>,
     /// The name of a posyandu, by its code.
     pub names: &'a (dyn Fn(&str) -> Option<String> + Send + Sync),
+    /// Most lines of each list that the report holds; `None` holds all.
+    pub listed_max: Option<usize>,
+}
+
+/// Lines that were left out of the lists of a report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Late visits.
+    pub late: u64,
+    /// Things to do.
+    pub work: u64,
+    /// Warnings.
+    pub warnings: u64,
 }
 
 /// One report, ready to be written in any form.
@@ -127,6 +150,10 @@ pub struct DayReport {
     pub work: Vec<WorkItem>,
     /// What looked wrong and was sent all the same.
     pub warnings: Vec<WorkItem>,
+    /// All warnings by rule, those left out too; the most frequent first.
+    pub warning_rules: Vec<RuleTally>,
+    /// What did not fit the lists.
+    pub left_out: LeftOut,
     /// What reading back showed.
     pub verification: Verification,
     /// Resources that a read-back just now found different or gone.
@@ -140,30 +167,60 @@ impl DayReport {
     ///
     /// # Errors
     /// Failures of the store, or content sealed with another key.
-    pub async fn gather(ledger: &Ledger, request: Request<'_>) -> Result<Self, LedgerError> {
+    pub async fn gather(ledger: &Ledger, request: Request<'_>) -> Result<Self, ReportError> {
+        Self::gather_and_show(ledger, request, &mut |_| Ok(())).await
+    }
+
+    /// The same; `each` is shown the whole work list and then all warnings part by part, whatever the report holds.
+    ///
+    /// # Errors
+    /// As [`DayReport::gather`], and what `each` fails with.
+    pub async fn gather_and_show(
+        ledger: &Ledger,
+        request: Request<'_>,
+        each: &mut dyn FnMut(&[WorkItem]) -> io::Result<()>,
+    ) -> Result<Self, ReportError> {
         let filter = request.span.filter();
         let by_posyandu = ledger.counts_by_posyandu(&filter).await?;
         let mut counts = Counts::default();
         by_posyandu.values().for_each(|part| counts.add(part));
-        let entries = ledger.entries(&filter, &[], LINES_MAX).await?;
-        let (work, warnings) = worklist::gather(ledger, &filter, &entries).await?;
-        let names = by_posyandu
-            .keys()
-            .filter_map(|(_, code)| code.as_ref())
-            .chain(entries.iter().map(|entry| &entry.posyandu))
-            .filter_map(|code| Some((code.clone(), (request.names)(code)?)))
-            .collect();
+        let visits = ledger.coverage(&filter).await?;
+        let listed_max = request.listed_max.unwrap_or(usize::MAX);
+        let mut left_out = LeftOut::default();
+        let (mut work, mut warnings, mut warning_rules) = (Vec::new(), Vec::new(), Vec::new());
+        worklist::walk(ledger, &filter, List::Work, listed_max, &mut |items| {
+            each(&items)?;
+            left_out.work += keep(&mut work, items, listed_max);
+            Ok(())
+        })
+        .await?;
+        worklist::walk(ledger, &filter, List::Warnings, listed_max, &mut |items| {
+            each(&items)?;
+            worklist::tally(&mut warning_rules, &items);
+            left_out.warnings += keep(&mut warnings, items, listed_max);
+            Ok(())
+        })
+        .await?;
+        warning_rules
+            .sort_by(|one: &RuleTally, other| other.number.cmp(&one.number).then_with(|| one.rule.cmp(&other.rule)));
+        let (late_number, late) = coverage::late(ledger, &filter, request.made_at, listed_max).await?;
+        left_out.late = late_number.saturating_sub(late.len() as u64);
+        let codes = by_posyandu.keys().filter_map(|(_, code)| code.as_ref());
+        let codes = codes.chain(visits.iter().map(|line| &line.posyandu));
+        let names = codes.filter_map(|code| Some((code.clone(), (request.names)(code)?))).collect();
         Ok(Self {
             span: request.span,
             made_at: request.made_at,
             zone: request.zone,
             mapping_version: request.mapping_version,
-            places: coverage::places(&by_posyandu, &entries),
-            coverage: Coverage::of(&entries),
-            late: coverage::late(ledger, &entries, request.made_at).await?,
+            places: coverage::places(&by_posyandu, &visits),
+            coverage: Coverage::of(&visits),
+            late,
             counts,
             work,
             warnings,
+            warning_rules,
+            left_out,
             verification: ledger.verification(&filter).await?,
             differing: Vec::new(),
             names,
@@ -182,4 +239,12 @@ impl DayReport {
     pub fn name_of<'a>(&'a self, code: &'a str) -> &'a str {
         self.names.get(code).map_or(code, String::as_str)
     }
+}
+
+/// Keeps what a list has room for; says how many it left out.
+fn keep(list: &mut Vec<WorkItem>, items: Vec<WorkItem>, listed_max: usize) -> u64 {
+    let room = listed_max.saturating_sub(list.len()).min(items.len());
+    let left_out = items.len() - room;
+    list.extend(items.into_iter().take(room));
+    left_out as u64
 }

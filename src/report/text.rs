@@ -2,8 +2,11 @@
 //!
 //! It only lays out; every word a person reads comes from `words`.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+
 use super::coverage::Place;
-use super::worklist::{WorkItem, by_rule};
+use super::worklist::{RuleTally, WorkItem};
 use super::{DayReport, Span, Sum};
 use crate::ledger::state::State;
 use crate::words::{self, Language};
@@ -180,7 +183,8 @@ impl Page {
         if report.late.is_empty() {
             return;
         }
-        let text = self.filled("report.late", &[("number", report.late.len().to_string())]);
+        let text =
+            self.filled("report.late", &[("number", (report.late.len() as u64 + report.left_out.late).to_string())]);
         self.wrapped(0, &text);
         let mut before = None;
         for late in &report.late {
@@ -199,6 +203,15 @@ impl Page {
             let text = self.filled("report.late_line", &arguments);
             self.wrapped(4, &text);
         }
+        self.left_out("report.more_late", report.left_out.late);
+    }
+
+    /// Says that a list goes on.
+    fn left_out(&mut self, key: &str, number: u64) {
+        if number > 0 {
+            let text = self.filled(key, &[("number", number.to_string())]);
+            self.wrapped(2, &text);
+        }
     }
 
     fn row(&self, file: &str, row: &str) -> String {
@@ -212,6 +225,10 @@ impl Page {
             self.line(&text);
             return;
         }
+        let mut alike: HashMap<Need<'_>, Vec<&WorkItem>> = HashMap::new();
+        for item in &report.work {
+            alike.entry(need(item)).or_default().push(item);
+        }
         let mut before: Option<(Option<&str>, Option<&str>)> = None;
         for item in &report.work {
             let place = (item.puskesmas.as_deref(), item.posyandu.as_deref());
@@ -221,12 +238,13 @@ impl Page {
                     place.1.map_or_else(|| self.word("report.no_posyandu"), |code| report.name_of(code).to_owned());
                 self.line(&format!("  {puskesmas} / {posyandu}"));
             }
-            let alike: Vec<&WorkItem> = report.work.iter().filter(|other| is_alike(item, other)).collect();
+            let alike = alike.get(&need(item)).map(Vec::as_slice).unwrap_or_default();
             let is_first = alike.first().is_some_and(|first| std::ptr::eq(*first, item));
             if alike.len() <= ALIKE_MAX || is_first {
-                self.item(item, &alike);
+                self.item(item, alike);
             }
         }
+        self.left_out("report.more_work", report.left_out.work);
     }
 
     /// One thing to do; when many rows of a file need the very same, they are told together.
@@ -247,13 +265,14 @@ impl Page {
     }
 
     fn warnings(&mut self, report: &DayReport) {
-        if report.warnings.is_empty() {
+        if report.warning_rules.is_empty() {
             return;
         }
         self.title("report.warnings");
-        let text = self.filled("report.warnings_line", &[("number", report.warnings.len().to_string())]);
+        let all: u64 = report.warning_rules.iter().map(|rule| rule.number).sum();
+        let text = self.filled("report.warnings_line", &[("number", all.to_string())]);
         self.wrapped(0, &text);
-        for (_, number, example) in by_rule(&report.warnings).into_iter().take(RULES_SHOWN_MAX) {
+        for RuleTally { number, example, .. } in report.warning_rules.iter().take(RULES_SHOWN_MAX) {
             let place = self.row(&example.place.file, &example.place.row);
             let sentence = words::of_issue(self.language, &example.issue);
             let arguments = [("number", number.to_string()), ("example", place), ("sentence", sentence)];
@@ -306,13 +325,26 @@ pub fn sum_line(report: &DayReport, language: Language) -> String {
 /// Rows that need the very same are told one by one up to this number; the CSV always names each.
 const ALIKE_MAX: usize = 5;
 
-/// Whether two rows of one file and posyandu need the very same.
-fn is_alike(one: &WorkItem, other: &WorkItem) -> bool {
-    one.issue.rule == other.issue.rule
-        && one.issue.arguments == other.issue.arguments
-        && one.place.file == other.place.file
-        && one.place.column == other.place.column
-        && (&one.puskesmas, &one.posyandu) == (&other.puskesmas, &other.posyandu)
+/// What rows of one file and posyandu that need the very same have in common.
+#[derive(PartialEq, Eq, Hash)]
+struct Need<'a> {
+    rule: &'a str,
+    arguments: &'a [(Cow<'static, str>, String)],
+    file: &'a str,
+    column: Option<&'a str>,
+    puskesmas: Option<&'a str>,
+    posyandu: Option<&'a str>,
+}
+
+fn need(item: &WorkItem) -> Need<'_> {
+    Need {
+        rule: &item.issue.rule,
+        arguments: &item.issue.arguments,
+        file: &item.place.file,
+        column: item.place.column.as_deref(),
+        puskesmas: item.puskesmas.as_deref(),
+        posyandu: item.posyandu.as_deref(),
+    }
 }
 
 fn width(text: &str) -> usize {

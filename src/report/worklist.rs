@@ -4,13 +4,16 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::io;
 
+use super::ReportError;
 use crate::issue::{Code, Issue, Place, Severity};
-use crate::ledger::entry::{EntryId, EntryLine, Story};
+use crate::ledger::Ledger;
+use crate::ledger::attention::{List, RowIssues, Trouble};
+use crate::ledger::entry::EntryId;
 use crate::ledger::origin::Origin;
 use crate::ledger::reading::Filter;
-use crate::ledger::state::{Event, PREDECESSOR, State};
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::state::{Event, State};
 
 /// Words for what a blocked visit misses, its sentence, and the field whose cell to look at first.
 const BLOCKED: [(&str, &str, Option<&str>); 7] = [
@@ -38,52 +41,58 @@ pub struct WorkItem {
     pub issue: Issue,
 }
 
-/// The work list and the warnings, each sorted by puskesmas, posyandu, file and row.
+/// Rows and visits looked at together.
+const PAGE: usize = 500;
+
+/// Goes through a list by puskesmas, posyandu, file and row, and hands it on in parts that are sorted in themselves.
+/// A list of at most `together` things is one part.
 ///
 /// # Errors
-/// Failures of the store, or content sealed with another key.
-pub async fn gather(
+/// Failures of the store, content sealed with another key, and what `each` fails with.
+pub async fn walk(
     ledger: &Ledger,
     filter: &Filter,
-    entries: &[EntryLine],
-) -> Result<(Vec<WorkItem>, Vec<WorkItem>), LedgerError> {
-    let (mut work, mut warnings) = (Vec::new(), Vec::new());
-    for row in ledger.row_issues(filter, true, super::LINES_MAX).await? {
-        let item = |issue: Issue| WorkItem {
-            puskesmas: row.puskesmas.clone(),
-            posyandu: row.posyandu.clone(),
-            place: issue.place.clone().unwrap_or_else(|| row.place.clone()),
-            entry: None,
-            issue,
-        };
-        let (errors, others): (Vec<Issue>, Vec<Issue>) = row.issues.iter().cloned().partition(Issue::is_error);
-        if row.is_open && errors.is_empty() {
-            work.push(item(Issue::error(Code::Exception, "report.row_needs_person")));
-        }
-        work.extend(errors.into_iter().map(item));
-        warnings.extend(others.into_iter().map(item));
-    }
-    for line in entries {
-        let waits_for_person = match line.state {
-            State::Refused | State::Exhausted => true,
-            State::Blocked => line.blocked_on.as_deref() != Some(PREDECESSOR),
-            _ => false,
-        };
-        if waits_for_person {
-            work.extend(of_entry(ledger, line).await?);
+    list: List,
+    together: usize,
+    each: &mut dyn FnMut(Vec<WorkItem>) -> io::Result<()>,
+) -> Result<(), ReportError> {
+    let subjects = ledger.subjects(filter, list).await?;
+    let mut items = Vec::new();
+    for page in subjects.pages(PAGE.min(together)) {
+        let (rows, troubles) = ledger.look_at(page).await?;
+        rows.iter().for_each(|row| of_row(row, list, &mut items));
+        troubles.iter().for_each(|trouble| of_visit(trouble, &mut items));
+        if items.len() > together {
+            items.sort_by(order);
+            each(std::mem::take(&mut items)).map_err(ReportError::Write)?;
         }
     }
-    work.sort_by(order);
-    warnings.sort_by(order);
-    Ok((work, warnings))
+    items.sort_by(order);
+    each(items).map_err(ReportError::Write)
 }
 
-async fn of_entry(ledger: &Ledger, line: &EntryLine) -> Result<Vec<WorkItem>, LedgerError> {
-    let origins = ledger.rows_of_entry(line.entry_id).await?;
-    let row = row_of(&origins);
+fn of_row(row: &RowIssues, list: List, items: &mut Vec<WorkItem>) {
+    let item = |issue: Issue| WorkItem {
+        puskesmas: row.puskesmas.clone(),
+        posyandu: row.posyandu.clone(),
+        place: issue.place.clone().unwrap_or_else(|| row.place.clone()),
+        entry: None,
+        issue,
+    };
+    let wanted = row.issues.iter().filter(|issue| issue.is_error() == (list == List::Work));
+    let before = items.len();
+    items.extend(wanted.cloned().map(item));
+    if list == List::Work && row.is_open && items.len() == before {
+        items.push(item(Issue::error(Code::Exception, "report.row_needs_person")));
+    }
+}
+
+fn of_visit(trouble: &Trouble, items: &mut Vec<WorkItem>) {
+    let line = &trouble.line;
+    let row = row_of(&trouble.origins);
     let issues = match line.blocked_on.as_deref() {
-        Some(on) => vec![blocked(on, &origins)],
-        None => complaints(&ledger.story(line.entry_id).await?),
+        Some(on) => vec![blocked(on, &trouble.origins)],
+        None => complaints(trouble),
     };
     let item = |issue: Issue| WorkItem {
         puskesmas: Some(line.puskesmas.clone()),
@@ -92,7 +101,7 @@ async fn of_entry(ledger: &Ledger, line: &EntryLine) -> Result<Vec<WorkItem>, Le
         entry: Some((line.entry_id, line.state)),
         issue,
     };
-    Ok(issues.into_iter().map(item).collect())
+    items.extend(issues.into_iter().map(item));
 }
 
 /// The row a person opens first: the one about the person, else the first.
@@ -112,25 +121,24 @@ fn blocked(on: &str, origins: &[Origin]) -> Issue {
 }
 
 /// Why an entry was refused: by the mapping, else by the last answer, else by what reconciliation found.
-fn complaints(story: &Story) -> Vec<Issue> {
-    let by_mapping: Vec<Issue> = story.issues.iter().filter(|issue| issue.is_error()).cloned().collect();
+fn complaints(trouble: &Trouble) -> Vec<Issue> {
+    let by_mapping: Vec<Issue> = trouble.issues.iter().filter(|issue| issue.is_error()).cloned().collect();
     if !by_mapping.is_empty() {
         return by_mapping;
     }
-    let last = story.events.last().and_then(|line| line.event.as_ref());
-    if last == Some(&Event::FoundDifferent) {
+    if trouble.last_event == Some(Event::FoundDifferent) {
         return vec![Issue::error(Code::Conflict, "reconciliation.found_different")];
     }
-    let by_server = story.attempts.iter().rev().filter_map(|attempt| attempt.end.as_ref());
-    let by_server = by_server.map(|end| &end.issues).find(|issues| !issues.is_empty());
-    match by_server {
-        Some(issues) => issues.clone(),
-        None => vec![Issue::error(Code::Exception, "report.visit_needs_person")],
+    if trouble.answered.is_empty() {
+        return vec![Issue::error(Code::Exception, "report.visit_needs_person")];
     }
+    trouble.answered.clone()
 }
 
 fn order(one: &WorkItem, other: &WorkItem) -> Ordering {
-    let place = |item: &WorkItem| (item.puskesmas.clone(), item.posyandu.clone(), item.place.file.clone());
+    fn place(item: &WorkItem) -> (&Option<String>, &Option<String>, &str) {
+        (&item.puskesmas, &item.posyandu, &item.place.file)
+    }
     place(one)
         .cmp(&place(other))
         .then_with(|| row_order(&one.place.row, &other.place.row))
@@ -157,16 +165,23 @@ pub fn severity_word(severity: Severity) -> &'static str {
     }
 }
 
-/// Warnings by rule, with how many there are and one of them as an example; the most frequent first.
-#[must_use]
-pub fn by_rule(items: &[WorkItem]) -> Vec<(Cow<'static, str>, usize, &WorkItem)> {
-    let mut rules: Vec<(Cow<'static, str>, usize, &WorkItem)> = Vec::new();
+/// How often a rule was found, with one place as an example.
+#[derive(Clone, Debug)]
+pub struct RuleTally {
+    /// The rule.
+    pub rule: Cow<'static, str>,
+    /// How often.
+    pub number: u64,
+    /// The first of them.
+    pub example: WorkItem,
+}
+
+/// Adds items to the tallies of their rules.
+pub fn tally(rules: &mut Vec<RuleTally>, items: &[WorkItem]) {
     for item in items {
-        match rules.iter_mut().find(|(rule, _, _)| *rule == item.issue.rule) {
-            Some((_, number, _)) => *number += 1,
-            None => rules.push((item.issue.rule.clone(), 1, item)),
+        match rules.iter_mut().find(|known| known.rule == item.issue.rule) {
+            Some(known) => known.number += 1,
+            None => rules.push(RuleTally { rule: item.issue.rule.clone(), number: 1, example: item.clone() }),
         }
     }
-    rules.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
-    rules
 }

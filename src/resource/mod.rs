@@ -6,6 +6,7 @@ pub mod bundle;
 pub mod envelope;
 pub mod profile;
 pub mod proof;
+pub mod shape;
 pub mod structure;
 
 use std::collections::BTreeSet;
@@ -85,7 +86,8 @@ pub fn prepare(
 
 fn check(resource: &DraftResource<'_>, profiles: &Profiles, visit: &Visit<'_>, issues: &mut Vec<Issue>) {
     let kind = &resource.plan.resource_type;
-    for fault in structure::check(kind, &resource.json).err().unwrap_or_default() {
+    let checked = profiles.proven.or_check(kind, &resource.json, structure::check);
+    for fault in checked.err().unwrap_or_default() {
         let rule = match &fault.kind {
             FaultKind::Missing(_) => "resource.element_missing",
             FaultKind::UnknownType => "resource.type_unknown",

@@ -8,9 +8,15 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::shape::Proven;
+
 /// The rules of all resource types that we send.
 #[derive(Debug, Default)]
-pub struct Profiles(BTreeMap<String, Profile>);
+pub struct Profiles {
+    by_type: BTreeMap<String, Profile>,
+    /// Shapes of resources that are known to be FHIR.
+    pub proven: Proven,
+}
 
 /// The rules of one resource type.
 #[derive(Debug, Deserialize)]
@@ -95,24 +101,24 @@ impl Profiles {
                 serde_json::from_str(text).map_err(|source| ProfileError { file: file.to_owned(), source })?;
             profiles.insert(profile.resource_type.clone(), profile);
         }
-        Ok(Self(profiles))
+        Ok(Self { by_type: profiles, proven: Proven::default() })
     }
 
     /// Whether a resource type has a profile: without one it is not sent.
     #[must_use]
     pub fn knows(&self, resource_type: &str) -> bool {
-        self.0.contains_key(resource_type)
+        self.by_type.contains_key(resource_type)
     }
 
     /// R4 element names of all types, for suggestions.
     pub fn elements(&self) -> impl Iterator<Item = &str> {
-        self.0.values().flat_map(|profile| profile.elements.iter().map(String::as_str))
+        self.by_type.values().flat_map(|profile| profile.elements.iter().map(String::as_str))
     }
 
     /// The rules that a resource breaks.
     #[must_use]
     pub fn breaches(&self, resource_type: &str, resource: &Value) -> Vec<Breach> {
-        let Some(profile) = self.0.get(resource_type) else {
+        let Some(profile) = self.by_type.get(resource_type) else {
             return vec![Breach { rule: 0, path: resource_type.to_owned() }];
         };
         profile

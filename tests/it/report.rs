@@ -41,6 +41,7 @@ async fn report() -> DayReport {
         made_at: desk.now(),
         mapping_version: Some("7".to_owned()),
         names: &names,
+        listed_max: None,
     };
     DayReport::gather(&desk.ledger, request).await.unwrap()
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use super::contention::{CORRECTED, DUPLICATE};
-use super::rows::{self, KnownRow, MovedRow, RowToWrite, SealedRecord, SealedRow, StandingToWrite};
+use super::rows::{self, About, KnownRow, MovedRow, RowToWrite, SealedRecord, SealedRow, StandingToWrite};
 use super::{count, hex, settling};
 use crate::ledger::LedgerError;
 use crate::ledger::row::{PassEnding, RowFate, RowTally};
@@ -259,7 +259,7 @@ async fn carry_out(
             if let (Some(visit), Some(sealed)) = (visit, &row.visit) {
                 records.extend(sealed.records.iter().map(|record| (line.id, visit, record)));
             }
-            issues.push((line.id, &row.issues));
+            issues.extend(row.issues.iter().map(|issue| (About::Row(line.id), issue)));
             let replaced = line.replaced.then(|| reason(chosen == Some(&line.digest)));
             written.push(row_to_write(pass, row, line, visit, replaced, index));
         }
@@ -270,9 +270,7 @@ async fn carry_out(
     rows::write(connection, &written, &pass.source, &pass.file, pass.id).await?;
     rows::stand(connection, &plan.standings).await?;
     rows::insert_records(connection, &records).await?;
-    for (row, list) in issues {
-        rows::insert_issues(connection, Some(row), None, list).await?;
-    }
+    rows::insert_issues(connection, &issues).await?;
     Ok(affected.into_iter().collect())
 }
 

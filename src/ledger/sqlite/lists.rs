@@ -9,12 +9,13 @@ use crate::ledger::row::{PassHistory, RowTally};
 use crate::ledger::state::State;
 
 /// A filter as statements take it.
-struct Bound {
-    from: Option<String>,
-    to: Option<String>,
+pub struct Bound {
+    pub from: Option<String>,
+    pub to: Option<String>,
 }
 
-fn bound(filter: &Filter) -> Bound {
+/// Dates as they are stored.
+pub fn bound(filter: &Filter) -> Bound {
     Bound { from: filter.from.map(|date| date.to_string()), to: filter.to.map(|date| date.to_string()) }
 }
 
@@ -44,58 +45,12 @@ pub async fn counts(connection: &mut SqliteConnection, filter: &Filter) -> Resul
     Ok(query.fetch_all(connection).await?)
 }
 
-/// A row and one of its issues.
-#[derive(Debug, FromRow)]
-pub struct StoredRowIssue {
-    pub id: i64,
-    pub source: String,
-    pub row_key: Vec<u8>,
-    pub place_sealed: Vec<u8>,
-    pub kind: String,
-    pub standing: String,
-    pub puskesmas: Option<String>,
-    pub posyandu: Option<String>,
-    pub counted_date: String,
-    pub issue_sealed: Option<Vec<u8>>,
-    pub other_source: Option<String>,
-    pub other_file: Option<String>,
-}
-
-const ROW_ISSUES: &str = "SELECT row.id, row.source, row.row_key, row.place_sealed, row.kind, row.standing,
-        row.puskesmas, row.posyandu, row.counted_date, issue.sealed AS issue_sealed,
-        CASE WHEN row.standing = 'conflict' THEN (SELECT other.source FROM source_row AS other WHERE
-            other.visit = row.visit AND other.standing = 'conflict' AND other.source <> row.source LIMIT 1)
-        END AS other_source,
-        CASE WHEN row.standing = 'conflict' THEN (SELECT other.file FROM source_row AS other WHERE
-            other.visit = row.visit AND other.standing = 'conflict' AND other.source <> row.source LIMIT 1)
-        END AS other_file
-    FROM (SELECT * FROM source_row
-        WHERE standing <> 'superseded'
-            AND (kind = 'issue' OR standing = 'conflict' OR (?5 AND EXISTS
-                (SELECT 1 FROM issue WHERE issue.source_row = source_row.id AND source_row IS NOT NULL)))
-            AND (?1 IS NULL OR counted_date >= ?1) AND (?2 IS NULL OR counted_date <= ?2)
-            AND (?3 IS NULL OR puskesmas = ?3) AND (?4 IS NULL OR posyandu = ?4)
-        ORDER BY counted_date, puskesmas, posyandu, source, file, id LIMIT ?6) AS row
-    LEFT JOIN issue ON issue.source_row = row.id
-    ORDER BY row.counted_date, row.puskesmas, row.posyandu, row.source, row.file, row.id, issue.id";
-
-/// Rows with their issues.
-pub async fn row_issues(
-    connection: &mut SqliteConnection,
-    filter: &Filter,
-    warnings: bool,
-    limit: u32,
-) -> Result<Vec<StoredRowIssue>, LedgerError> {
-    let Bound { from, to } = bound(filter);
-    let query = sqlx::query_as(ROW_ISSUES).bind(from).bind(to).bind(&filter.puskesmas).bind(&filter.posyandu);
-    Ok(query.bind(warnings).bind(i64::from(limit)).fetch_all(connection).await?)
-}
-
 /// An entry in a list.
 #[derive(Debug, FromRow)]
 pub struct StoredLine {
     pub id: i64,
     pub key: Vec<u8>,
+    pub content_hash: Vec<u8>,
     pub version: i64,
     pub puskesmas: String,
     pub posyandu: String,
@@ -110,18 +65,28 @@ pub struct StoredLine {
     pub emptied: i64,
 }
 
-const ENTRIES: &str = "SELECT entry.id, visit.key, entry.version, visit.puskesmas, visit.posyandu, visit.service_date,
-        entry.state, entry.state_since, entry.day_ends_at, entry.due_at, entry.blocked_on, entry.spent,
-        (SELECT attempt_end.class FROM attempt JOIN attempt_end ON attempt_end.attempt = attempt.id
-            WHERE attempt.entry = entry.id ORDER BY attempt.id DESC LIMIT 1) AS last_class,
-        visit.emptied
-    FROM entry JOIN visit ON visit.id = entry.visit
-    WHERE (?5 IS NULL OR entry.state IN (SELECT value FROM json_each(?5)))
-        AND (?1 IS NULL OR visit.service_date >= ?1) AND (?2 IS NULL OR visit.service_date <= ?2)
-        AND (?3 IS NULL OR visit.puskesmas = ?3) AND (?4 IS NULL OR visit.posyandu = ?4)
-        AND NOT EXISTS (SELECT 1 FROM entry AS newer WHERE newer.visit = entry.visit AND newer.version > entry.version
-            AND newer.state <> 'superseded')
-    ORDER BY entry.day_ends_at, visit.puskesmas, visit.posyandu, entry.id LIMIT ?6";
+/// Newest entries of visits: parameters 1 to 4 narrow the visits.
+macro_rules! of_newest {
+    ($columns:literal, $rest:literal) => {
+        concat!(
+            "SELECT ",
+            $columns,
+            " FROM entry JOIN visit ON visit.id = entry.visit
+            WHERE (?1 IS NULL OR visit.service_date >= ?1) AND (?2 IS NULL OR visit.service_date <= ?2)
+                AND (?3 IS NULL OR visit.puskesmas = ?3) AND (?4 IS NULL OR visit.posyandu = ?4)
+                AND NOT EXISTS (SELECT 1 FROM entry AS newer WHERE newer.visit = entry.visit
+                    AND newer.version > entry.version AND newer.state <> 'superseded') ",
+            $rest
+        )
+    };
+}
+pub(super) use of_newest;
+
+const ENTRIES: &str = of_newest!(
+    "entry.id",
+    "AND (?5 IS NULL OR entry.state IN (SELECT value FROM json_each(?5)))
+    ORDER BY entry.day_ends_at, visit.puskesmas, visit.posyandu, entry.id LIMIT ?6"
+);
 
 /// Newest entries of visits.
 pub async fn entries(
@@ -133,26 +98,23 @@ pub async fn entries(
     let Bound { from, to } = bound(filter);
     let words: Vec<&str> = states.iter().map(|state| state.word()).collect();
     let words = if words.is_empty() { None } else { Some(json(&words)?) };
-    let query = sqlx::query_as(ENTRIES).bind(from).bind(to).bind(&filter.puskesmas).bind(&filter.posyandu);
-    Ok(query.bind(words).bind(i64::from(limit)).fetch_all(connection).await?)
+    let query = sqlx::query_scalar(ENTRIES).bind(from).bind(to).bind(&filter.puskesmas).bind(&filter.posyandu);
+    let ids: Vec<i64> = query.bind(words).bind(i64::from(limit)).fetch_all(&mut *connection).await?;
+    lines(connection, &ids).await
 }
 
-/// One entry, with its content hash.
-pub async fn line(connection: &mut SqliteConnection, entry: i64) -> Result<Option<(StoredLine, Vec<u8>)>, LedgerError> {
-    let line: Option<StoredLine> = sqlx::query_as(
-        "SELECT entry.id, visit.key, entry.version, visit.puskesmas, visit.posyandu, visit.service_date, entry.state,
-            entry.state_since, entry.day_ends_at, entry.due_at, entry.blocked_on, entry.spent,
-            (SELECT attempt_end.class FROM attempt JOIN attempt_end ON attempt_end.attempt = attempt.id
-                WHERE attempt.entry = entry.id ORDER BY attempt.id DESC LIMIT 1) AS last_class,
-            visit.emptied
-         FROM entry JOIN visit ON visit.id = entry.visit WHERE entry.id = ?",
-    )
-    .bind(entry)
-    .fetch_optional(&mut *connection)
-    .await?;
-    let Some(line) = line else { return Ok(None) };
-    let hash = sqlx::query_scalar("SELECT content_hash FROM entry WHERE id = ?").bind(entry).fetch_one(connection);
-    Ok(Some((line, hash.await?)))
+const LINES: &str = "SELECT entry.id, visit.key, entry.content_hash, entry.version, visit.puskesmas, visit.posyandu,
+        visit.service_date, entry.state, entry.state_since, entry.day_ends_at, entry.due_at, entry.blocked_on,
+        entry.spent,
+        (SELECT attempt_end.class FROM attempt JOIN attempt_end ON attempt_end.attempt = attempt.id
+            WHERE attempt.entry = entry.id ORDER BY attempt.id DESC LIMIT 1) AS last_class,
+        visit.emptied
+    FROM json_each(?1) AS j CROSS JOIN entry ON entry.id = j.value JOIN visit ON visit.id = entry.visit
+    ORDER BY j.key";
+
+/// Entries in the order given.
+pub async fn lines(connection: &mut SqliteConnection, entries: &[i64]) -> Result<Vec<StoredLine>, LedgerError> {
+    Ok(sqlx::query_as(LINES).bind(json(entries)?).fetch_all(connection).await?)
 }
 
 /// Reasons of blocked entries.
@@ -242,12 +204,6 @@ pub async fn last_passes(connection: &mut SqliteConnection) -> Result<Vec<(Strin
 /// Events of an entry: event, state after it, time.
 pub async fn events(connection: &mut SqliteConnection, entry: i64) -> Result<Vec<(String, String, i64)>, LedgerError> {
     let query = sqlx::query_as("SELECT event, state, at FROM event WHERE entry = ? ORDER BY seq").bind(entry);
-    Ok(query.fetch_all(connection).await?)
-}
-
-/// Sealed issues of an entry.
-pub async fn entry_issues(connection: &mut SqliteConnection, entry: i64) -> Result<Vec<Vec<u8>>, LedgerError> {
-    let query = sqlx::query_scalar("SELECT sealed FROM issue WHERE entry = ? ORDER BY id").bind(entry);
     Ok(query.fetch_all(connection).await?)
 }
 

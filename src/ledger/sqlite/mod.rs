@@ -2,10 +2,12 @@
 //!
 //! It must not seal, open or decide: it is handed sealed bytes and checked steps.
 
+pub mod attention;
 pub mod cache;
 pub mod claims;
 pub mod contention;
 pub mod endings;
+pub mod entering;
 pub mod entries;
 pub mod intake;
 pub mod lists;

@@ -251,22 +251,49 @@ pub async fn insert_records(
     Ok(())
 }
 
-/// Stores issues of a row or of an entry.
-pub async fn insert_issues(
-    connection: &mut SqliteConnection,
+#[derive(Serialize)]
+struct IssueRow<'a> {
     row: Option<i64>,
     entry: Option<i64>,
-    issues: &[SealedIssue],
+    severity: &'static str,
+    rule: &'a str,
+    sealed: String,
+}
+
+/// What an issue is about: a row or an entry.
+#[derive(Clone, Copy, Debug)]
+pub enum About {
+    /// A row by its id.
+    Row(i64),
+    /// An entry by its id.
+    Entry(i64),
+}
+
+/// Stores issues of rows and entries.
+pub async fn insert_issues(
+    connection: &mut SqliteConnection,
+    issues: &[(About, &SealedIssue)],
 ) -> Result<(), LedgerError> {
-    for issue in issues {
-        sqlx::query("INSERT INTO issue (source_row, entry, severity, rule, sealed) VALUES (?, ?, ?, ?, ?)")
-            .bind(row)
-            .bind(entry)
-            .bind(issue.severity)
-            .bind(&issue.rule)
-            .bind(&issue.sealed)
-            .execute(&mut *connection)
-            .await?;
+    if issues.is_empty() {
+        return Ok(());
     }
+    let rows: Vec<IssueRow<'_>> = issues
+        .iter()
+        .map(|(about, issue)| {
+            let (row, entry) = match *about {
+                About::Row(row) => (Some(row), None),
+                About::Entry(entry) => (None, Some(entry)),
+            };
+            IssueRow { row, entry, severity: issue.severity, rule: &issue.rule, sealed: hex(&issue.sealed) }
+        })
+        .collect();
+    sqlx::query(
+        "INSERT INTO issue (source_row, entry, severity, rule, sealed)
+         SELECT value->>'row', value->>'entry', value->>'severity', value->>'rule', unhex(value->>'sealed')
+         FROM json_each(?1)",
+    )
+    .bind(json(&rows)?)
+    .execute(connection)
+    .await?;
     Ok(())
 }

@@ -24,6 +24,8 @@ const LIBRARY_NEEDED_TEXT: &str = "3.51.3";
 const READERS_MAX: u32 = 4;
 /// How long a connection waits for another process, in seconds.
 const BUSY_SECONDS: u64 = 10;
+/// Pages that each connection of a dry run keeps in memory, in KiB.
+const SCRATCH_CACHE_KIB: u32 = 6 * 1_024;
 /// Prepared statements kept per connection.
 const STATEMENTS: usize = 200;
 /// Name and content of the row that shows whether the keys fit.
@@ -73,6 +75,21 @@ pub async fn in_memory(name: &Path) -> Result<(SqliteConnection, SqlitePool), Le
     let options = options(name).in_memory(true).shared_cache(true).pragma("read_uncommitted", "on");
     let writer = options.clone().create_if_missing(true).connect().await?;
     let readers = SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options.pragma("query_only", "on"));
+    Ok((writer, readers))
+}
+
+/// A writer and a reader on a file for one dry run. It need not survive anything, so nothing is kept to undo with and
+/// nothing waits for the disk; what does not fit the caches, sorting included, goes to the disk.
+pub async fn scratch(path: &Path) -> Result<(SqliteConnection, SqlitePool), LedgerError> {
+    let options = options(path)
+        .pragma("cache_size", format!("-{SCRATCH_CACHE_KIB}"))
+        .pragma("temp_store", "file")
+        .synchronous(SqliteSynchronous::Off)
+        .journal_mode(SqliteJournalMode::Off);
+    let writer = options.clone().create_if_missing(true).connect().await?;
+    // The file loses its name when both are connected, so neither may ever connect again.
+    let readers = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
+    let readers = readers.connect_with(options.pragma("query_only", "on")).await?;
     Ok((writer, readers))
 }
 
