@@ -78,7 +78,7 @@ async fn office(url: &str) -> Office {
 
 /// Reads all sources; gives what became of the database's rows and how many of another source were read.
 async fn ingest(daemon: &Daemon) -> (SourceOutcome, RowTally) {
-    let (round, _) = daemon.ingest(&|_| {}).await.unwrap();
+    let (round, _) = daemon.ingest(&mut |_, _| Ok(()), &|_| {}).await.unwrap();
     let mut sources = round.sources;
     let timur = sources.remove(sources.iter().position(|one| one.source == "timur").unwrap());
     (timur, sources.iter().find(|one| one.source == "tengah").unwrap().tally)
