@@ -140,3 +140,27 @@ async fn a_source_that_stopped_stops_alone_and_is_then_read_whole() {
         .await;
     assert_eq!(read(&daemon).await.read, 0, "after a whole reading what changed is enough");
 }
+
+// The city's server must answer while the command runs.
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_tells_what_an_account_may_do_and_a_wrong_address_is_a_setting() {
+    let database = application::postgres().await;
+    let office = office(&database.url()).await;
+    let doctor = || {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_posyandu-gateway"));
+        command.arg("--config").arg(office.folder.path().join("posyandu-gateway.toml"));
+        let output = command.args(["doctor", "--format", "json"]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let told = doctor();
+    assert!(told.contains("timur: readable as") && !told.contains("can only read"), "{told}");
+    database.run("GRANT INSERT ON measurements TO pembaca").await;
+    assert!(doctor().contains("give it one that can only read"));
+    let file = office.folder.path().join("posyandu-gateway.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    for (url, said) in [("postgres://a:rahasia@h/d", "password_file"), ("oracle://a@h/d", "postgres://")] {
+        std::fs::write(&file, text.replace(&database.url(), url)).unwrap();
+        let told = doctor();
+        assert!(told.contains(said) && !told.contains("a:rahasia"), "{told}");
+    }
+}
