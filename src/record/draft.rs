@@ -2,12 +2,14 @@
 //!
 //! It must not know what a dataset means, nor how a format is read; it finds the cells and keeps what was read.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 
+use super::number;
 use super::schema::{Field, Kind, Schema};
 use super::words::{by_word, fold, says_nothing, tidy};
 use super::{Record, Value};
@@ -87,6 +89,12 @@ pub struct Written {
 }
 
 impl Written {
+    /// The text as a number: of what a spreadsheet computed, the digits it shows.
+    #[must_use]
+    pub fn number(&self) -> Cow<'_, str> {
+        if self.kind == CellKind::Number { number::as_shown(&self.text) } else { Cow::Borrowed(&self.text) }
+    }
+
     /// The decimal mark: a cell that is a number always has a point.
     #[must_use]
     pub fn mark(&self, scene: &Scene<'_>) -> DecimalMark {

@@ -206,7 +206,11 @@ impl Grid {
             return self.decided(sought, seek, Some(below));
         }
         if below.titles
-            && let Some(titles) = self.profile.tables.get(below.table).and_then(|table| titles::of_row(table, &cells))
+            && let Some(titles) = self
+                .profile
+                .tables
+                .get(below.table)
+                .and_then(|table| titles::of_row(table, &self.profile.tables, &cells))
         {
             let mut layout = Layout::clone(&below.layout);
             layout.titles.extend(titles);
