@@ -114,6 +114,12 @@ pub enum IntakeError {
     Reader(#[from] ReaderError),
 }
 
+/// One table of the profile: the dataset of the visit that its rows tell, if any, and its columns.
+struct Table {
+    visit: Option<String>,
+    layout: Arc<Layout>,
+}
+
 /// Takes records into a ledger.
 pub struct Intake {
     ledger: Arc<Ledger>,
@@ -121,7 +127,7 @@ pub struct Intake {
     clock: Clock,
     fields: Fields,
     reader: Reader,
-    layout: Arc<Layout>,
+    tables: Vec<Table>,
     register: RwLock<Option<Arc<Register>>>,
     /// One pass per sender and day, never complete: what a sender does not repeat has not gone.
     passes: Mutex<BTreeMap<(String, Date), PassId>>,
@@ -137,14 +143,18 @@ impl Intake {
     pub fn new(ledger: Arc<Ledger>, keys: Arc<Keys>, schemas: &Schemas, clock: Clock) -> Result<Self, IntakeError> {
         let profile: Arc<Profile> = Arc::new(fields::profile(schemas)?);
         let fields = Fields::of(schemas);
-        let layout = profile.tables.first().map(|table| Layout::loose(table, &fields.headers)).unwrap_or_default();
+        let tables = fields::tables(schemas).into_iter().zip(&profile.tables).map(|(visit, table)| Table {
+            visit: visit.map(str::to_owned),
+            layout: Arc::new(Layout::loose(table, &fields.headers)),
+        });
+        let tables = tables.collect();
         Ok(Self {
             ledger,
             keys,
             clock,
             fields,
             reader: Reader::new(profile, schemas)?,
-            layout: Arc::new(layout),
+            tables,
             register: RwLock::new(None),
             passes: Mutex::new(BTreeMap::new()),
             has_news: AtomicBool::new(false),
@@ -186,8 +196,9 @@ impl Intake {
             seen.row_key = self.keys.hash("row.key", &[&place.file, &place.row]);
             return Prepared { id: Some(id), is_broken: false, found: Vec::new(), more: 0, seen: Some(seen) };
         }
+        let (table, layout) = self.table(&mut written, &place);
         let cells: Cells = written.cells.iter().map(String::as_str).collect();
-        let row = Row::laid_out(place, cells, &self.layout);
+        let row = Row::laid_out(place, table, cells, layout);
         let mut outcome = self.reader.read(&row, sender.zone.date_at(self.clock.now()));
         outcome.issues.retain(|issue| self.column_of(issue).is_none_or(|column| !written.spoilt.contains(&column)));
         outcome.issues.splice(0..0, written.found.iter().map(|found| found.issue.clone()));
@@ -280,6 +291,26 @@ impl Intake {
         let pass = self.ledger.begin_pass(&sender.name, FILE).await?;
         passes.insert(key, pass);
         Ok(pass)
+    }
+
+    /// The table that a record belongs to by the visit it tells. Two visits are two records.
+    fn table(&self, written: &mut Written, place: &Place) -> (usize, &Arc<Layout>) {
+        let is_told = |dataset: &str| {
+            let columns = self.fields.datasets.get(dataset).into_iter().flat_map(|dataset| dataset.columns.values());
+            columns.into_iter().any(|column| written.cells.get(*column).is_some_and(|cell| !cell.is_empty()))
+        };
+        let told: Vec<usize> = self
+            .tables
+            .iter()
+            .enumerate()
+            .filter_map(|(at, table)| table.visit.as_deref().is_some_and(is_told).then_some(at))
+            .collect();
+        let at = told.first().copied().unwrap_or_default();
+        if let Some(second) = told.get(1).and_then(|at| self.tables[*at].visit.clone()) {
+            let issue = Issue::error(Code::Structure, "intake.two_visits").with("nama", &second).at(place.clone());
+            written.found.push(Found { issue, pointer: format!("/{second}") });
+        }
+        (at, &self.tables[at].layout)
     }
 
     fn column_of(&self, issue: &Issue) -> Option<usize> {

@@ -122,7 +122,8 @@ fn class_of_text(text: &str) -> Option<u8> {
     }
     // A leap second and years that need care stay literal.
     let this_age = text.starts_with("19") || text.starts_with("20");
-    if this_age && fits(text, "0000-00-00T00:00:00+00:00") && text.get(17..19)? < "60" {
+    let is_instant = text.ends_with("+00:00") && fits(text, "0000-00-00T00:00:00+00:00");
+    if this_age && is_instant && text.get(17..19)? < "60" {
         return text.parse::<Timestamp>().is_ok().then_some(INSTANT);
     }
     (this_age && fits(text, "0000-00-00") && text.parse::<Date>().is_ok()).then_some(DATE)

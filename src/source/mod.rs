@@ -78,10 +78,10 @@ impl Row {
         Self { place, table, cells, layout: Arc::new(layout) }
     }
 
-    /// A row of the profile's first table from cells whose columns were tied before.
+    /// A row of one of the profile's tables from cells whose columns were tied before.
     #[must_use]
-    pub fn laid_out(place: Place, cells: Cells, layout: &Arc<Layout>) -> Self {
-        Self { place, table: 0, cells, layout: Arc::clone(layout) }
+    pub fn laid_out(place: Place, table: usize, cells: Cells, layout: &Arc<Layout>) -> Self {
+        Self { place, table, cells, layout: Arc::clone(layout) }
     }
 
     /// The cell of a column or title, named as [`profile::field::FieldSpec::name`] does, in the spelling of

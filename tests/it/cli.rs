@@ -3,6 +3,7 @@
 mod commands;
 mod configuration;
 mod instances;
+mod large;
 mod mappings;
 mod servers;
 mod sources;

@@ -5,6 +5,7 @@ mod city;
 mod cli;
 mod corpus;
 mod corrections;
+mod crowd;
 mod database;
 mod dump;
 mod faults;

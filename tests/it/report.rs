@@ -5,6 +5,7 @@ use posyandu_gateway::issue::{Code, Issue, Place};
 use posyandu_gateway::ledger::attempt::AttemptEnd;
 use posyandu_gateway::ledger::row::{RowKind, RowSeen};
 use posyandu_gateway::ledger::state::Event;
+use posyandu_gateway::report::worklist::WorkItem;
 use posyandu_gateway::report::{DayReport, Request, Span, Sum, csv, json, text};
 use posyandu_gateway::words::Language;
 use serde_json::Value;
@@ -13,6 +14,10 @@ use super::ledger::{CANARY, DAY, Desk, row, sha};
 
 /// Five visits (delivered, late, blocked, refused, pending), a row to correct, one with a warning, and a footer.
 async fn report() -> DayReport {
+    gather(None, &mut |_| Ok(())).await
+}
+
+async fn gather(listed_max: Option<usize>, each: &mut dyn FnMut(&[WorkItem]) -> std::io::Result<()>) -> DayReport {
     let desk = Desk::new().await;
     let pass = desk.ledger.begin_pass("eppgbm", "a.csv").await.unwrap();
     let rows = (0..5).map(|number| numbered(number, desk_row(number))).chain([bad_row(), footer()]).collect();
@@ -41,9 +46,9 @@ async fn report() -> DayReport {
         made_at: desk.now(),
         mapping_version: Some("7".to_owned()),
         names: &names,
-        listed_max: None,
+        listed_max,
     };
-    DayReport::gather(&desk.ledger, request).await.unwrap()
+    DayReport::gather_and_show(&desk.ledger, request, each).await.unwrap()
 }
 
 fn desk_row(number: usize) -> RowSeen {
@@ -114,6 +119,27 @@ async fn the_work_list_names_the_cell_of_each_row_and_visit() {
     assert_eq!(lines.next(), Some("source,file,row,column,value,severity,rule,message"));
     assert!(lines.next().unwrap().starts_with("eppgbm,a.csv,12,'+Posyandu,Mawar,error,posyandu.unknown,"));
     assert_eq!(lines.count(), 3);
+}
+
+#[tokio::test]
+async fn short_lists_say_what_they_leave_out_and_everything_is_shown_on_the_way() {
+    let mut shown = Vec::new();
+    let mut each = |items: &[WorkItem]| {
+        shown.extend(items.iter().map(|item| item.issue.rule.to_string()));
+        Ok(())
+    };
+    let report = gather(Some(1), &mut each).await;
+    assert_eq!(shown, ["posyandu.unknown", "person.not_found", "remote.content", "visit.no_person"]);
+    assert_eq!((report.work.len(), report.warnings.len(), report.late.len()), (1, 1, 1));
+    let left_out = report.left_out;
+    assert_eq!((left_out.work, left_out.warnings, left_out.late), (2, 0, 3));
+    assert_eq!((report.coverage.visits, report.coverage.accepted, report.coverage.same_day), (5, 2, 1));
+    assert_eq!(report.warning_rules.iter().map(|rule| rule.number).sum::<u64>(), 1);
+    let page = text::render(&report, Language::English);
+    assert!(page.contains("4 visits were not accepted") && page.contains("and 3 more visits"), "{page}");
+    assert!(page.contains("2 more are not shown here"), "{page}");
+    let whole: Value = serde_json::from_str(&json::render(&report, Language::English)).unwrap();
+    assert_eq!(whole["left_out"], serde_json::json!({"late": 3, "work": 2, "warnings": 0}));
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
 
+use crate::record::group::Group;
 use crate::record::schema::{Field, Kind, Schema, Schemas};
 use crate::source::profile::{Profile, ProfileError};
 
@@ -118,18 +119,33 @@ fn marker(schema: &Schema) -> Option<String> {
 /// # Errors
 /// [`ProfileError`] when the schemas make none; the tests of this build would have told.
 pub fn profile(schemas: &Schemas) -> Result<Profile, ProfileError> {
+    let tables: Vec<Json> = tables(schemas).into_iter().map(|visit| table(schemas, visit)).collect();
+    let written = json!({"title": "Aplikasi posyandu", "kind": "file", "dates": ["iso"], "tables": tables});
+    // JSON is YAML too, so the profile passes the checks of every other one.
+    Profile::parse("intake.yaml", &written.to_string())
+}
+
+/// The tables of the profile: one without a visit's own dataset, then one for each of them. A row is one visit of one
+/// life-cycle group, so no table has two.
+#[must_use]
+pub fn tables(schemas: &Schemas) -> Vec<Option<&str>> {
+    let visits = taken(schemas).map(|schema| schema.dataset.as_str()).filter(|name| Group::by_dataset(name).is_some());
+    std::iter::once(None).chain(visits.map(Some)).collect()
+}
+
+fn table(schemas: &Schemas, visit: Option<&str>) -> Json {
     let (mut records, mut only_with) = (Map::new(), Map::new());
-    for schema in taken(schemas) {
+    let belongs = |schema: &&Arc<Schema>| {
+        Group::by_dataset(&schema.dataset).is_none() || visit == Some(schema.dataset.as_str())
+    };
+    for schema in taken(schemas).filter(belongs) {
         let specs = sent(schema).map(|field| (field.name.clone(), spec(&schema.dataset, field))).collect();
         records.insert(schema.dataset.clone(), Json::Object(specs));
         if let Some(marker) = marker(schema) {
             only_with.insert(schema.dataset.clone(), json!(marker));
         }
     }
-    let table = json!({"name": FILE, "records": records, "only_with": only_with});
-    let written = json!({"title": "Aplikasi posyandu", "kind": "file", "dates": ["iso"], "tables": [table]});
-    // JSON is YAML too, so the profile passes the checks of every other one.
-    Profile::parse("intake.yaml", &written.to_string())
+    json!({"name": FILE, "records": records, "only_with": only_with})
 }
 
 /// How a field's value is read once it is the text of a cell.

@@ -78,7 +78,7 @@ async fn office(url: &str) -> Office {
 
 /// Reads all sources; gives what became of the database's rows and how many of another source were read.
 async fn ingest(daemon: &Daemon) -> (SourceOutcome, RowTally) {
-    let (round, _) = daemon.ingest(&|_| {}).await.unwrap();
+    let (round, _) = daemon.ingest(&mut |_, _| Ok(()), &|_| {}).await.unwrap();
     let mut sources = round.sources;
     let timur = sources.remove(sources.iter().position(|one| one.source == "timur").unwrap());
     (timur, sources.iter().find(|one| one.source == "tengah").unwrap().tally)
@@ -139,4 +139,28 @@ async fn a_source_that_stopped_stops_alone_and_is_then_read_whole() {
         .run("UPDATE measurements SET updated_at = '2026-11-01'; UPDATE immunizations SET updated_at = '2026-11-01'")
         .await;
     assert_eq!(read(&daemon).await.read, 0, "after a whole reading what changed is enough");
+}
+
+// The city's server must answer while the command runs.
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_tells_what_an_account_may_do_and_a_wrong_address_is_a_setting() {
+    let database = application::postgres().await;
+    let office = office(&database.url()).await;
+    let doctor = || {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_posyandu-gateway"));
+        command.arg("--config").arg(office.folder.path().join("posyandu-gateway.toml"));
+        let output = command.args(["doctor", "--format", "json"]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let told = doctor();
+    assert!(told.contains("timur: readable as") && !told.contains("can only read"), "{told}");
+    database.run("GRANT INSERT ON measurements TO pembaca").await;
+    assert!(doctor().contains("give it one that can only read"));
+    let file = office.folder.path().join("posyandu-gateway.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    for (url, said) in [("postgres://a:rahasia@h/d", "password_file"), ("oracle://a@h/d", "postgres://")] {
+        std::fs::write(&file, text.replace(&database.url(), url)).unwrap();
+        let told = doctor();
+        assert!(told.contains(said) && !told.contains("a:rahasia"), "{told}");
+    }
 }
