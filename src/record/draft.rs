@@ -2,12 +2,14 @@
 //!
 //! It must not know what a dataset means, nor how a format is read; it finds the cells and keeps what was read.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 
+use super::number;
 use super::schema::{Field, Kind, Schema};
 use super::words::{by_word, fold, says_nothing, tidy};
 use super::{Record, Value};
@@ -33,6 +35,8 @@ pub struct DatasetPlan {
 struct CellPlan {
     column: String,
     spec: FieldSpec,
+    /// How many parts the cell has, when it is parted: the fields that share it tell.
+    parts: usize,
     codes: HashMap<String, String>,
 }
 
@@ -49,6 +53,10 @@ impl DatasetPlan {
             specs.get(&field.name).map(|spec| CellPlan {
                 column: plain_header(spec.name()),
                 codes: codes_of(field, spec),
+                parts: specs
+                    .values()
+                    .filter_map(|other| other.part.filter(|_| other.name() == spec.name()))
+                    .fold(2, usize::max),
                 spec: spec.clone(),
             })
         });
@@ -81,6 +89,12 @@ pub struct Written {
 }
 
 impl Written {
+    /// The text as a number: of what a spreadsheet computed, the digits it shows.
+    #[must_use]
+    pub fn number(&self) -> Cow<'_, str> {
+        if self.kind == CellKind::Number { number::as_shown(&self.text) } else { Cow::Borrowed(&self.text) }
+    }
+
     /// The decimal mark: a cell that is a number always has a point.
     #[must_use]
     pub fn mark(&self, scene: &Scene<'_>) -> DecimalMark {
@@ -155,7 +169,7 @@ impl<'a> Draft<'a> {
         let cell = row.cell(&plan.column)?;
         let text = match plan.spec.part {
             // A date is one thing: a spreadsheet made it of the two, and the reader says so.
-            Some(part) if cell.kind != CellKind::Date => part_of(cell.raw, &plan.spec.split, part)?,
+            Some(part) if cell.kind != CellKind::Date => part_of(cell.raw, &plan.spec.split, part, plan.parts)?,
             _ => tidy(cell.raw),
         };
         (!text.is_empty()).then(|| Written { column: Some(Arc::clone(cell.column)), text, kind: cell.kind })
@@ -170,7 +184,7 @@ impl<'a> Draft<'a> {
     /// Whether a field's value says something about this row, and not the same about each.
     #[must_use]
     pub fn varies(&self, name: &str) -> bool {
-        self.spec(name).is_some_and(|spec| spec.constant.is_none())
+        self.spec(name).is_some_and(|spec| spec.constant.is_none() && spec.titles.is_empty())
     }
 
     /// A field's cell, when it holds more than a sign for "nothing here".
@@ -220,21 +234,23 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// One part of a cell that holds as many parts as its separators promise; a cell with another count yields nothing.
-fn part_of(raw: &str, separators: &[String], part: usize) -> Option<String> {
+/// One part of a cell that holds as many parts as the fields that share it; a cell with another count yields nothing.
+fn part_of(raw: &str, separators: &[String], part: usize, parts: usize) -> Option<String> {
     let text = tidy(raw);
     let lower = text.to_ascii_lowercase();
     let separator = separators.iter().find(|separator| lower.contains(separator.as_str()))?;
-    let at = lower.find(separator.as_str())?;
-    let (first, second) = (text.get(..at)?, text.get(at + separator.len()..)?);
-    if separators.iter().any(|separator| second.to_ascii_lowercase().contains(separator.as_str())) {
+    let mut found = Vec::new();
+    let mut start = 0;
+    for (at, _) in lower.match_indices(separator.as_str()) {
+        found.push(text.get(start..at)?);
+        start = at + separator.len();
+    }
+    found.push(text.get(start..)?);
+    let has_other = |one: &&str| separators.iter().any(|other| one.to_ascii_lowercase().contains(other.as_str()));
+    if found.len() != parts || found.iter().any(has_other) {
         return None;
     }
-    match part {
-        1 => Some(tidy(first)),
-        2 => Some(tidy(second)),
-        _ => None,
-    }
+    found.get(part.checked_sub(1)?).map(|one| tidy(one))
 }
 
 #[cfg(test)]
@@ -244,9 +260,11 @@ mod tests {
     #[test]
     fn a_cell_with_two_things_is_parted_only_when_it_has_two() {
         let separators = ["/".to_owned(), " dan ".to_owned()];
-        assert_eq!(part_of("001/ 002", &separators, 2).as_deref(), Some("002"));
-        assert_eq!(part_of("A DAN B", &separators, 1).as_deref(), Some("A"));
-        assert_eq!(part_of("A/B/C", &separators, 1), None);
-        assert_eq!(part_of("A", &separators, 1), None);
+        assert_eq!(part_of("001/ 002", &separators, 2, 2).as_deref(), Some("002"));
+        assert_eq!(part_of("A DAN B", &separators, 1, 2).as_deref(), Some("A"));
+        assert_eq!(part_of("A/B/C", &separators, 1, 2), None);
+        assert_eq!(part_of("Mekar/003/005", &separators, 3, 3).as_deref(), Some("005"));
+        assert_eq!(part_of("Mekar/003", &separators, 1, 3), None);
+        assert_eq!(part_of("A", &separators, 1, 2), None);
     }
 }

@@ -149,7 +149,7 @@ impl Draft<'_> {
     }
 
     fn computed(&self, name: &str, cell: &Written, scene: &mut Scene<'_>) -> Option<Value> {
-        let found = number::computed(&cell.text, cell.mark(scene)).map(Value::Decimal);
+        let found = number::computed(&cell.number(), cell.mark(scene)).map(Value::Decimal);
         if found.is_none() {
             let issue = Issue::information(Code::Value, "z_score.unreadable");
             self.report(issue.with("nilai", shown(&cell.text)), name, scene);

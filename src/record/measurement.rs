@@ -41,7 +41,7 @@ pub fn read(draft: &mut Draft<'_>, name: &str, months: Option<i64>, scene: &mut 
     }
     let rules = rules(name);
     let unit = field.unit.as_deref();
-    let (value, note, written_unit) = match number::read(&cell.text, cell.mark(scene), unit) {
+    let (value, note, written_unit) = match number::read(&cell.number(), cell.mark(scene), unit) {
         NumberRead::Absent => return,
         NumberRead::NotMeasured => {
             return draft.report(Issue::information(Code::Value, "number.not_measured"), name, scene);

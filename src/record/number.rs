@@ -2,6 +2,8 @@
 //!
 //! It must not convert units or shift a point: it says what the cell holds and how it is written.
 
+use std::borrow::Cow;
+
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 
@@ -12,6 +14,8 @@ use crate::source::profile::field::{DateStyle, DecimalMark};
 
 /// Most digits of a measured number; more is no measurement.
 const DIGITS_MAX: usize = 9;
+/// Digits that spreadsheets show at most of a number; what they keep behind those is noise of their arithmetic.
+const SHOWN_DIGITS: u32 = 15;
 
 /// Something about the way a number is written that people should know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +48,16 @@ pub enum NumberRead {
     Thousands,
     /// No number.
     Unreadable,
+}
+
+/// A number that a spreadsheet keeps, as the spreadsheet shows it: `11.200000000000001` is 11.2.
+#[must_use]
+pub fn as_shown(text: &str) -> Cow<'_, str> {
+    if text.len() <= SHOWN_DIGITS as usize || !text.contains('.') {
+        return Cow::Borrowed(text);
+    }
+    let shown = text.parse::<Decimal>().ok().and_then(|number| number.round_sf(SHOWN_DIGITS));
+    shown.map_or(Cow::Borrowed(text), |number| Cow::Owned(number.normalize().to_string()))
 }
 
 /// Reads a tidied text. `unit` is the expected unit; zero counts as "not measured".
@@ -153,6 +167,19 @@ mod tests {
         assert_eq!(read("1.234,5", DecimalMark::Comma, None), NumberRead::Thousands);
         assert_eq!(read("8400", DecimalMark::Point, None), number("8400"));
         assert_eq!(read("-3", DecimalMark::Point, None), number("-3"));
+    }
+
+    #[test]
+    fn the_noise_of_computed_numbers_is_not_shown() {
+        for (kept, shown) in [
+            ("11.200000000000001", "11.2"),
+            ("11.199999999999999", "11.2"),
+            ("11.20000000001", "11.20000000001"),
+            ("1001014512240001", "1001014512240001"),
+            ("menangis.menangis.menangis", "menangis.menangis.menangis"),
+        ] {
+            assert_eq!(as_shown(kept), shown);
+        }
     }
 
     #[test]

@@ -39,11 +39,13 @@ pub enum Seen {
 pub fn look(path: &Path, declared: Option<Encoding>) -> io::Result<Seen> {
     let mut head = Vec::with_capacity(CHUNK_BYTES);
     File::open(path)?.take(CHUNK_BYTES as u64).read_to_end(&mut head)?;
-    let marks: [(&[u8], &str); 5] = [
+    let marks: [(&[u8], &str); 7] = [
         (b"PK\x03\x04", "xlsx"),
         (&[0xd0, 0xcf, 0x11, 0xe0], "xls"),
         (b"SQLite format 3\0", "SQLite"),
         (b"%PDF", "PDF"),
+        (b"\x89PNG", "PNG"),
+        (&[0xff, 0xd8, 0xff], "JPEG"),
         (b"\x1f\x8b", "gzip"),
     ];
     if let Some((_, seen)) = marks.iter().find(|(mark, _)| head.starts_with(mark)) {

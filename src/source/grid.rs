@@ -23,7 +23,7 @@ use super::layout::plain::fits_pattern;
 use super::layout::{Deviation, Layout};
 use super::problem::{SourceError, no_header_on_sheet, wrong_cells};
 use super::profile::{Profile, Table};
-use super::{COLUMNS_MAX, ROWS_MAX, Reading, Row, SkipReason, is_blank};
+use super::{COLUMNS_MAX, ROWS_MAX, Reading, Row, SkipReason, is_blank, sheet_place};
 use crate::issue::{Issue, Place};
 
 /// How many rows from the top may stand above the header, and how many empty ones within it.
@@ -154,9 +154,7 @@ impl Grid {
             |table: &Table| table.sheets.is_empty() || table.sheets.iter().any(|pattern| fits_pattern(&name, pattern));
         self.tables = (0..self.profile.tables.len()).filter(|at| fits(&self.profile.tables[*at])).collect();
         self.state = if skipped { State::Aside } else { State::Seeking(Seek::default(), None) };
-        let file =
-            if is_blank(&name) { self.file.file.clone() } else { format!("{} [{}]", self.file.file, name.trim()) };
-        self.place = Place { file, ..self.file.clone() };
+        self.place = sheet_place(&self.file, &name);
         self.sheet = Some(name);
         Ok(())
     }
@@ -208,7 +206,11 @@ impl Grid {
             return self.decided(sought, seek, Some(below));
         }
         if below.titles
-            && let Some(titles) = self.profile.tables.get(below.table).and_then(|table| titles::of_row(table, &cells))
+            && let Some(titles) = self
+                .profile
+                .tables
+                .get(below.table)
+                .and_then(|table| titles::of_row(table, &self.profile.tables, &cells))
         {
             let mut layout = Layout::clone(&below.layout);
             layout.titles.extend(titles);

@@ -29,7 +29,7 @@ pub(super) fn judge(layout: &Layout, table: &Table, place: &Place, cells: &Cells
         let footer = is_footer(first_of_all);
         return Judgement::Skip(if footer { SkipReason::Footer } else { SkipReason::Empty });
     };
-    if is_footer(first) || is_footer(first_of_all) || layout.is_repeated_by(cells) {
+    if is_footer(first) || is_footer(first_of_all) || layout.is_repeated_by(cells) || is_ratios(cells, first) {
         return Judgement::Skip(SkipReason::Footer);
     }
     let withdrawn = layout.withdrawn.iter().any(|(at, mark)| {
@@ -53,6 +53,17 @@ fn is_footer(layout: &Layout, cell: &str) -> bool {
     })
 }
 
+/// Whether from a cell on nothing stands in the row but parts of wholes, such as `5/8`: who came of those expected.
+fn is_ratios(cells: &Cells, first: usize) -> bool {
+    let mut filled = (first..cells.len()).filter_map(|at| cells.get(at)).filter(|cell| !is_blank(cell));
+    filled.all(|cell| {
+        let parts = cell.trim().split_once('/');
+        let number = |text: &str| text.trim().parse::<u16>().ok();
+        let numbers = parts.and_then(|(part, whole)| Some((number(part)?, number(whole)?)));
+        numbers.is_some_and(|(part, whole)| part <= whole)
+    })
+}
+
 fn damage(layout: &Layout, place: &Place, cells: &Cells) -> Option<Issue> {
     let text = cells.text();
     if text.len() <= CELL_BYTES_MAX && encoding::undecodable(text).is_none() {
@@ -65,4 +76,25 @@ fn damage(layout: &Layout, place: &Place, cells: &Cells) -> Option<Issue> {
         }
         encoding::undecodable(cell).map(|position| problem::undecodable_cell(place(), position))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_of_ratios_sums_up() {
+        for (cells, expected) in [
+            (&["", "5/8", "", " 6 / 8 "][..], true),
+            (&["1", "5/8"], false),
+            (&["Kania", "5/8"], false),
+            // A blood pressure is no part of a whole.
+            (&["", "120/80"], false),
+            (&["", "05/08/2026"], false),
+        ] {
+            let cells: Cells = cells.iter().copied().collect();
+            let first = cells.iter().position(|cell| !is_blank(cell)).unwrap_or_default();
+            assert_eq!(is_ratios(&cells, first), expected);
+        }
+    }
 }

@@ -275,6 +275,12 @@ impl Rows {
     }
 }
 
+/// The place of a sheet of a file: `data.xlsx [November]`.
+fn sheet_place(file: &Place, name: &str) -> Place {
+    let shown = if is_blank(name) { file.file.clone() } else { format!("{} [{}]", file.file, name.trim()) };
+    Place { file: shown, ..file.clone() }
+}
+
 fn is_blank(cell: &str) -> bool {
     match cell.as_bytes().first() {
         Some(first) if first.is_ascii_graphic() => false,

@@ -159,6 +159,14 @@ fn differences(expected: &[(String, String)], found: &Found) -> Vec<String> {
                 none.then(|| format!("must report {argument} at `{column}`, found {:?} {rules:?}", found.skipped))
             }
             "nilai" => holds(&found.outcome, argument).err(),
+            "tanpa" => {
+                let there = if argument.contains('=') {
+                    holds(&found.outcome, argument).is_ok()
+                } else {
+                    found.outcome.records.iter().any(|record| record.schema.dataset == argument)
+                };
+                there.then(|| format!("must yield no record {argument}"))
+            }
             _ => Some(format!("unknown outcome {outcome}")),
         };
         odd.extend(difference);

@@ -108,7 +108,7 @@ fn register(changes: &[(&str, &str)]) -> RowOutcome {
 }
 
 fn eppgbm(changes: &[(&str, &str)]) -> RowOutcome {
-    read("eppgbm_csv.yaml", 0, &EPPGBM, changes)
+    read("eppgbm_ekspor.yaml", 0, &EPPGBM, changes)
 }
 
 /// Reads a row of typed cells with a profile of the test's own.

@@ -92,7 +92,7 @@ async fn the_header_is_found_below_titles_and_footers_are_skipped() {
         row(2),
         ";".repeat(31),
     );
-    let readings = read("eppgbm_csv.yaml", text.as_bytes()).await.unwrap();
+    let readings = read("eppgbm_ekspor.yaml", text.as_bytes()).await.unwrap();
     assert_eq!(summary(&readings), ["row 5", "row 7", "Empty 9", "Footer 10", "Empty 11"]);
     let row = first_row(&readings);
     assert_eq!(row.cell("tanggal pengukuran").unwrap().raw, "18/11/2026");
@@ -163,13 +163,13 @@ async fn a_file_that_is_not_what_its_profile_says_is_refused() {
         ("posyandu_register.yaml", utf16, "file.encoding"),
         ("register_csv.yaml", "No,NIK Anak\n1,é\n".as_bytes().to_vec(), "file.encoding"),
         ("posyandu_register.yaml", b"PK\x03\x04rest".to_vec(), "file.damaged"),
-        ("eppgbm_csv.yaml", b"<html><table>".to_vec(), "file.damaged"),
+        ("eppgbm_ekspor.yaml", b"<html><table>".to_vec(), "file.damaged"),
     ];
     for (name, bytes, rule) in cases {
         assert_eq!(&*refused(name, &bytes).await.rule, rule);
     }
     assert_eq!(&*refused("posyandu_laravel.yaml", b"not a database").await.rule, "file.kind");
-    let absent = all(&profile("eppgbm_csv.yaml"), Path::new("/nowhere/absent.csv")).await.unwrap_err();
+    let absent = all(&profile("eppgbm_ekspor.yaml"), Path::new("/nowhere/absent.csv")).await.unwrap_err();
     assert!(matches!(absent, SourceError::Open { .. }));
 }
 

@@ -28,7 +28,7 @@ use self::look::{FILE_BYTES_MAX, Held};
 use super::grid::{Grid, HEADER_ROWS_MAX, Line};
 use super::problem::SourceError;
 use super::profile::Profile;
-use super::{Location, ROWS_MAX, Reading, SkipReason};
+use super::{Location, ROWS_MAX, Reading, SkipReason, sheet_place};
 use crate::issue::Place;
 
 /// The hidden command that reads a workbook from standard input and writes frames to standard output.
@@ -66,7 +66,8 @@ pub struct Workbook {
 /// What is known of the sheet being read.
 #[derive(Default)]
 struct Sheet {
-    hidden: bool,
+    /// Where the rows of a hidden sheet stand; they are counted and not read.
+    hidden: Option<Place>,
     row: u64,
     width: usize,
 }
@@ -151,8 +152,8 @@ impl Workbook {
                     self.taken += length;
                     self.count(number)?;
                     self.sheet.width = self.sheet.width.max(cells.len());
-                    if self.sheet.hidden {
-                        let place = Place { row: number.to_string(), ..self.place.clone() };
+                    if let Some(place) = &self.sheet.hidden {
+                        let place = Place { row: number.to_string(), ..place.clone() };
                         self.hidden = Some(Reading::Skipped { place, reason: SkipReason::Sheet });
                         return Ok(());
                     }
@@ -171,7 +172,7 @@ impl Workbook {
         if self.sheets > SHEETS_MAX {
             return Err(self.unusable("too many sheets"));
         }
-        self.sheet = Sheet { hidden, ..Sheet::default() };
+        self.sheet = Sheet { hidden: hidden.then(|| sheet_place(&self.place, &name)), ..Sheet::default() };
         if hidden { Ok(()) } else { self.grid.feed(Line::Sheet(name)) }
     }
 

@@ -30,9 +30,9 @@ fn a_wrong_type_an_unknown_value_and_broken_syntax_are_told_with_their_place() {
         ("timezone = \"WITA\"", "timezone = \"CET\"", &["posyandu-gateway.toml:26:12:", "CET"]),
         ("[satusehat]", "[satusehat", &["posyandu-gateway.toml:4:"]),
         (
-            "name = \"utara\"\nprofile = \"eppgbm_csv\"",
-            "name = \"utara\"\nprofile = \"epgbm_csv\"",
-            &["`utara`", "did you mean `eppgbm_csv`"],
+            "name = \"utara\"\nprofile = \"eppgbm_ekspor\"",
+            "name = \"utara\"\nprofile = \"epgbm_ekspor\"",
+            &["`utara`", "did you mean `eppgbm_ekspor`"],
         ),
         ("puskesmas = \"Puskesmas Utara\"", "puskesmas = \"Puskesmas Utarra\"", &["did you mean `Puskesmas Utara`"]),
         ("name = \"tengah\"", "name = \"utara\"", &["two sources", "`utara`"]),

@@ -194,7 +194,7 @@ async fn the_same_mistake_has_the_same_issues_in_a_file_and_in_a_record() {
         let path = counter.folder.path().join("ekspor.csv");
         std::fs::write(&path, format!("{}\n{}\n", header.join(";"), row.join(";"))).unwrap();
         let register = counter.source("posyandu_register", &crate::city::fixtures().join("posyandu.csv"), "");
-        let source = counter.source("eppgbm_csv", &path, "Puskesmas Utara");
+        let source = counter.source("eppgbm_ekspor", &path, "Puskesmas Utara");
         let (register, _) = counter.ingest().register(&[register]).await.unwrap();
         let outcome = counter.ingest().source(&source, &register, &|_| {}).await.unwrap();
         assert!(outcome.problem.is_none(), "{:?}", outcome.problem);
