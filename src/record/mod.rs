@@ -16,6 +16,8 @@ pub mod number;
 pub mod person;
 pub mod place;
 pub mod pressure;
+pub mod preview;
+pub mod proposal;
 pub mod reader;
 pub mod scale;
 pub mod schema;

@@ -95,9 +95,7 @@ async fn read(
                 (row.place, Found { issues: outcome.issues.clone(), outcome, ..Found::default() })
             }
             Reading::Skipped { place, reason } => (place, Found { skipped: Some(reason.name()), ..Found::default() }),
-            Reading::Broken(issue) => {
-                (issue.place.clone().unwrap(), Found { issues: vec![issue], ..Found::default() })
-            }
+            Reading::Broken(issue) => (issue.place.clone().unwrap(), Found { issues: vec![issue], ..Found::default() }),
         };
         let at = (sheet_of(file, &place.file), place.row);
         if found.insert(at.clone(), one).is_some() {
@@ -150,9 +148,8 @@ fn differences(expected: &[(String, String)], found: &Found) -> Vec<String> {
                 Some(format!("must be read, found {:?} {rules:?}", found.skipped))
             }
             "terbaca" => None,
-            "lewat" => (found.skipped != Some(argument)).then(|| {
-                format!("must be passed over as {argument}, found {:?} {rules:?}", found.skipped)
-            }),
+            "lewat" => (found.skipped != Some(argument))
+                .then(|| format!("must be passed over as {argument}, found {:?} {rules:?}", found.skipped)),
             "issue" => {
                 let fits = |issue: &&Issue| {
                     let at = issue.place.as_ref().and_then(|place| place.column.as_deref());
@@ -217,9 +214,8 @@ fn the_folder_and_the_expectations_name_the_same_files() {
     let expected = expected();
     let named: BTreeSet<String> = expected.keys().cloned().collect();
     let entries = std::fs::read_dir(folder().join("berkas")).unwrap().map(Result::unwrap);
-    let kept: BTreeMap<String, u64> = entries
-        .map(|entry| (entry.file_name().into_string().unwrap(), entry.metadata().unwrap().len()))
-        .collect();
+    let kept: BTreeMap<String, u64> =
+        entries.map(|entry| (entry.file_name().into_string().unwrap(), entry.metadata().unwrap().len())).collect();
     assert_eq!(kept.keys().cloned().collect::<BTreeSet<_>>(), named);
     assert!(named.len() >= FILES_MIN, "{} files", named.len());
     let large: Vec<&String> = kept.iter().filter(|(_, bytes)| **bytes > FILE_BYTES_MAX).map(|(name, _)| name).collect();
