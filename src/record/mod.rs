@@ -17,6 +17,8 @@ pub mod occasion;
 pub mod person;
 pub mod place;
 pub mod pressure;
+pub mod preview;
+pub mod proposal;
 pub mod reader;
 pub mod scale;
 pub mod schema;

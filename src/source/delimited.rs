@@ -15,6 +15,7 @@ use super::encoding::{self, LINE_BYTES_MAX, Lines, Seen, look};
 use super::grid::{Grid, Line};
 use super::problem::{SourceError, long_row, open_quote};
 use super::profile::{Encoding, Profile};
+use super::sample::Sample;
 use super::{Location, Reading};
 use crate::issue::Place;
 
@@ -46,21 +47,7 @@ impl Delimited {
     pub fn open(profile: &Arc<Profile>, location: &Location) -> Result<Self, SourceError> {
         let file = location.file();
         let failed = |source| SourceError::Open { file: file.clone(), source };
-        let before = std::fs::metadata(&location.path).map_err(failed)?;
-        if !before.is_file() {
-            return Err(failed(std::io::Error::from(std::io::ErrorKind::InvalidInput)));
-        }
-        if before.len() > FILE_BYTES_MAX {
-            return Err(SourceError::Limit { file, what: "bytes", limit: FILE_BYTES_MAX });
-        }
-        let mut encoding = match look(&location.path, profile.encoding).map_err(failed)? {
-            Seen::Text(encoding) => encoding,
-            Seen::Kind(seen) => return Err(SourceError::Kind { file, seen: seen.to_owned(), expected: "CSV" }),
-            Seen::Encoding(seen) => {
-                let declared = profile.encoding.map_or("", encoding::name).to_owned();
-                return Err(SourceError::Encoding { file, seen: seen.to_owned(), declared });
-            }
-        };
+        let (before, mut encoding) = Self::look_at(profile, location)?;
         let mut no_header = None;
         for delimiter in profile.delimiter.into_iter().chain(DELIMITERS) {
             let mut tried = Self::with(profile, location, &before, encoding, delimiter).map_err(failed)?;
@@ -79,6 +66,48 @@ impl Delimited {
             }
         }
         Err(no_header.unwrap_or(SourceError::Changed { file }))
+    }
+
+    /// Stamps and encoding of a file that may be read.
+    fn look_at(profile: &Profile, location: &Location) -> Result<(Metadata, Option<Encoding>), SourceError> {
+        let file = location.file();
+        let failed = |source| SourceError::Open { file: file.clone(), source };
+        let before = std::fs::metadata(&location.path).map_err(failed)?;
+        if !before.is_file() {
+            return Err(failed(std::io::Error::from(std::io::ErrorKind::InvalidInput)));
+        }
+        if before.len() > FILE_BYTES_MAX {
+            return Err(SourceError::Limit { file, what: "bytes", limit: FILE_BYTES_MAX });
+        }
+        match look(&location.path, profile.encoding).map_err(failed)? {
+            Seen::Text(encoding) => Ok((before, encoding)),
+            Seen::Kind(seen) => Err(SourceError::Kind { file, seen: seen.to_owned(), expected: "CSV" }),
+            Seen::Encoding(seen) => {
+                let declared = profile.encoding.map_or("", encoding::name).to_owned();
+                Err(SourceError::Encoding { file, seen: seen.to_owned(), declared })
+            }
+        }
+    }
+
+    /// The beginning of the file, once for each delimiter it may have.
+    ///
+    /// # Errors
+    /// [`SourceError`] when the file is no text or cannot be read.
+    pub fn samples(profile: &Arc<Profile>, location: &Location) -> Result<Vec<Sample>, SourceError> {
+        let (before, encoding) = Self::look_at(profile, location)?;
+        let failed = |source| SourceError::Open { file: location.file(), source };
+        let mut samples = Vec::with_capacity(DELIMITERS.len());
+        for delimiter in DELIMITERS {
+            let mut tried = Self::with(profile, location, &before, encoding, delimiter).map_err(failed)?;
+            let mut sample = Sample::default();
+            while sample.has_room()
+                && let Some(line) = tried.row_of_text()?
+            {
+                sample.keep(line);
+            }
+            samples.push(sample);
+        }
+        Ok(samples)
     }
 
     fn with(

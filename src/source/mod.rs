@@ -12,6 +12,7 @@ mod judge;
 pub mod layout;
 pub mod problem;
 pub mod profile;
+pub mod sample;
 pub mod workbook;
 
 use std::fmt;

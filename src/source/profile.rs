@@ -233,6 +233,24 @@ impl Profile {
 }
 
 impl Profile {
+    /// A profile that reads nothing, to look at a file that nobody knows yet.
+    #[must_use]
+    pub fn of_nothing() -> Self {
+        Self {
+            name: String::new(),
+            title: String::new(),
+            kind: Kind::File,
+            encoding: None,
+            delimiter: None,
+            skipped_sheets: Vec::new(),
+            decimal: DecimalMark::default(),
+            dates: Vec::new(),
+            tables: Vec::new(),
+            posyandu: false,
+            datasets: BTreeSet::new(),
+        }
+    }
+
     /// Whether some of its rows say when they were changed, so that a reading may leave out the others.
     #[must_use]
     pub fn knows_changes(&self) -> bool {

@@ -92,7 +92,7 @@ fn whole(table: &Table) -> String {
 }
 
 /// A name in quotation marks. MySQL is told to take them for that too.
-fn quoted(name: &str) -> String {
+pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

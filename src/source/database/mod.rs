@@ -5,6 +5,7 @@
 //! stand in `dialect` (SQL) and in a file for each engine (opening, values).
 
 pub mod address;
+pub mod catalogue;
 mod connection;
 mod dialect;
 mod link;

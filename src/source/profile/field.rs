@@ -86,7 +86,7 @@ pub enum Format {
 pub const SHEET_TITLE: &str = "*sheet*";
 
 /// How one record field is read from a column.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FieldSpec {
     /// Column headers that mean this column; the first is used in messages.

@@ -28,6 +28,7 @@ use self::look::{FILE_BYTES_MAX, Held};
 use super::grid::{Grid, HEADER_ROWS_MAX, Line};
 use super::problem::SourceError;
 use super::profile::Profile;
+use super::sample::Sample;
 use super::{Location, ROWS_MAX, Reading, SkipReason, sheet_place};
 use crate::issue::Place;
 
@@ -63,6 +64,14 @@ pub struct Workbook {
     ended: bool,
 }
 
+/// What a frame holds for whoever reads.
+enum Taken {
+    /// A line; `None` for a row of a hidden sheet.
+    Line(Option<Line>),
+    /// The last frame: every row was given.
+    End,
+}
+
 /// What is known of the sheet being read.
 #[derive(Default)]
 struct Sheet {
@@ -83,6 +92,36 @@ impl Workbook {
         held: Held,
         patience: Duration,
     ) -> Result<Self, SourceError> {
+        let mut workbook = Self::begin(profile, location, held, patience)?;
+        while !workbook.ended && workbook.hidden.is_none() && !workbook.grid.has_header() {
+            workbook.step().await?;
+        }
+        Ok(workbook)
+    }
+
+    /// The beginning of each sheet. The whole file is parsed: sheets stand one behind the other.
+    ///
+    /// # Errors
+    /// [`SourceError`] when the file is refused.
+    pub async fn sample(
+        profile: &Arc<Profile>,
+        location: &Location,
+        held: Held,
+        patience: Duration,
+    ) -> Result<Sample, SourceError> {
+        let mut workbook = Self::begin(profile, location, held, patience)?;
+        let mut sample = Sample::default();
+        while let Taken::Line(line) = workbook.take().await? {
+            if let Some(line) = line {
+                sample.keep(line);
+            }
+        }
+        workbook.finish().await?;
+        Ok(sample)
+    }
+
+    /// Starts the process.
+    fn begin(profile: &Arc<Profile>, location: &Location, held: Held, patience: Duration) -> Result<Self, SourceError> {
         let file = location.file();
         if held.length() > FILE_BYTES_MAX {
             return Err(SourceError::Heavy { file });
@@ -90,7 +129,7 @@ impl Workbook {
         let hash = held.hash().map_err(|source| SourceError::Read { file: file.clone(), source })?;
         let input = held.handle().map_err(|source| SourceError::Read { file: file.clone(), source })?;
         let (child, frames) = start(location, input)?;
-        let mut workbook = Self {
+        Ok(Self {
             place: location.place(),
             patience,
             held,
@@ -105,11 +144,7 @@ impl Workbook {
             sheets: 0,
             rows: 0,
             ended: false,
-        };
-        while !workbook.ended && workbook.hidden.is_none() && !workbook.grid.has_header() {
-            workbook.step().await?;
-        }
-        Ok(workbook)
+        })
     }
 
     /// SHA-256 of the file once it was read to the end.
@@ -138,15 +173,27 @@ impl Workbook {
         }
     }
 
-    /// Takes one frame, reading until it is complete.
+    /// Takes one frame and passes it on.
     async fn step(&mut self) -> Result<(), SourceError> {
+        match self.take().await? {
+            Taken::Line(Some(line)) => self.grid.feed(line),
+            Taken::Line(None) => Ok(()),
+            Taken::End => {
+                self.finish().await?;
+                self.grid.end()
+            }
+        }
+    }
+
+    /// Takes one frame, reading until it is complete.
+    async fn take(&mut self) -> Result<Taken, SourceError> {
         loop {
             let waiting = &self.buffer[self.taken..];
             match frame::take(waiting, self.sheet.width).map_err(|broken| self.unusable(broken.0))? {
                 Some((Frame::Sheet { name, hidden }, length)) => {
                     let name = name.to_owned();
                     self.taken += length;
-                    return self.begin_sheet(name, hidden);
+                    return self.begin_sheet(name, hidden).map(Taken::Line);
                 }
                 Some((Frame::Row { number, cells }, length)) => {
                     self.taken += length;
@@ -155,11 +202,11 @@ impl Workbook {
                     if let Some(place) = &self.sheet.hidden {
                         let place = Place { row: number.to_string(), ..place.clone() };
                         self.hidden = Some(Reading::Skipped { place, reason: SkipReason::Sheet });
-                        return Ok(());
+                        return Ok(Taken::Line(None));
                     }
-                    return self.grid.feed(Line::Cells(number, cells));
+                    return Ok(Taken::Line(Some(Line::Cells(number, cells))));
                 }
-                Some((Frame::End { rows }, _)) if rows == self.rows => return self.finish().await,
+                Some((Frame::End { rows }, _)) if rows == self.rows => return Ok(Taken::End),
                 Some((Frame::End { .. }, _)) => return Err(self.unusable("it lost rows")),
                 Some((Frame::Refused(refusal), _)) => return Err(self.refused(refusal)),
                 None => self.fill().await?,
@@ -167,13 +214,13 @@ impl Workbook {
         }
     }
 
-    fn begin_sheet(&mut self, name: String, hidden: bool) -> Result<(), SourceError> {
+    fn begin_sheet(&mut self, name: String, hidden: bool) -> Result<Option<Line>, SourceError> {
         self.sheets += 1;
         if self.sheets > SHEETS_MAX {
             return Err(self.unusable("too many sheets"));
         }
         self.sheet = Sheet { hidden: hidden.then(|| sheet_place(&self.place, &name)), ..Sheet::default() };
-        if hidden { Ok(()) } else { self.grid.feed(Line::Sheet(name)) }
+        Ok((!hidden).then_some(Line::Sheet(name)))
     }
 
     fn count(&mut self, number: u64) -> Result<(), SourceError> {
@@ -222,7 +269,7 @@ impl Workbook {
             return Err(SourceError::Changed { file });
         }
         self.ended = true;
-        self.grid.end()
+        Ok(())
     }
 
     fn refused(&self, refusal: Refusal) -> SourceError {
