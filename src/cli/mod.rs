@@ -16,6 +16,7 @@ pub mod reconcile;
 pub mod report;
 pub mod run;
 pub mod simulate;
+pub mod source;
 pub mod status;
 pub mod troubles;
 
@@ -94,6 +95,8 @@ enum Command {
     Status(status::Status),
     /// The mapping files: list them, or run their tests
     Mapping(mapping::Mapping),
+    /// Files of drop folders
+    Source(source::Source),
     /// A stand-in for SATUSEHAT on this machine
     Simulate(simulate::Simulate),
     /// Check configuration, keys, ledger, sources, clock and reachability
@@ -167,6 +170,7 @@ async fn command(command: Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Report(report) => report.run(context).await,
         Command::Status(status) => status.run(context).await,
         Command::Mapping(mapping) => mapping.run(context),
+        Command::Source(source) => source.run(context).await,
         Command::Simulate(simulate) => simulate.run().await,
         Command::Doctor(doctor) => Box::pin(doctor.run(context)).await,
         Command::ReadWorkbook(read_workbook) => Ok(read_workbook.run()),

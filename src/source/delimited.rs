@@ -6,8 +6,6 @@
 
 mod cut;
 
-use std::fs::Metadata;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use self::cut::Quotes;
@@ -15,6 +13,7 @@ use super::encoding::{self, LINE_BYTES_MAX, Lines, Seen, look};
 use super::grid::{Grid, Line};
 use super::problem::{SourceError, long_row, open_quote};
 use super::profile::{Encoding, Profile};
+use super::workbook::look::Held;
 use super::{Location, Reading};
 use crate::issue::Place;
 
@@ -28,8 +27,7 @@ const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 /// A delimited file being read.
 pub struct Delimited {
     place: Place,
-    path: PathBuf,
-    before: Metadata,
+    held: Arc<Held>,
     lines: Lines,
     line: u64,
     delimiter: u8,
@@ -39,21 +37,18 @@ pub struct Delimited {
 }
 
 impl Delimited {
-    /// Opens the file and finds its header.
+    /// Finds the header of the file.
     ///
     /// # Errors
     /// [`SourceError`] when the file is not what the profile expects.
-    pub fn open(profile: &Arc<Profile>, location: &Location) -> Result<Self, SourceError> {
+    pub fn open(profile: &Arc<Profile>, location: &Location, held: Held) -> Result<Self, SourceError> {
         let file = location.file();
         let failed = |source| SourceError::Open { file: file.clone(), source };
-        let before = std::fs::metadata(&location.path).map_err(failed)?;
-        if !before.is_file() {
-            return Err(failed(std::io::Error::from(std::io::ErrorKind::InvalidInput)));
-        }
-        if before.len() > FILE_BYTES_MAX {
+        let held = Arc::new(held);
+        if held.length() > FILE_BYTES_MAX {
             return Err(SourceError::Limit { file, what: "bytes", limit: FILE_BYTES_MAX });
         }
-        let mut encoding = match look(&location.path, profile.encoding).map_err(failed)? {
+        let mut encoding = match look(held.file(), profile.encoding).map_err(failed)? {
             Seen::Text(encoding) => encoding,
             Seen::Kind(seen) => return Err(SourceError::Kind { file, seen: seen.to_owned(), expected: "CSV" }),
             Seen::Encoding(seen) => {
@@ -63,7 +58,7 @@ impl Delimited {
         };
         let mut no_header = None;
         for delimiter in profile.delimiter.into_iter().chain(DELIMITERS) {
-            let mut tried = Self::with(profile, location, &before, encoding, delimiter).map_err(failed)?;
+            let mut tried = Self::with(profile, location, &held, encoding, delimiter);
             let found = tried.find_header();
             encoding = tried.lines.encoding();
             match (found, profile.delimiter) {
@@ -84,21 +79,20 @@ impl Delimited {
     fn with(
         profile: &Arc<Profile>,
         location: &Location,
-        before: &Metadata,
+        held: &Arc<Held>,
         encoding: Option<Encoding>,
         delimiter: u8,
-    ) -> std::io::Result<Self> {
-        Ok(Self {
+    ) -> Self {
+        Self {
             place: location.place(),
-            path: location.path.clone(),
-            before: before.clone(),
-            lines: Lines::open(&location.path, before.len(), encoding)?,
+            held: Arc::clone(held),
+            lines: Lines::new(held.file(), held.length(), encoding),
             line: 0,
             delimiter,
             columns: 0,
             grid: Grid::new(profile, location.place()),
             ended: false,
-        })
+        }
     }
 
     /// SHA-256 of the file once it was read to the end.
@@ -124,17 +118,12 @@ impl Delimited {
             if let Some(reading) = self.grid.take() {
                 return Ok(Some(reading));
             }
-            if self.changed() {
+            if self.held.is_touched() {
                 return Err(SourceError::Changed { file: self.place.file.clone() });
             }
             self.ended = true;
             return Ok(None);
         }
-    }
-
-    fn changed(&self) -> bool {
-        let stamp = |metadata: &Metadata| (metadata.len(), metadata.modified().ok());
-        std::fs::metadata(&self.path).map_or(true, |after| stamp(&after) != stamp(&self.before))
     }
 
     fn find_header(&mut self) -> Result<(), SourceError> {
