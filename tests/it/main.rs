@@ -8,6 +8,7 @@ mod corrections;
 mod database;
 mod dump;
 mod faults;
+mod folder;
 mod kill;
 mod ledger;
 mod ledger_intake;
