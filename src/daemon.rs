@@ -17,6 +17,7 @@ use crate::config::assets::{AssetsError, Rules};
 use crate::config::{Config, ConfigError};
 use crate::delivery::retry::Policy;
 use crate::delivery::{Delivery, DeliveryError, Lane, LaneEnd};
+use crate::ingest::folder::seen::FolderOutcome;
 use crate::ingest::intake::IntakeError;
 use crate::ingest::register::Register;
 use crate::ingest::visit::{self, Mapper};
@@ -100,6 +101,8 @@ pub enum DaemonError {
 pub struct Round {
     /// Each source with its rows.
     pub sources: Vec<SourceOutcome>,
+    /// Each drop folder with its files.
+    pub folders: Vec<FolderOutcome>,
     /// New versions of visits entered.
     pub entered: u64,
     /// A register of posyandu could not be read, so the other sources were left for the next round.
@@ -163,13 +166,21 @@ impl Daemon {
         if outcomes.iter().any(|outcome| outcome.problem.is_some()) {
             return Ok((Round { sources: outcomes, register_unread: true, ..Round::default() }, register));
         }
+        let mut folders = Vec::new();
         for source in sources.iter().filter(|source| !source.profile.posyandu) {
             let name = source.location.source.as_str();
-            outcomes
-                .push(ingest.source(source, &register, &|rows| progress(Step::Reading { source: name, rows })).await?);
+            let progress = |rows| progress(Step::Reading { source: name, rows });
+            match &source.folder {
+                None => outcomes.push(ingest.source(source, &register, &progress).await?),
+                Some(place) => {
+                    let (folder, mut read) = ingest.folder(source, place, &register, &progress).await?;
+                    folders.push(folder);
+                    outcomes.append(&mut read);
+                }
+            }
         }
         let entered = self.map(&register, look, progress).await?;
-        Ok((Round { sources: outcomes, entered, ..Round::default() }, register))
+        Ok((Round { sources: outcomes, folders, entered, ..Round::default() }, register))
     }
 
     /// Maps what the ledger took since the last time and enters it; returns the number of entries made. `look` is shown

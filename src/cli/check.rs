@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::exit::Exit;
 use super::print::{self, Steps};
-use super::{Context, Format, installation, run, troubles};
+use super::{Context, Format, installation, run, source, troubles};
 use crate::clock::Clock;
 use crate::config::{Config, FILE_NAME};
 use crate::daemon::{Daemon, Round};
@@ -70,7 +70,8 @@ impl Check {
     /// # Errors
     /// Mistakes in configuration, mapping files or on the command line; no room for a temporary file.
     pub async fn run(&self, context: &Context) -> anyhow::Result<Exit> {
-        let config = self.config(context)?;
+        let mut config = self.config(context)?;
+        config.reads_in_place = true;
         let language = installation::language(&config, context);
         let temporary = std::env::temp_dir();
         self.on(config, language, &temporary).await.map_err(|error| scratch::named(error, &temporary))
@@ -107,7 +108,7 @@ impl Check {
         troubles::of_round(&round, &daemon.config, language).iter().for_each(|line| print::note(line));
         Ok(if round.sources.iter().any(|source| source.problem.is_some()) {
             Exit::Usage
-        } else if run::needs_attention(&report.counts) > 0 {
+        } else if run::needs_attention(&report.counts) > 0 || run::tells_of_files(&round) {
             Exit::NeedsAttention
         } else {
             Exit::Fine
@@ -213,5 +214,6 @@ fn as_json(round: &Round, report: &DayReport, plans: &[Plan], language: Language
         .collect();
     whole["would_send"] = Value::Array(plans);
     whole["sources"] = Value::Array(run::sources_json(round));
+    whole["folders"] = Value::Array(source::files::folders_json(round));
     whole.to_string()
 }

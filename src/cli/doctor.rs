@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::daemon::set_up;
 use crate::delivery::Lane;
 use crate::remote::search::SearchAnswer;
+use crate::source::folder::Folder;
 use crate::source::problem::SourceError;
 use crate::words::{self, Language};
 
@@ -140,6 +141,16 @@ async fn sources(config: &Config, offline: bool, findings: &mut Vec<Finding>) {
 /// Whether a source can be opened and has the columns its profile reads.
 async fn source_finding(source: &crate::ingest::Source) -> Finding {
     let (name, title) = (&source.location.source, &source.profile.title);
+    if source.folder.is_some() {
+        let looked = Folder::open(&source.location.path).and_then(|folder| folder.look(Clock::System.now()));
+        return match looked {
+            Ok(sight) => Finding::fine("source", format!("{name}: a folder with {} file(s)", sight.files.len())),
+            Err(error) => {
+                let text = format!("{name}: the folder {} cannot be read: {error}", source.location.path.display());
+                Finding { what: "source", exit: Exit::Usage, text }
+            }
+        };
+    }
     match crate::source::open(&source.profile, &source.location).await {
         Ok(mut rows) => {
             let advice = match rows.may_write().await {

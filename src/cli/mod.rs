@@ -95,7 +95,7 @@ enum Command {
     Status(status::Status),
     /// The mapping files: list them, or run their tests
     Mapping(mapping::Mapping),
-    /// Single files and databases: propose a profile, try a profile
+    /// Files and databases: propose a profile, try a profile, list the files of drop folders
     Source(source::Source),
     /// A stand-in for SATUSEHAT on this machine
     Simulate(simulate::Simulate),

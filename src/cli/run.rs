@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::exit::Exit;
 use super::print::{self, Steps};
-use super::{Context, Format, installation, troubles};
+use super::{Context, Format, installation, source, troubles};
 use crate::clock::Clock;
 use crate::daemon::counter::{Counter, Rest};
 use crate::daemon::{Daemon, DaemonError, Round, Step};
@@ -162,7 +162,13 @@ pub fn exit_of(round: &Round, counts: &Counts) -> Exit {
     if round.lanes.iter().any(|lane| lane.stop.is_some()) {
         return Exit::OtherSide;
     }
-    if needs_attention(counts) > 0 { Exit::NeedsAttention } else { Exit::Fine }
+    if needs_attention(counts) > 0 || tells_of_files(round) { Exit::NeedsAttention } else { Exit::Fine }
+}
+
+/// Whether a person must look at a drop folder.
+#[must_use]
+pub fn tells_of_files(round: &Round) -> bool {
+    round.folders.iter().any(|folder| folder.issue.is_some() || folder.files.iter().any(|file| file.is_told))
 }
 
 /// Rows that wait for a person.
@@ -202,7 +208,8 @@ fn as_json(round: &Round, counts: &Counts) -> Value {
         })
         .collect();
     json!({
-        "counts": report::json::counts(counts), "sources": sources_json(round), "entered": round.entered, "lanes": lanes,
+        "counts": report::json::counts(counts), "sources": sources_json(round),
+        "folders": source::files::folders_json(round), "entered": round.entered, "lanes": lanes,
     })
 }
 
@@ -222,6 +229,7 @@ pub fn as_text(round: &Round, counts: &Counts, language: Language) -> String {
         ];
         lines.push(words::text(language, "run.source", &numbers));
     }
+    lines.extend(round.folders.iter().map(|folder| source::files::folder_line(folder, language)));
     for lane in &round.lanes {
         let tally = &lane.tally;
         let numbers = [

@@ -1,8 +1,8 @@
-//! `source`: looks at single files and databases of the field, outside any installation.
-//!
-//! It must not read a configuration or write a ledger: it works on a computer where nothing is installed yet.
+//! `source`: single files and databases of the field outside any installation, and the files of drop folders with a
+//! person's decisions about them.
 
 pub mod check;
+pub mod files;
 pub mod location;
 pub mod new;
 
@@ -11,12 +11,13 @@ use clap::{Args, Subcommand};
 use super::Context;
 use super::exit::Exit;
 
-/// Single files and databases: propose a profile, try a profile
+/// Files and databases: propose a profile, try a profile, list the files of drop folders
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   posyandu-gateway source new 'Data Balita.xlsx' --output balita.yaml    propose a profile for an unknown file
-  posyandu-gateway source check balita.yaml 'Data Balita.xlsx'           its first rows, raw and as read")]
+  posyandu-gateway source check balita.yaml 'Data Balita.xlsx'           its first rows, raw and as read
+  posyandu-gateway source files                                          what became of the files of drop folders")]
 pub struct Source {
     #[command(subcommand)]
     command: What,
@@ -28,17 +29,23 @@ enum What {
     New(new::New),
     /// Show the first rows of a file or database, raw and as a profile reads them
     Check(check::Check),
+    /// The files of drop folders with what became of them
+    Files(files::Files),
+    /// Let a file through that waits because it lost many rows
+    Accept(files::Accept),
 }
 
 impl Source {
     /// Runs the command.
     ///
     /// # Errors
-    /// Mistakes on the command line or in the profile.
+    /// Mistakes in the configuration, on the command line or in the profile.
     pub async fn run(&self, context: &Context) -> anyhow::Result<Exit> {
         match &self.command {
             What::New(new) => Box::pin(new.run(context)).await,
             What::Check(check) => Box::pin(check.run(context)).await,
+            What::Files(files) => files.run(context).await,
+            What::Accept(accept) => accept.run(context).await,
         }
     }
 }

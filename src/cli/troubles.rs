@@ -20,6 +20,13 @@ pub fn of_round(round: &Round, config: &Config, language: Language) -> Vec<Strin
             lines.push(one_line(&words::text(language, key, &values)));
         }
     }
+    for folder in &round.folders {
+        let told = folder.files.iter().filter(|file| file.is_told).filter_map(|file| file.issue.as_ref());
+        for issue in folder.issue.iter().chain(told) {
+            let values = [("sumber", folder.source.clone()), ("kata", words::of_issue(language, issue))];
+            lines.push(one_line(&words::text(language, "run.file_problem", &values)));
+        }
+    }
     let mut stopped: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
     for lane in &round.lanes {
         if let Some(stop) = &lane.stop {

@@ -73,6 +73,9 @@ pub struct Config {
     /// This program, which reads workbooks in processes of their own.
     #[serde(skip)]
     pub program: PathBuf,
+    /// For a dry run: dropped files are read where they lie, and nothing is kept of them.
+    #[serde(skip)]
+    pub reads_in_place: bool,
 }
 
 fn default_data_dir() -> PathBuf {
@@ -198,8 +201,9 @@ impl Config {
             if self.source[..index].iter().any(|other| other.name == source.name) {
                 return unfit(format!("two sources are called `{}`: give each its own name", source.name));
             }
-            if source.path.as_os_str().is_empty() == source.url.is_empty() {
-                return unfit(format!("source `{}` needs a `path` or a `url`, not both", source.name));
+            let given = [&source.path, &source.folder].map(|path| !path.as_os_str().is_empty());
+            if given.into_iter().chain([!source.url.is_empty()]).filter(|given| *given).count() != 1 {
+                return unfit(format!("source `{}` needs a `path`, a `folder` or a `url`, one of them", source.name));
             }
             if !source.puskesmas.is_empty() && !self.puskesmas.iter().any(|one| one.name == source.puskesmas) {
                 let near = crate::mapping::problem::nearest(

@@ -184,6 +184,9 @@ pub struct Source {
     /// File or database.
     #[serde(default)]
     pub path: PathBuf,
+    /// Folder into which files are dropped; each is read once it stopped changing.
+    #[serde(default)]
+    pub folder: PathBuf,
     /// Address of a database server, `postgres://user@host/database` or `mysql://…`, without a password. Encryption
     /// follows `?sslmode=` or `?ssl-mode=`; without one it is used when the server offers it.
     #[serde(default)]

@@ -15,6 +15,7 @@ use crate::config::sections::{Environment, Puskesmas};
 use crate::delivery::Lane;
 use crate::http::auth::Senders;
 use crate::ingest::Source;
+use crate::ingest::folder::{DropFolder, reading};
 use crate::ingest::intake::Sender;
 use crate::remote::{self, Remote};
 use crate::source::database::address::engine_of;
@@ -47,6 +48,7 @@ fn source(config: &Config, one: &crate::config::sections::Source) -> Result<Sour
     let zone = puskesmas.map_or(Zone::Wib, |puskesmas| puskesmas.timezone);
     Ok(Source {
         location: location(config, one, zone, profile.kind)?,
+        folder: drop_folder(config, one, &profile, &text)?,
         profile: Arc::new(profile),
         puskesmas: one.puskesmas.clone(),
         zone,
@@ -152,6 +154,36 @@ fn location(
             Some(Server { url: url.to_owned(), password, offset: zone.offset_text().to_owned() })
         }
     };
-    let path = if server.is_some() { PathBuf::new() } else { config.path(&one.path) };
-    Ok(Location { source: one.name.clone(), path, server, program: config.program.clone() })
+    let path = match (&server, one.folder.as_os_str().is_empty()) {
+        (Some(_), _) => PathBuf::new(),
+        (None, true) => config.path(&one.path),
+        (None, false) => config.path(&one.folder),
+    };
+    Ok(Location { server, ..Location::file_at(&one.name, path, config.program.clone()) })
+}
+
+/// How the files of a folder are taken; `None` for other sources.
+fn drop_folder(
+    config: &Config,
+    one: &crate::config::sections::Source,
+    profile: &Profile,
+    text: &str,
+) -> Result<Option<DropFolder>, DaemonError> {
+    if one.folder.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    let needs = match (profile.kind, profile.posyandu) {
+        (Kind::Database, _) => "a database, which is no file to drop: give a `path` or a `url`",
+        (Kind::File, true) => "the register of posyandu, which is one file: give a `path`",
+        (Kind::File, false) => {
+            let zone = config.puskesmas.iter().find(|puskesmas| puskesmas.name == one.puskesmas);
+            let zone = zone.map_or(Zone::Wib, |puskesmas| puskesmas.timezone);
+            let spool = (!config.reads_in_place).then(|| config.data_folder().join("spool"));
+            return Ok(Some(DropFolder { spool, reading: reading([text, &one.puskesmas, zone.name()]) }));
+        }
+    };
+    Err(DaemonError::Setting(format!(
+        "source `{}`: its profile `{}` reads {needs} instead of `folder`",
+        one.name, one.profile
+    )))
 }

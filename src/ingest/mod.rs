@@ -2,6 +2,7 @@
 //!
 //! Runs alone: it knows neither delivery nor reconciliation. A source that cannot be read stops itself, never another.
 
+pub mod folder;
 pub mod intake;
 pub mod register;
 pub mod row;
@@ -23,6 +24,7 @@ use crate::seal::Keys;
 use crate::source::problem::SourceError;
 use crate::source::profile::{Kind, Profile};
 use crate::source::{Location, Reading, Rows, SkipReason};
+use folder::DropFolder;
 use register::Register;
 use row::Origin;
 use visit::{Mapper, VisitError};
@@ -39,6 +41,8 @@ pub struct Source {
     pub location: Location,
     /// How it is read.
     pub profile: Arc<Profile>,
+    /// Set when its location is a folder into which files are dropped.
+    pub folder: Option<DropFolder>,
     /// The puskesmas whose records it holds; empty when the register of posyandu decides.
     pub puskesmas: String,
     /// The zone in which "today" is meant.

@@ -13,6 +13,7 @@ pub mod reading;
 pub mod row;
 mod sqlite;
 pub mod state;
+pub mod taken;
 mod writer;
 
 use std::fs::{self, File, OpenOptions, TryLockError};

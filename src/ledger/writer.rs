@@ -22,8 +22,9 @@ use super::sqlite::endings::End;
 use super::sqlite::entering::SealedEntry;
 use super::sqlite::intake::Times;
 use super::sqlite::rows::SealedRow;
-use super::sqlite::{cache, claims, endings, entering, entries, intake, visits};
+use super::sqlite::{cache, claims, endings, entering, entries, intake, taken, visits};
 use super::state::{Event, State};
+use super::taken::TakenRows;
 use crate::clock::Clock;
 
 /// Commands gathered into one transaction, at most.
@@ -55,6 +56,7 @@ pub enum Command {
     Verify { entry: EntryId, findings: Vec<(u32, Finding)>, reply: Reply<()> },
     PutIdentity { kind: String, key: [u8; 32], server_id: Option<String>, expires: Timestamp, reply: Reply<()> },
     PutToken { client: String, sealed: Option<Vec<u8>>, expires: Timestamp, reply: Reply<()> },
+    Taken { change: taken::Change, reply: Reply<Option<TakenRows>> },
 }
 
 /// What callers send.
@@ -333,6 +335,7 @@ impl Task {
             Command::PutToken { client, sealed, expires, reply } => {
                 settled(reply, cache::put_token(c, &client, sealed.as_deref(), expires).await)
             }
+            Command::Taken { change, reply } => settled(reply, taken::change(c, &change, now).await),
         }
     }
 }
@@ -368,6 +371,7 @@ fn refuse(command: Command) -> Answer {
         Command::Prolong { reply, .. } => no(reply),
         Command::Release { reply, .. } | Command::Resolve { reply, .. } | Command::Decide { reply, .. } => no(reply),
         Command::PutIdentity { reply, .. } | Command::PutToken { reply, .. } => no(reply),
+        Command::Taken { reply, .. } => no(reply),
     }
 }
 

@@ -6,8 +6,6 @@
 
 mod cut;
 
-use std::fs::Metadata;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use self::cut::Quotes;
@@ -16,6 +14,7 @@ use super::grid::{Grid, Line};
 use super::problem::{SourceError, long_row, open_quote};
 use super::profile::{Encoding, Profile};
 use super::sample::Sample;
+use super::workbook::look::Held;
 use super::{Location, Reading};
 use crate::issue::Place;
 
@@ -29,8 +28,7 @@ const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 /// A delimited file being read.
 pub struct Delimited {
     place: Place,
-    path: PathBuf,
-    before: Metadata,
+    held: Arc<Held>,
     lines: Lines,
     line: u64,
     delimiter: u8,
@@ -40,17 +38,17 @@ pub struct Delimited {
 }
 
 impl Delimited {
-    /// Opens the file and finds its header.
+    /// Finds the header of the file.
     ///
     /// # Errors
     /// [`SourceError`] when the file is not what the profile expects.
-    pub fn open(profile: &Arc<Profile>, location: &Location) -> Result<Self, SourceError> {
+    pub fn open(profile: &Arc<Profile>, location: &Location, held: Held) -> Result<Self, SourceError> {
         let file = location.file();
-        let failed = |source| SourceError::Open { file: file.clone(), source };
-        let (before, mut encoding) = Self::look_at(profile, location)?;
+        let mut encoding = Self::look_at(profile, location, &held)?;
+        let held = Arc::new(held);
         let mut no_header = None;
         for delimiter in profile.delimiter.into_iter().chain(DELIMITERS) {
-            let mut tried = Self::with(profile, location, &before, encoding, delimiter).map_err(failed)?;
+            let mut tried = Self::with(profile, location, &held, encoding, delimiter);
             let found = tried.find_header();
             encoding = tried.lines.encoding();
             match (found, profile.delimiter) {
@@ -68,19 +66,15 @@ impl Delimited {
         Err(no_header.unwrap_or(SourceError::Changed { file }))
     }
 
-    /// Stamps and encoding of a file that may be read.
-    fn look_at(profile: &Profile, location: &Location) -> Result<(Metadata, Option<Encoding>), SourceError> {
+    /// The encoding of a file that may be read, as far as its beginning tells.
+    fn look_at(profile: &Profile, location: &Location, held: &Held) -> Result<Option<Encoding>, SourceError> {
         let file = location.file();
-        let failed = |source| SourceError::Open { file: file.clone(), source };
-        let before = std::fs::metadata(&location.path).map_err(failed)?;
-        if !before.is_file() {
-            return Err(failed(std::io::Error::from(std::io::ErrorKind::InvalidInput)));
-        }
-        if before.len() > FILE_BYTES_MAX {
+        if held.length() > FILE_BYTES_MAX {
             return Err(SourceError::Limit { file, what: "bytes", limit: FILE_BYTES_MAX });
         }
-        match look(&location.path, profile.encoding).map_err(failed)? {
-            Seen::Text(encoding) => Ok((before, encoding)),
+        let seen = look(held.file(), profile.encoding);
+        match seen.map_err(|source| SourceError::Open { file: file.clone(), source })? {
+            Seen::Text(encoding) => Ok(encoding),
             Seen::Kind(seen) => Err(SourceError::Kind { file, seen: seen.to_owned(), expected: "CSV" }),
             Seen::Encoding(seen) => {
                 let declared = profile.encoding.map_or("", encoding::name).to_owned();
@@ -93,12 +87,12 @@ impl Delimited {
     ///
     /// # Errors
     /// [`SourceError`] when the file is no text or cannot be read.
-    pub fn samples(profile: &Arc<Profile>, location: &Location) -> Result<Vec<Sample>, SourceError> {
-        let (before, encoding) = Self::look_at(profile, location)?;
-        let failed = |source| SourceError::Open { file: location.file(), source };
+    pub fn samples(profile: &Arc<Profile>, location: &Location, held: Held) -> Result<Vec<Sample>, SourceError> {
+        let encoding = Self::look_at(profile, location, &held)?;
+        let held = Arc::new(held);
         let mut samples = Vec::with_capacity(DELIMITERS.len());
         for delimiter in DELIMITERS {
-            let mut tried = Self::with(profile, location, &before, encoding, delimiter).map_err(failed)?;
+            let mut tried = Self::with(profile, location, &held, encoding, delimiter);
             let mut sample = Sample::default();
             while sample.has_room()
                 && let Some(line) = tried.row_of_text()?
@@ -113,21 +107,20 @@ impl Delimited {
     fn with(
         profile: &Arc<Profile>,
         location: &Location,
-        before: &Metadata,
+        held: &Arc<Held>,
         encoding: Option<Encoding>,
         delimiter: u8,
-    ) -> std::io::Result<Self> {
-        Ok(Self {
+    ) -> Self {
+        Self {
             place: location.place(),
-            path: location.path.clone(),
-            before: before.clone(),
-            lines: Lines::open(&location.path, before.len(), encoding)?,
+            held: Arc::clone(held),
+            lines: Lines::new(held.file(), held.length(), encoding),
             line: 0,
             delimiter,
             columns: 0,
             grid: Grid::new(profile, location.place()),
             ended: false,
-        })
+        }
     }
 
     /// SHA-256 of the file once it was read to the end.
@@ -153,17 +146,12 @@ impl Delimited {
             if let Some(reading) = self.grid.take() {
                 return Ok(Some(reading));
             }
-            if self.changed() {
+            if self.held.is_touched() {
                 return Err(SourceError::Changed { file: self.place.file.clone() });
             }
             self.ended = true;
             return Ok(None);
         }
-    }
-
-    fn changed(&self) -> bool {
-        let stamp = |metadata: &Metadata| (metadata.len(), metadata.modified().ok());
-        std::fs::metadata(&self.path).map_or(true, |after| stamp(&after) != stamp(&self.before))
     }
 
     fn find_header(&mut self) -> Result<(), SourceError> {

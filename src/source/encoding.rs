@@ -4,14 +4,15 @@
 //! they stand in are issues. It holds one block and one row, and a line has a ceiling.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Take};
+use std::io::{self, Read, Take};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use encoding_rs::{CoderResult, Decoder, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use memchr::memchr;
 use sha2::{Digest, Sha256};
 
+use super::position::Positioned;
 use super::profile::Encoding;
 
 /// Longest physical line, in bytes of UTF-8.
@@ -35,10 +36,10 @@ pub enum Seen {
 /// Looks at the beginning of a file.
 ///
 /// # Errors
-/// When the file cannot be opened or read.
-pub fn look(path: &Path, declared: Option<Encoding>) -> io::Result<Seen> {
+/// When the file cannot be read.
+pub fn look(file: &Arc<File>, declared: Option<Encoding>) -> io::Result<Seen> {
     let mut head = Vec::with_capacity(CHUNK_BYTES);
-    File::open(path)?.take(CHUNK_BYTES as u64).read_to_end(&mut head)?;
+    Positioned::new(file, 0).take(CHUNK_BYTES as u64).read_to_end(&mut head)?;
     let marks: [(&[u8], &str); 7] = [
         (b"PK\x03\x04", "xlsx"),
         (&[0xd0, 0xcf, 0x11, 0xe0], "xls"),
@@ -104,9 +105,8 @@ pub fn name(encoding: Encoding) -> &'static str {
 
 /// Tells UTF-8 from Windows-1252 by the bytes beyond ASCII from a position on: one valid character of several bytes
 /// makes it UTF-8, and damaged where it is not; bad bytes alone make it Windows-1252.
-fn tell_apart(path: &Path, from: u64) -> io::Result<Encoding> {
-    let mut file = File::open(path)?;
-    file.seek(SeekFrom::Start(from))?;
+fn tell_apart(file: &Arc<File>, from: u64) -> io::Result<Encoding> {
+    let mut file = Positioned::new(file, from);
     let mut block = vec![0; CHUNK_BYTES];
     let (mut held, mut damaged) = (0, false);
     loop {
@@ -152,8 +152,8 @@ pub enum Line {
 
 /// Reads a file line by line. A byte that the encoding does not know becomes U+FFFD.
 pub struct Lines {
-    file: Take<File>,
-    path: PathBuf,
+    file: Arc<File>,
+    rest: Take<Positioned>,
     chunk: Vec<u8>,
     read: u64,
     encoding: Option<Encoding>,
@@ -166,15 +166,13 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Opens a file of a known length in bytes; without an encoding its bytes show it. What is written behind that
+    /// Reads a file of a known length in bytes; without an encoding its bytes show it. What is written behind that
     /// length meanwhile is not read.
-    ///
-    /// # Errors
-    /// When the file cannot be opened.
-    pub fn open(path: &Path, length: u64, encoding: Option<Encoding>) -> io::Result<Self> {
-        Ok(Self {
-            file: File::open(path)?.take(length),
-            path: path.to_owned(),
+    #[must_use]
+    pub fn new(file: &Arc<File>, length: u64, encoding: Option<Encoding>) -> Self {
+        Self {
+            file: Arc::clone(file),
+            rest: Positioned::new(file, 0).take(length),
             chunk: vec![0; CHUNK_BYTES],
             read: 0,
             encoding,
@@ -183,7 +181,7 @@ impl Lines {
             passed: 0,
             ended: false,
             hash: Sha256::new(),
-        })
+        }
     }
 
     /// SHA-256 of the bytes read so far: of the whole file once the last line was given.
@@ -260,11 +258,11 @@ impl Lines {
     fn fill(&mut self) -> io::Result<()> {
         self.text.drain(..self.passed);
         self.passed = 0;
-        let length = self.file.read(&mut self.chunk)?;
+        let length = self.rest.read(&mut self.chunk)?;
         let (chunk, last) = (&self.chunk[..length], length == 0);
         self.hash.update(chunk);
         if self.decoder.is_none() && !chunk.is_ascii() {
-            let encoding = tell_apart(&self.path, self.read)?;
+            let encoding = tell_apart(&self.file, self.read)?;
             self.encoding = Some(encoding);
             self.decoder = Some(decoder(encoding));
         }

@@ -7,15 +7,18 @@ pub mod cells;
 pub mod database;
 pub mod delimited;
 pub mod encoding;
+pub mod folder;
 pub mod grid;
 mod judge;
 pub mod layout;
+pub mod position;
 pub mod problem;
 pub mod profile;
 pub mod sample;
 pub mod workbook;
 
 use std::fmt;
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -153,6 +156,8 @@ pub struct Location {
     pub source: String,
     /// The file; empty when the records lie on a database server.
     pub path: PathBuf,
+    /// The file's content, held open by whoever found it; it is read instead of what has the name by now.
+    pub opened: Option<Arc<File>>,
     /// The database server.
     pub server: Option<Server>,
     /// This program: workbooks are read by a process of its own with limits.
@@ -181,7 +186,7 @@ impl Location {
     /// A file, read by this program.
     #[must_use]
     pub fn file_at(source: &str, path: PathBuf, program: PathBuf) -> Self {
-        Self { source: source.to_owned(), path, server: None, program }
+        Self { source: source.to_owned(), path, opened: None, server: None, program }
     }
 
     /// The file's name without its folders; of a server its host and database.
@@ -230,12 +235,12 @@ pub async fn open_since(
     Ok(Rows(match profile.kind {
         Kind::File => {
             let failed = |source| SourceError::Open { file: location.file(), source };
-            let held = workbook::look::Held::open(&location.path).map_err(failed)?;
+            let held = workbook::look::Held::of(location).map_err(failed)?;
             if held.container().is_some() {
                 let opened = workbook::Workbook::open(profile, location, held, workbook::PATIENCE);
                 Carrier::Workbook(Box::new(Box::pin(opened).await?))
             } else {
-                Carrier::Delimited(Box::new(delimited::Delimited::open(profile, location)?))
+                Carrier::Delimited(Box::new(delimited::Delimited::open(profile, location, held)?))
             }
         }
         Kind::Database => Carrier::Database(Box::new(database::Database::open(profile, location, since).await?)),

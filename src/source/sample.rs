@@ -103,7 +103,7 @@ pub async fn of_file(location: &Location) -> Result<Vec<Sample>, SourceError> {
         let opened = Box::pin(Workbook::sample(&blank, location, held, workbook::PATIENCE)).await;
         return opened.map(|sample| vec![sample]);
     }
-    Delimited::samples(&blank, location)
+    Delimited::samples(&blank, location, held)
 }
 
 /// Whether a file is a SQLite database, by its first bytes.
@@ -113,7 +113,7 @@ pub async fn of_file(location: &Location) -> Result<Vec<Sample>, SourceError> {
 pub fn is_database(location: &Location) -> Result<bool, SourceError> {
     let failed = |source| SourceError::Open { file: location.file(), source };
     // A pipe is refused here, before anything waits for it.
-    Held::open(&location.path).map_err(failed)?;
-    let seen = encoding::look(&location.path, None).map_err(failed)?;
+    let held = Held::open(&location.path).map_err(failed)?;
+    let seen = encoding::look(held.file(), None).map_err(failed)?;
     Ok(seen == encoding::Seen::Kind("SQLite"))
 }

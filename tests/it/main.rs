@@ -9,6 +9,7 @@ mod crowd;
 mod database;
 mod dump;
 mod faults;
+mod folder;
 mod intake;
 mod kill;
 mod ledger;

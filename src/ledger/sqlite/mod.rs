@@ -15,6 +15,7 @@ pub mod recovery;
 pub mod rows;
 pub mod schema;
 pub mod settling;
+pub mod taken;
 pub mod transition;
 pub mod visits;
 

@@ -4,11 +4,14 @@
 //! an administrator may point a source at one; what it leads to must be a regular file.
 
 use std::fs::{File, Metadata};
-use std::io;
-use std::os::unix::fs::FileExt;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+
+use crate::source::Location;
+use crate::source::position::Positioned;
 
 /// Largest workbook file, in bytes: as much as its content may be when unpacked.
 pub const FILE_BYTES_MAX: u64 = 200 * 1024 * 1024;
@@ -48,13 +51,25 @@ pub fn container(head: &[u8]) -> Option<Container> {
 /// A file held open: what is read of it cannot be swapped for another.
 #[derive(Debug)]
 pub struct Held {
-    file: File,
-    path: PathBuf,
+    file: Arc<File>,
+    /// Where its name stands; without one it is a copy that has none, or was opened by whoever found it.
+    path: Option<PathBuf>,
     before: Metadata,
     head: Vec<u8>,
 }
 
 impl Held {
+    /// Holds the file of a location: the one that was opened for it, else the one at its path.
+    ///
+    /// # Errors
+    /// As [`Held::open`].
+    pub fn of(location: &Location) -> io::Result<Self> {
+        match &location.opened {
+            Some(file) => Self::new(Arc::clone(file), None),
+            None => Self::open(&location.path),
+        }
+    }
+
     /// Opens a regular file.
     ///
     /// # Errors
@@ -62,19 +77,15 @@ impl Held {
     pub fn open(path: &Path) -> io::Result<Self> {
         // Looked at before it is opened: opening a pipe waits for its writer.
         regular(&std::fs::metadata(path)?)?;
-        let file = File::open(path)?;
+        Self::new(Arc::new(File::open(path)?), Some(path.to_owned()))
+    }
+
+    fn new(file: Arc<File>, path: Option<PathBuf>) -> io::Result<Self> {
         let before = file.metadata()?;
         regular(&before)?;
-        let mut head = vec![0; HEAD_BYTES];
-        let mut length = 0;
-        while length < HEAD_BYTES {
-            match file.read_at(&mut head[length..], length as u64)? {
-                0 => break,
-                more => length += more,
-            }
-        }
-        head.truncate(length);
-        Ok(Self { file, path: path.to_owned(), before, head })
+        let mut head = Vec::with_capacity(HEAD_BYTES);
+        Positioned::new(&file, 0).take(HEAD_BYTES as u64).read_to_end(&mut head)?;
+        Ok(Self { file, path, before, head })
     }
 
     /// The container of a workbook; `None` when the file is no workbook.
@@ -87,6 +98,12 @@ impl Held {
     #[must_use]
     pub fn length(&self) -> u64 {
         self.before.len()
+    }
+
+    /// The file. Whoever reads it does so at positions of its own.
+    #[must_use]
+    pub fn file(&self) -> &Arc<File> {
+        &self.file
     }
 
     /// The same file for another process.
@@ -104,26 +121,30 @@ impl Held {
     pub fn hash(&self) -> io::Result<[u8; 32]> {
         let mut hash = Sha256::new();
         let mut chunk = vec![0; CHUNK_BYTES];
-        let mut position = 0;
+        // A file that grows without end has changed in any case.
+        let mut content = Positioned::new(&self.file, 0).take(FILE_BYTES_MAX + 1);
         loop {
-            let length = self.file.read_at(&mut chunk, position)?;
-            // A file that grows without end has changed in any case.
-            if length == 0 || position > FILE_BYTES_MAX {
-                return Ok(hash.finalize().into());
+            match content.read(&mut chunk)? {
+                0 => return Ok(hash.finalize().into()),
+                length => hash.update(&chunk[..length]),
             }
-            hash.update(&chunk[..length]);
-            position += length as u64;
         }
     }
 
     /// Whether the file is not what it was when it was opened: its stamps, its content, or which file has its name.
     #[must_use]
     pub fn changed(&self, hash: &[u8; 32]) -> bool {
+        self.is_touched() || self.hash().ok().as_ref() != Some(hash)
+    }
+
+    /// Whether its stamps are others than when it was opened, or another file has its name.
+    #[must_use]
+    pub fn is_touched(&self) -> bool {
         use std::os::unix::fs::MetadataExt;
         let stamp = |seen: &Metadata| (seen.dev(), seen.ino(), seen.len(), seen.mtime(), seen.mtime_nsec());
         let before = stamp(&self.before);
         let same = |seen: io::Result<Metadata>| seen.is_ok_and(|seen| stamp(&seen) == before);
-        !same(self.file.metadata()) || !same(std::fs::metadata(&self.path)) || self.hash().ok().as_ref() != Some(hash)
+        !same(self.file.metadata()) || self.path.as_ref().is_some_and(|path| !same(std::fs::metadata(path)))
     }
 }
 

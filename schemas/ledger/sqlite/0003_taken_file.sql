@@ -1,0 +1,26 @@
+-- What was taken from drop folders: one row per source, name and content. Names are personal often enough to be sealed.
+CREATE TABLE taken_file (
+    id           INTEGER PRIMARY KEY,
+    source       TEXT    NOT NULL,
+    name_hash    BLOB    NOT NULL,
+    content_hash BLOB    NOT NULL,
+    name_sealed  BLOB    NOT NULL,
+    stamp        BLOB    NOT NULL,
+    seq          INTEGER NOT NULL,
+    bytes        INTEGER NOT NULL,
+    taken_at     INTEGER NOT NULL,
+    version      TEXT    NOT NULL,
+    day          TEXT    NOT NULL,
+    outcome      TEXT    NOT NULL,
+    issue_sealed BLOB,
+    lines        INTEGER NOT NULL DEFAULT 0,
+    records      INTEGER NOT NULL DEFAULT 0,
+    issue        INTEGER NOT NULL DEFAULT 0,
+    skipped      INTEGER NOT NULL DEFAULT 0,
+    accepted_at  INTEGER,
+    CONSTRAINT taken_file_once UNIQUE (source, name_hash, content_hash),
+    CONSTRAINT taken_file_hashes CHECK (length(name_hash) = 32 AND length(content_hash) = 32 AND length(stamp) = 32),
+    CONSTRAINT taken_file_outcome CHECK (outcome IN ('read', 'same', 'refused', 'waiting')),
+    CONSTRAINT taken_file_issue_says_why CHECK ((issue_sealed IS NOT NULL) = (outcome IN ('refused', 'waiting'))),
+    CONSTRAINT taken_file_counts CHECK (bytes >= 0 AND lines >= 0 AND records >= 0 AND issue >= 0 AND skipped >= 0)
+) STRICT;
