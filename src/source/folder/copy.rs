@@ -7,10 +7,10 @@
 //! as taken only when the ledger says so. Who fears that the disk itself is stolen keeps `data_dir` on an encrypted
 //! one, since freed blocks keep their bytes for a while, as those of the folder do.
 
-use std::fs::{DirBuilder, File};
+use std::fs::{DirBuilder, File, Permissions};
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -92,6 +92,7 @@ impl Copy {
             return Err(Trouble::NoRoom);
         }
         let mut copy = tempfile::tempfile_in(spool).map_err(Trouble::Spool)?;
+        copy.set_permissions(Permissions::from_mode(0o600)).map_err(Trouble::Spool)?;
         let hash = pour(taken, &mut copy)?;
         let after = rustix::fs::fstat(&*taken.file).map_err(|error| Trouble::Open(error.into()))?;
         if Stamp::of(&after) != taken.stamp || folder.stamp(&taken.name) != Some(taken.stamp) {

@@ -59,7 +59,7 @@ fn shown(raw: &[u8]) -> String {
     for chunk in raw.utf8_chunks() {
         for letter in chunk.valid().chars() {
             if is_misleading(letter) && !matches!(letter, '/' | '\\' | ':') {
-                out.extend(letter.escape_unicode());
+                out.push_str(&format!("\\u{:04x}", u32::from(letter)));
             } else {
                 out.push(letter);
             }
