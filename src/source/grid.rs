@@ -206,11 +206,7 @@ impl Grid {
             return self.decided(sought, seek, Some(below));
         }
         if below.titles
-            && let Some(titles) = self
-                .profile
-                .tables
-                .get(below.table)
-                .and_then(|table| titles::of_row(table, &self.profile.tables, &cells))
+            && let Some(titles) = titles::of_row(&self.profile.tables, below.table, &cells)
         {
             let mut layout = Layout::clone(&below.layout);
             layout.titles.extend(titles);

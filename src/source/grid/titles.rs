@@ -71,12 +71,13 @@ pub fn of_table<'a>(
 
 /// The titles of a row between the rows of a table: its first filled cell is a label with a colon behind it. A label
 /// of another table of the profile tells this one nothing: it stands above another side of the same card.
-pub fn of_row(table: &Table, all: &[Table], cells: &Cells) -> Option<Titles> {
+pub fn of_row(tables: &[Table], own: usize, cells: &Cells) -> Option<Titles> {
+    let table = tables.get(own)?;
     let first = cells.iter().find(|cell| !is_blank(cell)).filter(|first| first.contains([':', '=']))?;
     let begins = |labels: &[String]| labels.iter().any(|label| marked(first, label).is_some());
     let labels = labels(table);
     if !begins(&labels) {
-        return all.iter().any(|other| begins(&self::labels(other))).then(Titles::new);
+        return tables.iter().any(|other| begins(&self::labels(other))).then(Titles::new);
     }
     let mut titles = Titles::new();
     for spec in specs(table) {
