@@ -161,11 +161,8 @@ impl Daemon {
         if outcomes.iter().any(|outcome| outcome.problem.is_some()) {
             return Ok((Round { sources: outcomes, register_unread: true, ..Round::default() }, register));
         }
-        for source in sources.iter().filter(|source| !source.profile.posyandu) {
-            let name = source.location.source.as_str();
-            outcomes
-                .push(ingest.source(source, &register, &|rows| progress(Step::Reading { source: name, rows })).await?);
-        }
+        let reading = |source: &str, rows: u64| progress(Step::Reading { source, rows });
+        outcomes.extend(ingest.sources(&sources, &register, &reading).await?);
         let entered = self.map(&register, progress).await?;
         Ok((Round { sources: outcomes, entered, ..Round::default() }, register))
     }

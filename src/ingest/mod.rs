@@ -3,6 +3,8 @@
 //! Runs alone: it knows neither delivery nor reconciliation. A source that cannot be read stops itself, never another.
 
 pub mod intake;
+mod pass;
+mod people;
 pub mod register;
 pub mod row;
 pub mod visit;
@@ -14,7 +16,7 @@ use jiff::civil::Date;
 
 use crate::clock::{Clock, Zone};
 use crate::issue::{Code, Issue, Place};
-use crate::ledger::row::{PassEnding, PassHistory, PassId, RowSeen, RowTally};
+use crate::ledger::row::{PassHistory, RowSeen, RowTally};
 use crate::ledger::{Ledger, LedgerError};
 use crate::record::reader::{Reader, ReaderError};
 use crate::record::schema::Schemas;
@@ -22,12 +24,11 @@ use crate::seal::Keys;
 use crate::source::problem::SourceError;
 use crate::source::profile::{Kind, Profile};
 use crate::source::{Location, Reading, SkipReason};
+use pass::{Halt, Manner, Pass, PeopleTally};
 use register::Register;
 use row::Origin;
 use visit::{Mapper, VisitError};
 
-/// Rows handed to the ledger at once: one transaction each.
-const ROWS_AT_ONCE: usize = 500;
 /// Visits mapped and entered at once.
 const VISITS_AT_ONCE: u32 = 200;
 
@@ -55,6 +56,30 @@ pub struct SourceOutcome {
     pub tally: RowTally,
     /// Why it was not read to the end.
     pub problem: Option<Box<SourceProblem>>,
+    /// Rows that found nobody, and rows that told who somebody is.
+    pub people: PeopleTally,
+}
+
+impl SourceOutcome {
+    /// Whether another reading may find persons that were not known when this one waited for them.
+    fn may_find_more(&self, later: &[Self]) -> bool {
+        let told = self.people.told_later + later.iter().map(|other| other.people.told).sum::<u64>();
+        self.problem.is_none() && self.people.unfound > 0 && told > 0
+    }
+
+    /// Counts a second reading as one with the first: a row that found its person is no issue any more.
+    fn with_second(self, second: Self) -> Self {
+        let (first, again) = (self.tally, second.tally);
+        let mut tally = RowTally { read: again.read, ..first };
+        tally.superseded += again.superseded;
+        tally.new += again.new;
+        tally.changed += again.changed;
+        tally.skipped += again.skipped;
+        tally.issue = (first.issue + again.issue).saturating_sub(again.new + again.changed + again.skipped);
+        let others = tally.new + tally.changed + tally.skipped + tally.issue;
+        tally.unchanged = tally.read.saturating_sub(others);
+        Self { tally, ..second }
+    }
 }
 
 /// Why a source was not read to the end.
@@ -111,22 +136,52 @@ impl Ingest<'_> {
             let today = source.zone.date_at(self.clock.now());
             let mut pass = Pass::begin(self, source).await?;
             let empty = Register::default();
-            let origin = self.origin(source, &empty);
+            let manner = Manner { origin: self.origin(source, &empty), reader: &reader, today };
             let mut read = async |pass: &mut Pass| {
                 let mut rows = crate::source::open(&source.profile, &source.location).await?;
                 while let Some(reading) = rows.next().await? {
-                    let seen = posyandu_row(reading, &reader, today, &origin, &mut register);
-                    pass.push(self, seen).await?;
+                    let seen = posyandu_row(reading, &reader, today, &manner.origin, &mut register);
+                    pass.push(self, &manner, seen).await?;
                 }
                 Ok::<(), Halt>(())
             };
             let result = read(&mut pass).await;
-            outcomes.push(pass.end(self, source, result).await?);
+            outcomes.push(pass.end(self, source, &manner, result).await?);
         }
         Ok((register, outcomes))
     }
 
-    /// Reads one source of records. `progress` is told the rows read so far.
+    /// Reads the sources of records in their order; a source whose rows found nobody is read once more when a source
+    /// after it, or a row after them, told who it may be. `progress` is told the source and its rows read so far.
+    ///
+    /// # Errors
+    /// [`IngestError`] when the ledger fails; the sources' own problems are in the outcomes.
+    pub async fn sources(
+        &self,
+        sources: &[Source],
+        register: &Register,
+        progress: &dyn Fn(&str, u64),
+    ) -> Result<Vec<SourceOutcome>, IngestError> {
+        let mut read: Vec<(&Source, Option<Timestamp>)> = Vec::new();
+        let mut outcomes = Vec::new();
+        for source in sources.iter().filter(|source| !source.profile.posyandu) {
+            let since = self.since(source).await?;
+            outcomes.push(self.read(source, register, since, progress).await?);
+            read.push((source, since));
+        }
+        let mut whole = Vec::with_capacity(outcomes.len());
+        let mut first = outcomes.into_iter();
+        for (source, since) in read {
+            let Some(outcome) = first.next() else { break };
+            whole.push(match outcome.may_find_more(first.as_slice()) {
+                true => outcome.with_second(self.read(source, register, since, progress).await?),
+                false => outcome,
+            });
+        }
+        Ok(whole)
+    }
+
+    /// Reads one source of records, once. `progress` is told the rows read so far.
     ///
     /// # Errors
     /// [`IngestError`] when the ledger fails; the source's own problems are in the outcome.
@@ -136,33 +191,41 @@ impl Ingest<'_> {
         register: &Register,
         progress: &dyn Fn(u64),
     ) -> Result<SourceOutcome, IngestError> {
-        let reader = self.reader(source)?;
-        let now = self.clock.now();
-        let today = source.zone.date_at(now);
-        let since = match source.profile.knows_changes() {
-            true => window(self.history(source).await?, now, source.zone),
+        let since = self.since(source).await?;
+        self.read(source, register, since, &|_, rows| progress(rows)).await
+    }
+
+    async fn since(&self, source: &Source) -> Result<Option<Timestamp>, IngestError> {
+        Ok(match source.profile.knows_changes() {
+            true => window(self.history(source).await?, self.clock.now(), source.zone),
             false => None,
-        };
+        })
+    }
+
+    async fn read(
+        &self,
+        source: &Source,
+        register: &Register,
+        since: Option<Timestamp>,
+        progress: &dyn Fn(&str, u64),
+    ) -> Result<SourceOutcome, IngestError> {
+        let reader = self.reader(source)?;
+        let today = source.zone.date_at(self.clock.now());
         let mut pass = Pass::begin(self, source).await?;
         pass.is_window = since.is_some();
-        let origin = self.origin(source, register);
+        let manner = Manner { origin: self.origin(source, register), reader: &reader, today };
         let read = async |pass: &mut Pass| {
             let mut rows = crate::source::open_since(&source.profile, &source.location, since).await?;
             let mut count = 0;
             while let Some(reading) = rows.next().await? {
-                let seen = match reading {
-                    Reading::Row(row) => origin.row(&row, reader.read(&row, today)),
-                    Reading::Skipped { place, reason } => origin.skipped(place, reason),
-                    Reading::Broken(issue) => origin.broken(issue),
-                };
-                pass.push(self, seen).await?;
+                pass.take(self, &manner, reading).await?;
                 count += 1;
-                progress(count);
+                progress(&source.location.source, count);
             }
             Ok::<(), Halt>(())
         };
         let result = read(&mut pass).await;
-        pass.end(self, source, result).await
+        pass.end(self, source, &manner, result).await
     }
 
     /// Maps every visit whose records changed and enters the new versions. Gives the number of entries made.
@@ -194,78 +257,6 @@ impl Ingest<'_> {
 
     fn origin<'a>(&'a self, source: &'a Source, register: &'a Register) -> Origin<'a> {
         Origin { keys: self.keys, register, puskesmas: &source.puskesmas, keyed: source.profile.kind == Kind::Database }
-    }
-}
-
-/// One reading of one source, on its way into the ledger.
-struct Pass {
-    id: PassId,
-    waiting: Vec<RowSeen>,
-    tally: RowTally,
-    /// It reads only what changed lately.
-    is_window: bool,
-}
-
-/// Why a pass stopped.
-enum Halt {
-    Source(SourceError),
-    Ledger(LedgerError),
-}
-
-impl From<SourceError> for Halt {
-    fn from(error: SourceError) -> Self {
-        Self::Source(error)
-    }
-}
-
-impl From<LedgerError> for Halt {
-    fn from(error: LedgerError) -> Self {
-        Self::Ledger(error)
-    }
-}
-
-impl Pass {
-    async fn begin(ingest: &Ingest<'_>, source: &Source) -> Result<Self, IngestError> {
-        let id = ingest.ledger.begin_pass(&source.location.source, &source.location.file()).await?;
-        Ok(Self { id, waiting: Vec::with_capacity(ROWS_AT_ONCE), tally: RowTally::default(), is_window: false })
-    }
-
-    async fn push(&mut self, ingest: &Ingest<'_>, seen: RowSeen) -> Result<(), LedgerError> {
-        self.waiting.push(seen);
-        if self.waiting.len() >= ROWS_AT_ONCE { self.flush(ingest).await } else { Ok(()) }
-    }
-
-    async fn flush(&mut self, ingest: &Ingest<'_>) -> Result<(), LedgerError> {
-        if !self.waiting.is_empty() {
-            let rows = std::mem::take(&mut self.waiting);
-            self.tally = ingest.ledger.see_rows(self.id, rows).await?;
-        }
-        Ok(())
-    }
-
-    async fn end(
-        mut self,
-        ingest: &Ingest<'_>,
-        source: &Source,
-        result: Result<(), Halt>,
-    ) -> Result<SourceOutcome, IngestError> {
-        let problem = match result {
-            Ok(()) => None,
-            Err(Halt::Ledger(error)) => return Err(error.into()),
-            Err(Halt::Source(error)) => {
-                let issue = error.issue(&source.location);
-                Some(Box::new(SourceProblem { error, issue }))
-            }
-        };
-        self.flush(ingest).await?;
-        let ending = match (&problem, self.is_window) {
-            (Some(_), _) => PassEnding::Stopped,
-            (None, true) => PassEnding::Window,
-            (None, false) => PassEnding::Complete,
-        };
-        let tally = ingest.ledger.end_pass(self.id, ending).await?;
-        let (source, file) = (source.location.source.clone(), source.location.file());
-        Ok(SourceOutcome { source, file, tally, problem })
     }
 }
 

@@ -11,9 +11,10 @@ use serde::Deserialize;
 use crate::issue::Issue;
 
 /// The catalogue's files: one per area, so that a rule's sentence is found by its name.
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 10] = [
     ("source", include_str!("source.toml")),
     ("record", include_str!("record.toml")),
+    ("person", include_str!("person.toml")),
     ("measurement", include_str!("measurement.toml")),
     ("intake", include_str!("intake.toml")),
     ("mapping", include_str!("mapping.toml")),

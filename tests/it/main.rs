@@ -14,6 +14,7 @@ mod ledger_intake;
 mod mapping;
 mod mapping_cases;
 mod office;
+mod person;
 mod reconciliation;
 mod record;
 mod remap;

@@ -9,6 +9,7 @@ pub mod endings;
 pub mod entries;
 pub mod intake;
 pub mod lists;
+pub mod persons;
 pub mod recovery;
 pub mod rows;
 pub mod schema;
