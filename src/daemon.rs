@@ -166,19 +166,9 @@ impl Daemon {
         if outcomes.iter().any(|outcome| outcome.problem.is_some()) {
             return Ok((Round { sources: outcomes, register_unread: true, ..Round::default() }, register));
         }
-        let mut folders = Vec::new();
-        for source in sources.iter().filter(|source| !source.profile.posyandu) {
-            let name = source.location.source.as_str();
-            let progress = |rows| progress(Step::Reading { source: name, rows });
-            match &source.folder {
-                None => outcomes.push(ingest.source(source, &register, &progress).await?),
-                Some(place) => {
-                    let (folder, mut read) = ingest.folder(source, place, &register, &progress).await?;
-                    folders.push(folder);
-                    outcomes.append(&mut read);
-                }
-            }
-        }
+        let reading = |source: &str, rows: u64| progress(Step::Reading { source, rows });
+        let (folders, read) = ingest.sources(&sources, &register, &reading).await?;
+        outcomes.extend(read);
         let entered = self.map(&register, look, progress).await?;
         Ok((Round { sources: outcomes, folders, entered, ..Round::default() }, register))
     }

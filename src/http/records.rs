@@ -151,7 +151,7 @@ impl Work<'_> {
         if batch.is_empty() {
             return Ok(());
         }
-        let taken = self.app.intake.take(self.sender, batch).await.map_err(|error| failed(&error))?;
+        let taken = self.app.intake.take(self.sender, self.register, batch).await.map_err(|error| failed(&error))?;
         taken.iter().for_each(|one| self.answer.push(one));
         Ok(())
     }

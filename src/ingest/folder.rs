@@ -18,6 +18,7 @@ use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
 use self::seen::{Fate, FileSeen, FolderOutcome, known, refused, told};
+use super::pass::PeopleTally;
 use super::register::Register;
 use super::{Ingest, IngestError, Source, SourceOutcome, SourceProblem};
 use crate::issue::{Code, Issue};
@@ -218,9 +219,14 @@ impl Taking<'_> {
         }
         let mut outcome = self.ingest.source(&located, self.register, self.progress).await?;
         let problem = outcome.problem.take();
+        let (tally, has_unfound) = (outcome.tally, outcome.people.unfound > 0);
         self.read.push(outcome);
         if let Some(problem) = problem {
             return Ok(told(file.name, Fate::Waiting, problem.issue));
+        }
+        if has_unfound {
+            // Not remembered: the next round reads it again, when its persons may be known.
+            return Ok(FileSeen { name: file.name, fate: Fate::Read, rows: rows_of(tally), issue: None, is_told: false });
         }
         file.rows = self.ingest.ledger.remember_read(&self.source.location.source, &file).await?;
         let seen = FileSeen { name: file.name.clone(), fate: Fate::Read, rows: file.rows, issue: None, is_told: false };
@@ -280,13 +286,7 @@ impl Taking<'_> {
             let is_final = !matches!(problem.issue.code, Code::Transient | Code::Exception);
             return Ok(told(name.to_owned(), if is_final { Fate::Refused } else { Fate::Waiting }, problem.issue));
         }
-        let rows = TakenRows {
-            lines: tally.read - tally.skipped,
-            records: tally.new + tally.changed + tally.unchanged,
-            issue: tally.issue,
-            skipped: tally.skipped,
-        };
-        Ok(FileSeen { name: name.to_owned(), fate: Fate::Read, rows, issue: None, is_told: false })
+        Ok(FileSeen { name: name.to_owned(), fate: Fate::Read, rows: rows_of(tally), issue: None, is_told: false })
     }
 
     async fn copied(&self, name: &str, stamp: Stamp, spool: PathBuf) -> Result<Copy, Trouble> {
@@ -348,7 +348,13 @@ async fn lines(source: &Source) -> Result<u64, SourceError> {
 
 fn without_rows(source: &Source) -> SourceOutcome {
     let location = &source.location;
-    SourceOutcome { source: location.source.clone(), file: location.file(), tally: RowTally::default(), problem: None }
+    SourceOutcome {
+        source: location.source.clone(),
+        file: location.file(),
+        tally: RowTally::default(),
+        problem: None,
+        people: PeopleTally::default(),
+    }
 }
 
 fn unreadable(source: &Source, error: std::io::Error) -> SourceOutcome {
@@ -357,4 +363,13 @@ fn unreadable(source: &Source, error: std::io::Error) -> SourceOutcome {
     let issue = Issue::error(Code::Exception, rule).with("berkas", &file).at(source.location.place());
     let error = SourceError::Open { file, source: error };
     SourceOutcome { problem: Some(Box::new(SourceProblem { error, issue })), ..without_rows(source) }
+}
+
+fn rows_of(tally: RowTally) -> TakenRows {
+    TakenRows {
+        lines: tally.read - tally.skipped,
+        records: tally.new + tally.changed + tally.unchanged,
+        issue: tally.issue,
+        skipped: tally.skipped,
+    }
 }

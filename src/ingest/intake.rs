@@ -16,12 +16,17 @@ use tokio::sync::{Mutex, Notify};
 
 use self::fields::{FILE, Fields};
 use self::written::{Found, Written};
+use super::pass::TRIES;
+use super::people::{Asked, People};
 use super::register::Register;
 use super::row::Origin;
 use crate::clock::{Clock, Zone};
 use crate::issue::{Code, Issue, Place};
-use crate::ledger::row::{PassId, RowFate, RowKind, RowSeen};
+use crate::ledger::person::PersonTold;
+use crate::ledger::row::{PassId, RowFate, RowKind, RowSeen, TakenRow};
 use crate::ledger::{Ledger, LedgerError};
+use crate::record::RowOutcome;
+use crate::record::matching::Person;
 use crate::record::reader::{Reader, ReaderError};
 use crate::record::schema::Schemas;
 use crate::seal::Keys;
@@ -59,7 +64,25 @@ pub struct Prepared {
     pub is_broken: bool,
     found: Vec<Found>,
     more: usize,
-    seen: Option<RowSeen>,
+    kept: Option<Kept>,
+}
+
+/// What of a record goes to the ledger.
+enum Kept {
+    /// It no longer counts.
+    Withdrawn(Box<RowSeen>),
+    /// It waits to hear whom it speaks of.
+    Asked(Box<Asked>, Box<Written>),
+}
+
+/// What was sent about somebody never shows.
+impl std::fmt::Debug for Kept {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Withdrawn(_) => "Withdrawn",
+            Self::Asked(..) => "Asked",
+        })
+    }
 }
 
 /// How a record ended.
@@ -186,7 +209,7 @@ impl Intake {
         let mut written = written::read(&self.fields, text, &place);
         let Some(id) = written.id.clone() else {
             let Written { is_broken, found, more, .. } = written;
-            return Prepared { id: None, is_broken, found, more, seen: None };
+            return Prepared { id: None, is_broken, found, more, kept: None };
         };
         let place = Place { row: id.clone(), ..place };
         let origin = Origin { keys: &self.keys, register, puskesmas: &sender.puskesmas, keyed: true };
@@ -194,40 +217,80 @@ impl Intake {
             // The key is the record's, so that it takes the record's place.
             let mut seen = origin.skipped(place.clone(), SkipReason::Withdrawn);
             seen.row_key = self.keys.hash("row.key", &[&place.file, &place.row]);
-            return Prepared { id: Some(id), is_broken: false, found: Vec::new(), more: 0, seen: Some(seen) };
+            let kept = Some(Kept::Withdrawn(Box::new(seen)));
+            return Prepared { id: Some(id), is_broken: false, found: Vec::new(), more: 0, kept };
         }
         let (table, layout) = self.table(&mut written, &place);
         let cells: Cells = written.cells.iter().map(String::as_str).collect();
+        written.cells = Vec::new();
         let row = Row::laid_out(place, table, cells, layout);
-        let mut outcome = self.reader.read(&row, sender.zone.date_at(self.clock.now()));
+        let outcome = self.outcome(sender, &written, &row, None);
+        let asked = Box::new(Asked::new(row, outcome, &origin));
+        let more = written.more;
+        let kept = Some(Kept::Asked(asked, Box::new(written)));
+        Prepared { id: Some(id), is_broken: false, found: Vec::new(), more, kept }
+    }
+
+    /// What a record yields: by itself, or as that of a known person.
+    fn outcome(&self, sender: &Sender, written: &Written, row: &Row, known: Option<&Person>) -> RowOutcome {
+        let mut outcome = self.reader.read_of(row, sender.zone.date_at(self.clock.now()), known);
         outcome.issues.retain(|issue| self.column_of(issue).is_none_or(|column| !written.spoilt.contains(&column)));
         outcome.issues.splice(0..0, written.found.iter().map(|found| found.issue.clone()));
-        let mut seen = origin.row(&row, outcome);
-        if matches!(seen.outcome, RowKind::Issue) && !seen.issues.iter().any(Issue::is_error) {
-            seen.issues.push(Issue::error(Code::Required, "intake.no_service").at(row.place.clone()));
+        outcome
+    }
+
+    /// The rows of a batch with their persons, ready for the ledger; what was found goes to each record.
+    async fn settle(
+        &self,
+        sender: &Sender,
+        register: &Register,
+        records: &mut [Prepared],
+    ) -> Result<(Vec<RowSeen>, Vec<PersonTold>), LedgerError> {
+        let origin = Origin { keys: &self.keys, register, puskesmas: &sender.puskesmas, keyed: true };
+        let asking = records.iter().filter_map(|record| match &record.kept {
+            Some(Kept::Asked(asked, _)) => Some(&**asked),
+            _ => None,
+        });
+        let mut people = People::of(&self.ledger, asking).await?;
+        let mut rows = Vec::with_capacity(records.len());
+        for record in records {
+            match &mut record.kept {
+                None => {}
+                Some(Kept::Withdrawn(seen)) => rows.push((**seen).clone()),
+                Some(Kept::Asked(asked, written)) => {
+                    let read = |row: &Row, known: Option<&Person>| self.outcome(sender, written, row, known);
+                    let mut seen = people.settle(asked, &origin, &read).seen;
+                    if matches!(seen.outcome, RowKind::Issue) && !seen.issues.iter().any(Issue::is_error) {
+                        let place = asked.row.place.clone();
+                        seen.issues.push(Issue::error(Code::Required, "intake.no_service").at(place));
+                    }
+                    record.found = self.found(written, &seen);
+                    rows.push(seen);
+                }
+            }
         }
-        let found = self.found(&mut written, &seen);
-        Prepared { id: Some(id), is_broken: false, found, more: written.more, seen: Some(seen) }
+        Ok((rows, people.told()?))
     }
 
     /// A record that was not even read: too long or too deeply nested.
     #[must_use]
     pub fn unread(&self, issue: Issue) -> Prepared {
         let found = vec![Found { issue, pointer: String::new() }];
-        Prepared { id: None, is_broken: false, found, more: 0, seen: None }
+        Prepared { id: None, is_broken: false, found, more: 0, kept: None }
     }
 
     /// Stores records and says what became of each, in their order. When it returns they are on the disk.
     ///
     /// # Errors
     /// Failures of the ledger; then nothing of these records is stored.
-    pub async fn take(&self, sender: &Sender, mut records: Vec<Prepared>) -> Result<Vec<Taken>, LedgerError> {
-        let rows: Vec<RowSeen> = records.iter_mut().filter_map(|record| record.seen.take()).collect();
-        let kinds: Vec<Option<Outcome>> = rows.iter().map(decided).collect();
-        let mut stored =
-            if rows.is_empty() { Vec::new() } else { self.ledger.take_rows(self.pass(sender).await?, rows).await? }
-                .into_iter()
-                .zip(kinds);
+    pub async fn take(
+        &self,
+        sender: &Sender,
+        register: &Register,
+        mut records: Vec<Prepared>,
+    ) -> Result<Vec<Taken>, LedgerError> {
+        let (kinds, stored) = self.store(sender, register, &mut records).await?;
+        let mut stored = stored.into_iter().zip(kinds);
         let mut news = false;
         let mut taken = Vec::with_capacity(records.len());
         for record in records {
@@ -247,6 +310,27 @@ impl Intake {
             self.news.notify_one();
         }
         Ok(taken)
+    }
+
+    /// Settles and stores records; once more when another row told one of their persons in between.
+    async fn store(
+        &self,
+        sender: &Sender,
+        register: &Register,
+        records: &mut [Prepared],
+    ) -> Result<(Vec<Option<Outcome>>, Vec<TakenRow>), LedgerError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let (rows, told) = self.settle(sender, register, records).await?;
+            if rows.is_empty() {
+                return Ok((Vec::new(), Vec::new()));
+            }
+            match self.ledger.take_rows_of(self.pass(sender).await?, &rows, &told).await {
+                Err(LedgerError::PersonTaken) if tries < TRIES => {}
+                result => return Ok((rows.iter().map(decided).collect(), result?)),
+            }
+        }
     }
 
     /// Waits until records were taken that nobody has mapped yet, and a moment longer for their company.
@@ -319,8 +403,8 @@ impl Intake {
     }
 
     /// Each issue with its JSON pointer: of the JSON as found there, of the reader from its column.
-    fn found(&self, written: &mut Written, seen: &RowSeen) -> Vec<Found> {
-        let mut found = std::mem::take(&mut written.found);
+    fn found(&self, written: &Written, seen: &RowSeen) -> Vec<Found> {
+        let mut found = written.found.clone();
         for issue in seen.issues.iter().skip(found.len()) {
             let column = issue.place.as_ref().and_then(|place| place.column.as_deref());
             let named = column.or(issue.expression.as_deref()).and_then(|name| name.split_once('.'));

@@ -4,6 +4,8 @@
 
 pub mod folder;
 pub mod intake;
+mod pass;
+mod people;
 pub mod register;
 pub mod row;
 pub mod visit;
@@ -16,21 +18,21 @@ use jiff::civil::Date;
 use crate::clock::{Clock, Zone};
 use crate::issue::{Code, Issue, Place};
 use crate::ledger::entry::NewEntry;
-use crate::ledger::row::{PassEnding, PassHistory, PassId, RowSeen, RowTally, VisitId, VisitRecords};
+use crate::ledger::row::{PassHistory, RowSeen, RowTally, VisitId, VisitRecords};
 use crate::ledger::{Ledger, LedgerError};
 use crate::record::reader::{Reader, ReaderError};
 use crate::record::schema::Schemas;
 use crate::seal::Keys;
 use crate::source::problem::SourceError;
 use crate::source::profile::{Kind, Profile};
-use crate::source::{Location, Reading, Rows, SkipReason};
+use crate::source::{Location, Reading, SkipReason};
 use folder::DropFolder;
+use folder::seen::FolderOutcome;
+use pass::{Manner, Pass, PeopleTally, Waiting};
 use register::Register;
 use row::Origin;
 use visit::{Mapper, VisitError};
 
-/// Rows handed to the ledger at once: one transaction each.
-const ROWS_AT_ONCE: usize = 500;
 /// Visits mapped and entered at once.
 const VISITS_AT_ONCE: u32 = 200;
 
@@ -60,6 +62,30 @@ pub struct SourceOutcome {
     pub tally: RowTally,
     /// Why it was not read to the end.
     pub problem: Option<Box<SourceProblem>>,
+    /// Rows that found nobody, and rows that told who somebody is.
+    pub people: PeopleTally,
+}
+
+impl SourceOutcome {
+    /// Whether another reading may find persons that were not known when this one waited for them; `later` is how
+    /// many were told by sources after it.
+    fn may_find_more(&self, later: u64) -> bool {
+        self.problem.is_none() && self.people.unfound > 0 && self.people.told_later + later > 0
+    }
+
+    /// Counts a second reading as one with the first: a row that found its person is no issue any more.
+    fn with_second(self, second: Self) -> Self {
+        let (first, again) = (self.tally, second.tally);
+        let mut tally = RowTally { read: again.read, ..first };
+        tally.superseded += again.superseded;
+        tally.new += again.new;
+        tally.changed += again.changed;
+        tally.skipped += again.skipped;
+        tally.issue = (first.issue + again.issue).saturating_sub(again.new + again.changed + again.skipped);
+        let others = tally.new + tally.changed + tally.skipped + tally.issue;
+        tally.unchanged = tally.read.saturating_sub(others);
+        Self { tally, ..second }
+    }
 }
 
 /// Why a source was not read to the end.
@@ -122,15 +148,53 @@ impl Ingest<'_> {
             let today = source.zone.date_at(self.clock.now());
             let mut pass = Pass::begin(self, source).await?;
             let empty = Register::default();
-            let origin = self.origin(source, &empty);
-            let mut seen = |reading| posyandu_row(reading, &reader, today, &origin, &mut register);
-            let result = pass.read(self, source, None, &mut seen).await;
-            outcomes.push(pass.end(self, source, result).await?);
+            let manner = Manner { origin: self.origin(source, &empty), reader: &reader, today };
+            let origin = &manner.origin;
+            let mut made = |reading| Waiting::Seen(posyandu_row(reading, &reader, today, origin, &mut register));
+            let result = pass.read(self, source, &manner, None, &mut made).await;
+            outcomes.push(pass.end(self, source, &manner, result).await?);
         }
         Ok((register, outcomes))
     }
 
-    /// Reads one source of records. `progress` is told the rows read so far.
+    /// Reads the sources of records in their order, folders file by file. A source whose rows found nobody is read
+    /// once more when a source after it, or a row after them, told who it may be; a file in a folder is read again in
+    /// the next round. `progress` is told the source and its rows read so far.
+    ///
+    /// # Errors
+    /// [`IngestError`] when the ledger fails; the sources' own problems are in the outcomes.
+    pub async fn sources(
+        &self,
+        sources: &[Source],
+        register: &Register,
+        progress: &(dyn Fn(&str, u64) + Sync),
+    ) -> Result<(Vec<FolderOutcome>, Vec<SourceOutcome>), IngestError> {
+        let mut folders = Vec::new();
+        let mut first: Vec<(Option<(&Source, Option<Timestamp>)>, SourceOutcome)> = Vec::new();
+        for source in sources.iter().filter(|source| !source.profile.posyandu) {
+            if let Some(place) = &source.folder {
+                let told = |rows| progress(&source.location.source, rows);
+                let (folder, read) = self.folder(source, place, register, &told).await?;
+                folders.push(folder);
+                first.extend(read.into_iter().map(|outcome| (None, outcome)));
+            } else {
+                let since = self.since(source).await?;
+                first.push((Some((source, since)), self.read(source, register, since, progress).await?));
+            }
+        }
+        let mut later: u64 = first.iter().map(|(_, outcome)| outcome.people.told).sum();
+        let mut whole = Vec::with_capacity(first.len());
+        for (again, outcome) in first {
+            later -= outcome.people.told;
+            whole.push(match again.filter(|_| outcome.may_find_more(later)) {
+                Some((source, since)) => outcome.with_second(self.read(source, register, since, progress).await?),
+                None => outcome,
+            });
+        }
+        Ok((folders, whole))
+    }
+
+    /// Reads one source of records, once. `progress` is told the rows read so far.
     ///
     /// # Errors
     /// [`IngestError`] when the ledger fails; the source's own problems are in the outcome.
@@ -140,28 +204,37 @@ impl Ingest<'_> {
         register: &Register,
         progress: &dyn Fn(u64),
     ) -> Result<SourceOutcome, IngestError> {
-        let reader = self.reader(source)?;
-        let now = self.clock.now();
-        let today = source.zone.date_at(now);
-        let since = match source.profile.knows_changes() {
-            true => window(self.history(source).await?, now, source.zone),
+        let since = self.since(source).await?;
+        self.read(source, register, since, &|_, rows| progress(rows)).await
+    }
+
+    async fn since(&self, source: &Source) -> Result<Option<Timestamp>, IngestError> {
+        Ok(match source.profile.knows_changes() {
+            true => window(self.history(source).await?, self.clock.now(), source.zone),
             false => None,
-        };
+        })
+    }
+
+    async fn read(
+        &self,
+        source: &Source,
+        register: &Register,
+        since: Option<Timestamp>,
+        progress: &dyn Fn(&str, u64),
+    ) -> Result<SourceOutcome, IngestError> {
+        let reader = self.reader(source)?;
+        let today = source.zone.date_at(self.clock.now());
         let mut pass = Pass::begin(self, source).await?;
         pass.is_window = since.is_some();
-        let origin = self.origin(source, register);
+        let manner = Manner { origin: self.origin(source, register), reader: &reader, today };
         let mut count = 0;
-        let mut seen = |reading| {
+        let mut made = |reading| {
             count += 1;
-            progress(count);
-            match reading {
-                Reading::Row(row) => origin.row(&row, reader.read(&row, today)),
-                Reading::Skipped { place, reason } => origin.skipped(place, reason),
-                Reading::Broken(issue) => origin.broken(issue),
-            }
+            progress(&source.location.source, count);
+            manner.waiting(reading)
         };
-        let result = pass.read(self, source, since, &mut seen).await;
-        pass.end(self, source, result).await
+        let result = pass.read(self, source, &manner, since, &mut made).await;
+        pass.end(self, source, &manner, result).await
     }
 
     /// Maps every visit whose records changed and enters the new versions. Gives the number of entries made. `look`
@@ -211,106 +284,6 @@ impl Ingest<'_> {
 
     fn origin<'a>(&'a self, source: &'a Source, register: &'a Register) -> Origin<'a> {
         Origin { keys: self.keys, register, puskesmas: &source.puskesmas, keyed: source.profile.kind == Kind::Database }
-    }
-}
-
-/// One reading of one source, on its way into the ledger.
-struct Pass {
-    id: PassId,
-    waiting: Vec<RowSeen>,
-    /// It reads only what changed lately.
-    is_window: bool,
-}
-
-async fn see(ingest: &Ingest<'_>, pass: PassId, rows: Vec<RowSeen>) -> Result<(), LedgerError> {
-    if !rows.is_empty() {
-        ingest.ledger.see_rows(pass, rows).await?;
-    }
-    Ok(())
-}
-
-/// Reads the next batch; says whether there may be more.
-async fn fill(
-    waiting: &mut Vec<RowSeen>,
-    rows: &mut Rows,
-    seen: &mut dyn FnMut(Reading) -> RowSeen,
-) -> Result<bool, SourceError> {
-    while waiting.len() < ROWS_AT_ONCE {
-        match rows.next().await? {
-            Some(reading) => waiting.push(seen(reading)),
-            None => return Ok(false),
-        }
-    }
-    Ok(true)
-}
-
-/// Why a pass stopped.
-enum Halt {
-    Source(SourceError),
-    Ledger(LedgerError),
-}
-
-impl From<SourceError> for Halt {
-    fn from(error: SourceError) -> Self {
-        Self::Source(error)
-    }
-}
-
-impl From<LedgerError> for Halt {
-    fn from(error: LedgerError) -> Self {
-        Self::Ledger(error)
-    }
-}
-
-impl Pass {
-    async fn begin(ingest: &Ingest<'_>, source: &Source) -> Result<Self, IngestError> {
-        let id = ingest.ledger.begin_pass(&source.location.source, &source.location.file()).await?;
-        Ok(Self { id, waiting: Vec::with_capacity(ROWS_AT_ONCE), is_window: false })
-    }
-
-    /// Reads a source to its end; each batch is written while the next one is read.
-    async fn read(
-        &mut self,
-        ingest: &Ingest<'_>,
-        source: &Source,
-        since: Option<Timestamp>,
-        seen: &mut dyn FnMut(Reading) -> RowSeen,
-    ) -> Result<(), Halt> {
-        let mut rows = crate::source::open_since(&source.profile, &source.location, since).await?;
-        let mut is_more = true;
-        while is_more {
-            let full = std::mem::replace(&mut self.waiting, Vec::with_capacity(ROWS_AT_ONCE));
-            let (stored, filled) =
-                tokio::join!(biased; see(ingest, self.id, full), fill(&mut self.waiting, &mut rows, seen));
-            stored?;
-            is_more = filled?;
-        }
-        Ok(())
-    }
-
-    async fn end(
-        self,
-        ingest: &Ingest<'_>,
-        source: &Source,
-        result: Result<(), Halt>,
-    ) -> Result<SourceOutcome, IngestError> {
-        let problem = match result {
-            Ok(()) => None,
-            Err(Halt::Ledger(error)) => return Err(error.into()),
-            Err(Halt::Source(error)) => {
-                let issue = error.issue(&source.location);
-                Some(Box::new(SourceProblem { error, issue }))
-            }
-        };
-        see(ingest, self.id, self.waiting).await?;
-        let ending = match (&problem, self.is_window) {
-            (Some(_), _) => PassEnding::Stopped,
-            (None, true) => PassEnding::Window,
-            (None, false) => PassEnding::Complete,
-        };
-        let tally = ingest.ledger.end_pass(self.id, ending).await?;
-        let (source, file) = (source.location.source.clone(), source.location.file());
-        Ok(SourceOutcome { source, file, tally, problem })
     }
 }
 

@@ -17,9 +17,13 @@ use crate::seal::Keys;
 use crate::source::{Row, SkipReason};
 
 /// The dataset of the person, which every row with a service tells along.
-const PERSON: &str = "sasaran";
+pub(super) const PERSON: &str = "sasaran";
 /// The dataset of the days on which a posyandu opens.
 const OPENING_DAY: &str = "hari_buka";
+
+fn is_person(record: &Record) -> bool {
+    record.schema.dataset == PERSON
+}
 
 /// Whether a dataset is something that was done for a person on a day.
 fn is_service(record: &Record) -> bool {
@@ -55,16 +59,23 @@ impl Origin<'_> {
         self.seen(place, key, key, RowKind::Issue, vec![issue])
     }
 
-    /// A row with records or issues.
+    /// A row with records or issues, by itself: its number names its person.
     #[must_use]
     pub fn row(&self, row: &Row, outcome: RowOutcome) -> RowSeen {
+        self.row_of(row, outcome, None)
+    }
+
+    /// A row with records or issues of a person who may be known by another name than the row's number.
+    #[must_use]
+    pub fn row_of(&self, row: &Row, outcome: RowOutcome, identity: Option<&[u8; 32]>) -> RowSeen {
         let RowOutcome { records, mut issues } = outcome;
         let posyandu = self.posyandu(&records, &mut issues);
         let held = issues.iter().any(Issue::is_error);
-        match (posyandu, Visit::of(&records)) {
+        let tells = |posyandu: &Option<_>| posyandu.is_some() || records.iter().any(is_person);
+        match (posyandu, self.visit_of(&records, identity)) {
             (Some(posyandu), Some(visit)) if !held => self.visit(row, &posyandu, &visit, &records, issues),
-            (Some(posyandu), None) if !held && !records.iter().any(is_service) => {
-                self.without_service(row, &posyandu, issues)
+            (posyandu, None) if !held && !records.iter().any(is_service) && tells(&posyandu) => {
+                self.without_service(row, posyandu.as_deref(), issues)
             }
             (posyandu, _) => self.issue(row, &records, posyandu, issues),
         }
@@ -72,13 +83,22 @@ impl Origin<'_> {
 
     /// A row of a register: it tells a person or an opening day but no service. It is counted as skipped; whoever
     /// keeps persons and opening days takes the records from here.
-    fn without_service(&self, row: &Row, posyandu: &Posyandu, issues: Vec<Issue>) -> RowSeen {
+    fn without_service(&self, row: &Row, posyandu: Option<&Posyandu>, issues: Vec<Issue>) -> RowSeen {
         let mut seen = self.skipped(row.place.clone(), SkipReason::Register);
         seen.hash = self.keys.hash("row.content", &row.texts().collect::<Vec<_>>());
         seen.issues = issues;
-        seen.puskesmas = Some(posyandu.puskesmas.clone());
-        seen.posyandu = Some(posyandu.code.clone());
+        if let Some(posyandu) = posyandu {
+            seen.puskesmas = Some(posyandu.puskesmas.clone());
+            seen.posyandu = Some(posyandu.code.clone());
+        }
         seen
+    }
+
+    /// Who came and when, as far as a row tells it.
+    fn visit_of(&self, records: &[Record], identity: Option<&[u8; 32]>) -> Option<Visit> {
+        let nik = records.iter().find(|record| is_person(record))?.text("nik")?;
+        let person = identity.map_or_else(|| hex(&self.keys.hash("person", &[nik])), hex);
+        Some(Visit { person, date: service_date(records)? })
     }
 
     fn posyandu(&self, records: &[Record], issues: &mut Vec<Issue>) -> Option<Arc<Posyandu>> {
@@ -98,12 +118,12 @@ impl Origin<'_> {
         &self,
         row: &Row,
         posyandu: &Posyandu,
-        visit: &Visit<'_>,
+        visit: &Visit,
         records: &[Record],
         issues: Vec<Issue>,
     ) -> RowSeen {
         let date = visit.date.to_string();
-        let person = hex(&self.keys.hash("person", &[visit.nik]));
+        let person = visit.person.clone();
         let group = Group::of(records.iter()).name;
         // A home visit is another visit than the one at the posyandu on the same day.
         let home = records.iter().find(|record| record.schema.dataset == "kunjungan_rumah");
@@ -189,21 +209,14 @@ impl Origin<'_> {
     }
 }
 
-/// Who came and when, as far as a row tells it.
-struct Visit<'a> {
-    nik: &'a str,
+/// Who came, by keyed name, and when.
+struct Visit {
+    person: String,
     date: Date,
 }
 
-impl<'a> Visit<'a> {
-    fn of(records: &'a [Record]) -> Option<Self> {
-        let person = records.iter().find(|record| record.schema.dataset == PERSON)?;
-        Some(Self { nik: person.text("nik")?, date: service_date(records)? })
-    }
-}
-
 /// The day of the visit: of its own dataset, else of the service that was read first.
-fn service_date(records: &[Record]) -> Option<Date> {
+pub(super) fn service_date(records: &[Record]) -> Option<Date> {
     let visit = records.iter().find(|record| Group::by_dataset(&record.schema.dataset).is_some());
     let of = |record: &Record| record.date("tanggal");
     visit.and_then(of).or_else(|| records.iter().filter(|record| is_service(record)).find_map(of))

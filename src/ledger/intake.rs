@@ -10,7 +10,6 @@ use super::row::{
     VisitId, VisitRecords,
 };
 use super::sqlite::entering::SealedEntry;
-use super::sqlite::intake::Times;
 use super::sqlite::rows::{SealedIssue, SealedRecord, SealedRow, SealedVisit};
 use super::sqlite::visits::StaleRecord;
 use super::sqlite::{date, hash, hex, lists, time, visits};
@@ -43,10 +42,7 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::NoSuchPass`], [`LedgerError::NoRecords`], failures of the store. Nothing of the rows is kept.
     pub async fn see_rows(&self, pass: PassId, rows: Vec<RowSeen>) -> Result<RowTally, LedgerError> {
-        let rows = rows.iter().map(|row| self.seal_row(row)).collect::<Result<Vec<_>, _>>()?;
-        let times = Times::Counted;
-        let (tally, _) = self.writer()?.ask(|reply| Command::SeeRows { pass: pass.0, rows, times, reply }).await?;
-        Ok(tally)
+        self.see_rows_of(pass, &rows, &[]).await
     }
 
     /// Takes rows whose keys name them once and for all, and says what became of each: a key that comes again, in
@@ -55,11 +51,7 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::see_rows`].
     pub async fn take_rows(&self, pass: PassId, rows: Vec<RowSeen>) -> Result<Vec<TakenRow>, LedgerError> {
-        let rows = rows.iter().map(|row| self.seal_row(row)).collect::<Result<Vec<_>, _>>()?;
-        let versions: Vec<[u8; 32]> = rows.iter().map(|row| row.digest).collect();
-        let times = Times::Once;
-        let (_, fates) = self.writer()?.ask(|reply| Command::SeeRows { pass: pass.0, rows, times, reply }).await?;
-        Ok(fates.into_iter().zip(versions).map(|(fate, version)| TakenRow { fate, version }).collect())
+        self.take_rows_of(pass, &rows, &[]).await
     }
 
     /// Ends a pass; `complete` says that every row of the file was seen, so that what is missing has left it.
@@ -142,6 +134,10 @@ impl Ledger {
     pub async fn remap(&self, mapping_version: &str) -> Result<u64, LedgerError> {
         let mapping_version = mapping_version.to_owned();
         self.writer()?.ask(|reply| Command::Remap { mapping_version, reply }).await
+    }
+
+    pub(super) fn seal_rows(&self, rows: &[RowSeen]) -> Result<Vec<SealedRow>, LedgerError> {
+        rows.iter().map(|row| self.seal_row(row)).collect()
     }
 
     fn seal_row(&self, row: &RowSeen) -> Result<SealedRow, LedgerError> {

@@ -9,6 +9,7 @@ mod delivery;
 pub mod entry;
 mod intake;
 pub mod origin;
+pub mod person;
 pub mod reading;
 pub mod row;
 mod sqlite;
@@ -112,6 +113,9 @@ pub enum LedgerError {
     /// An attempt that does not exist or has ended.
     #[error("the attempt does not exist or has ended")]
     NoSuchAttempt,
+    /// Another row told the same number meanwhile: look the persons up again.
+    #[error("another row told the same person meanwhile")]
+    PersonTaken,
     /// An entry that does not exist.
     #[error("entry {} does not exist", .0.number())]
     NoSuchEntry(EntryId),

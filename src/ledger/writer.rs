@@ -21,8 +21,9 @@ use super::sqlite::claims::Begin;
 use super::sqlite::endings::End;
 use super::sqlite::entering::SealedEntry;
 use super::sqlite::intake::Times;
+use super::sqlite::persons::SealedPerson;
 use super::sqlite::rows::SealedRow;
-use super::sqlite::{cache, claims, endings, entering, entries, intake, taken, visits};
+use super::sqlite::{cache, claims, endings, entering, entries, intake, persons, taken, visits};
 use super::state::{Event, State};
 use super::taken::TakenRows;
 use crate::clock::Clock;
@@ -44,7 +45,7 @@ pub type Reply<T> = oneshot::Sender<Result<T, LedgerError>>;
 #[derive(Debug)]
 pub enum Command {
     BeginPass { source: String, file: String, day: String, reply: Reply<i64> },
-    SeeRows { pass: i64, rows: Vec<SealedRow>, times: Times, reply: Reply<(RowTally, Vec<RowFate>)> },
+    SeeRows { pass: i64, rows: Vec<SealedRow>, persons: Vec<SealedPerson>, times: Times, reply: Reply<(RowTally, Vec<RowFate>)> },
     FinishPass { pass: i64, ending: PassEnding, reply: Reply<RowTally> },
     Enter { entries: Vec<SealedEntry>, reply: Reply<()> },
     Remap { mapping_version: String, reply: Reply<u64> },
@@ -305,8 +306,10 @@ impl Task {
             Command::BeginPass { source, file, day, reply } => {
                 settled(reply, intake::begin(c, &source, &file, &day, now).await)
             }
-            Command::SeeRows { pass, rows, times, reply } => {
-                settled(reply, intake::see(c, pass, &rows, times, now).await)
+            Command::SeeRows { pass, rows, persons, times, reply } => {
+                let told = persons::tell(c, &persons).await;
+                let seen = if told.is_ok() { intake::see(c, pass, &rows, times, now).await } else { Ok(Default::default()) };
+                settled(reply, told.and(seen))
             }
             Command::FinishPass { pass, ending, reply } => settled(reply, intake::finish(c, pass, ending, now).await),
             Command::Enter { entries, reply } => settled(reply, entering::enter(c, &entries, now).await),

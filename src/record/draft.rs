@@ -181,6 +181,12 @@ impl<'a> Draft<'a> {
         self.cell_plan(name).and_then(|plan| plan.codes.get(&fold(word))).map(String::as_str)
     }
 
+    /// Whether the source has a cell for a field, filled or not.
+    #[must_use]
+    pub fn has_column(&self, name: &str, row: &Row) -> bool {
+        self.cell_plan(name).is_some_and(|plan| plan.spec.constant.is_some() || row.cell(&plan.column).is_some())
+    }
+
     /// Whether a field's value says something about this row, and not the same about each.
     #[must_use]
     pub fn varies(&self, name: &str) -> bool {

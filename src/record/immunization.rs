@@ -13,7 +13,7 @@ use super::words::tidy;
 use crate::issue::{Code, Issue};
 
 /// Fills the fields of `imunisasi`.
-pub fn read(draft: &mut Draft<'_>, told: &Told, antigens: &Antigens, scene: &mut Scene<'_>) {
+pub fn read(draft: &mut Draft<'_>, told: &Told<'_>, antigens: &Antigens, scene: &mut Scene<'_>) {
     draft.read_all(&["antigen", "dosis_ke", "alasan_tidak", "vaksin_nama", "kelompok_sasaran"], None, scene);
     given_or_not(draft, antigens, scene);
     day_of_dose(draft, told, scene);
@@ -62,7 +62,7 @@ fn given_or_not(draft: &mut Draft<'_>, antigens: &Antigens, scene: &Scene<'_>) {
 
 /// A dose that a health worker or kader reports without a day was given at the visit; one that is only remembered
 /// or copied from a book needs its own day. The visit's day was checked with the visit.
-fn day_of_dose(draft: &mut Draft<'_>, told: &Told, scene: &mut Scene<'_>) {
+fn day_of_dose(draft: &mut Draft<'_>, told: &Told<'_>, scene: &mut Scene<'_>) {
     let from_memory = matches!(draft.record().text("pelapor"), Some("orang_tua" | "buku_kia"));
     match &told.visit_day {
         Some((day, column)) if !from_memory && draft.cell("tanggal", scene.row).is_none() => {
@@ -74,7 +74,7 @@ fn day_of_dose(draft: &mut Draft<'_>, told: &Told, scene: &mut Scene<'_>) {
     }
 }
 
-fn vaccine(draft: &mut Draft<'_>, told: &Told, antigens: &Antigens, scene: &mut Scene<'_>) {
+fn vaccine(draft: &mut Draft<'_>, told: &Told<'_>, antigens: &Antigens, scene: &mut Scene<'_>) {
     let Some(cell) = draft.cell("antigen", scene.row) else {
         return draft.report(Issue::error(Code::Required, "immunization.unknown_antigen"), "antigen", scene);
     };

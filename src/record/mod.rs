@@ -10,6 +10,7 @@ pub mod fingerprint;
 pub mod format;
 pub mod group;
 pub mod immunization;
+pub mod matching;
 pub mod measurement;
 pub mod nik;
 pub mod number;

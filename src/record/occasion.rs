@@ -11,6 +11,7 @@ use super::date::{FLOOR, months_between};
 use super::draft::{Draft, Scene};
 use super::format::AGE_YEARS_MAX;
 use super::group::Group;
+use super::matching::Person;
 use crate::issue::{Code, Issue, Place};
 
 /// The birth date of the row's person and the cell it stands in.
@@ -24,7 +25,9 @@ pub struct Birth {
 
 /// What a row has told so far, for the services read after it.
 #[derive(Clone, Default)]
-pub struct Told {
+pub struct Told<'a> {
+    /// The person, when the directory knows exactly one.
+    pub known: Option<&'a Person>,
     /// Birth of the person.
     pub birth: Option<Birth>,
     /// Sex of the person: `L` or `P`.
@@ -35,7 +38,7 @@ pub struct Told {
     pub group: Option<&'static Group>,
 }
 
-impl Told {
+impl Told<'_> {
     /// Age on a day, in completed months; `None` before birth.
     #[must_use]
     pub fn months_on(&self, day: Date) -> Option<i64> {
@@ -44,7 +47,7 @@ impl Told {
 }
 
 /// Checks the day of a service against birth and today; `false` when the row must wait.
-pub fn check_day(draft: &Draft<'_>, told: &Told, scene: &mut Scene<'_>, before_birth: &'static str) -> bool {
+pub fn check_day(draft: &Draft<'_>, told: &Told<'_>, scene: &mut Scene<'_>, before_birth: &'static str) -> bool {
     let name = "tanggal";
     let Some(day) = draft.record().date(name) else {
         if draft.cell(name, scene.row).is_none() {
@@ -67,7 +70,7 @@ pub fn check_day(draft: &Draft<'_>, told: &Told, scene: &mut Scene<'_>, before_b
 }
 
 /// The day of a service: its own, else the day of the visit in the same row, which was checked with the visit.
-pub fn day_of_service(draft: &mut Draft<'_>, told: &Told, scene: &mut Scene<'_>) -> bool {
+pub fn day_of_service(draft: &mut Draft<'_>, told: &Told<'_>, scene: &mut Scene<'_>) -> bool {
     if let (Some((day, column)), true) = (&told.visit_day, draft.cell("tanggal", scene.row).is_none()) {
         draft.set("tanggal", Value::Date(*day), column.as_ref());
         return true;
@@ -77,7 +80,7 @@ pub fn day_of_service(draft: &mut Draft<'_>, told: &Told, scene: &mut Scene<'_>)
 }
 
 /// Keeps the group of a service that has no visit dataset of its own, and checks it against the age.
-pub fn set_group(draft: &mut Draft<'_>, told: &Told, scene: &mut Scene<'_>) {
+pub fn set_group(draft: &mut Draft<'_>, told: &Told<'_>, scene: &mut Scene<'_>) {
     let months = draft.record().date("tanggal").and_then(|day| told.months_on(day));
     if let Some(group) = told.group.or_else(|| months.and_then(Group::by_age)) {
         draft.set("kelompok_sasaran", Value::Text(group.name.to_owned()), None);
@@ -89,7 +92,7 @@ pub fn set_group(draft: &mut Draft<'_>, told: &Told, scene: &mut Scene<'_>) {
 }
 
 /// Whether the person can belong to the group. The birth date is the likelier mistake, so that cell is named.
-pub fn check_person(group: &Group, months: Option<i64>, told: &Told, scene: &mut Scene<'_>) {
+pub fn check_person(group: &Group, months: Option<i64>, told: &Told<'_>, scene: &mut Scene<'_>) {
     let place = told.birth.as_ref().map_or_else(|| scene.row.place.clone(), |birth| birth.place.clone());
     if group.women && told.sex.as_deref() == Some("L") {
         let issue = Issue::error(Code::Invariant, "visit.group_of_women").with("kelompok", group.name);
@@ -128,7 +131,7 @@ pub fn is_silent(draft: &Draft<'_>, scene: &Scene<'_>) -> bool {
 }
 
 /// Fills the fields of a service without rules of its own: `kunjungan_rumah`, `rujukan`.
-pub fn read(draft: &mut Draft<'_>, told: &Told, scene: &mut Scene<'_>) {
+pub fn read(draft: &mut Draft<'_>, told: &Told<'_>, scene: &mut Scene<'_>) {
     day_of_service(draft, told, scene);
     draft.read_all(&["tanggal", "kelompok_sasaran"], None, scene);
     set_group(draft, told, scene);

@@ -1,15 +1,16 @@
 //! The person of a row: who it is, and how sure the row makes us of that.
 //!
-//! It must not look anybody up or complete anything: a sex that is not written stays unknown, a number that is
-//! damaged stays damaged.
+//! It must not look anybody up. What no column of the file can tell is completed from the person it is given, and
+//! from nowhere else; what is written wrong stays wrong.
 
 use jiff::civil::Date;
 
-use super::Value;
 use super::draft::{Draft, Scene};
+use super::matching::Person;
 use super::nik::{self, NikRead};
 use super::words::is_baby_of;
-use crate::issue::{Code, Issue};
+use super::{RowOutcome, Value};
+use crate::issue::{Code, Issue, Severity};
 use crate::source::cells::CellKind;
 use crate::source::profile::Kind;
 
@@ -39,11 +40,16 @@ pub fn names_nobody(draft: &Draft<'_>, scene: &Scene<'_>) -> bool {
     draft.cell("nama", scene.row).is_none() && draft.cell("nik", scene.row).is_none()
 }
 
-/// Fills the fields of `sasaran`.
-pub fn read(draft: &mut Draft<'_>, scene: &mut Scene<'_>) {
+/// Fields without which nobody is served, with the rule of an empty cell.
+const NEEDED: [(&str, &str); 3] =
+    [("jenis_kelamin", "sex.unknown"), ("posyandu", "posyandu.missing"), ("tanggal_lahir", "birth_date.missing")];
+
+/// Fills the fields of `sasaran`. `known` is the person that the row speaks of, when the directory knows exactly one.
+pub fn read(draft: &mut Draft<'_>, known: Option<&Person>, scene: &mut Scene<'_>) {
     for name in FIRST {
         draft.read(name, scene);
     }
+    let mut absent = complete(draft, known, scene);
     draft.read_all(&APART, None, scene);
     match draft.record().text("nama") {
         None => draft.report(Issue::error(Code::Required, "name.missing"), "nama", scene),
@@ -52,23 +58,91 @@ pub fn read(draft: &mut Draft<'_>, scene: &mut Scene<'_>) {
         }
         Some(_) => {}
     }
-    if draft.record().get("jenis_kelamin").is_none() && draft.cell("jenis_kelamin", scene.row).is_none() {
-        draft.report(Issue::error(Code::Required, "sex.unknown").with("nilai", "-"), "jenis_kelamin", scene);
-    }
-    if draft.record().get("posyandu").is_none() {
-        draft.report(Issue::error(Code::Required, "posyandu.missing"), "posyandu", scene);
-    }
-    match draft.record().date("tanggal_lahir") {
-        None if draft.cell("tanggal_lahir", scene.row).is_none() => {
-            draft.report(Issue::error(Code::Required, "birth_date.missing"), "tanggal_lahir", scene);
+    for (name, rule) in NEEDED {
+        let has_column = draft.has_column(name, scene.row);
+        if draft.record().get(name).is_some() || !has_column || (name != "posyandu" && says(draft, name, scene)) {
+            continue;
         }
-        Some(birth) if birth > scene.today => {
-            draft.report(Issue::error(Code::Value, "birth_date.future"), "tanggal_lahir", scene);
-        }
-        _ => {}
+        draft.report(Issue::error(Code::Required, rule).with("nilai", "-"), name, scene);
     }
+    if draft.record().date("tanggal_lahir").is_some_and(|birth| birth > scene.today) {
+        draft.report(Issue::error(Code::Value, "birth_date.future"), "tanggal_lahir", scene);
+    }
+    let silent_nik = !absent.is_empty() && !draft.has_column("nik", scene.row);
+    let before = scene.issues.len();
     let status = read_nik(draft, scene);
+    if silent_nik {
+        scene.issues.truncate(before);
+        absent.push("nik");
+    }
+    adopt_nik(draft, known, before, scene);
     draft.set("status_nik", Value::Text(status.to_owned()), None);
+    if !absent.is_empty() {
+        let titles: Vec<&str> = absent.iter().filter_map(|name| Some(draft.field(name)?.title.as_str())).collect();
+        let issue = Issue::error(Code::Required, "person.not_told").with("kolom", titles.join(", "));
+        scene.issues.push(issue.on("sasaran").at(scene.row.place.clone()));
+    }
+}
+
+fn says(draft: &Draft<'_>, name: &str, scene: &Scene<'_>) -> bool {
+    draft.cell(name, scene.row).is_some()
+}
+
+/// Completes what the file has no column for from the known person; gives the fields that nobody tells.
+fn complete(draft: &mut Draft<'_>, known: Option<&Person>, scene: &mut Scene<'_>) -> Vec<&'static str> {
+    let (mut absent, mut completed) = (Vec::new(), Vec::new());
+    for (name, _) in NEEDED {
+        if draft.record().get(name).is_some() || draft.has_column(name, scene.row) {
+            continue;
+        }
+        let value = known.and_then(|person| match name {
+            "jenis_kelamin" => person.sex.clone().map(Value::Text),
+            "posyandu" => person.posyandu.clone().map(Value::Text),
+            _ => person.birth.map(Value::Date),
+        });
+        match value {
+            Some(value) => {
+                draft.set(name, value, None);
+                completed.push(name);
+            }
+            None => absent.push(name),
+        }
+    }
+    if !completed.is_empty() {
+        let titles: Vec<&str> = completed.iter().filter_map(|name| Some(draft.field(name)?.title.as_str())).collect();
+        let issue = Issue::information(Code::Required, "person.completed").with("kolom", titles.join(", "));
+        scene.issues.push(issue.on("sasaran").at(scene.row.place.clone()));
+    }
+    absent
+}
+
+/// The number of the known person in place of one that is missing or damaged; the complaints about it only warn then.
+fn adopt_nik(draft: &mut Draft<'_>, known: Option<&Person>, before: usize, scene: &mut Scene<'_>) {
+    let nik = known.filter(|person| person.is_genuine).and_then(|person| person.nik.clone());
+    let (Some(nik), None) = (nik, draft.record().text("nik")) else { return };
+    draft.set("nik", Value::Text(nik), None);
+    scene.issues.iter_mut().skip(before).for_each(|issue| issue.severity = Severity::Warning);
+}
+
+/// A row that tells a person and no service needs only a name and a birth date or a number: whoever is named twice
+/// is found again by them. What is missing beside them warns when there is a cell for it.
+pub fn ease_register(outcome: &mut RowOutcome) {
+    let [person] = outcome.records.as_slice() else { return };
+    let is_known = person.get("tanggal_lahir").is_some() || person.get("nik").is_some();
+    if person.schema.dataset != "sasaran" || person.get("nama").is_none() || !is_known {
+        return;
+    }
+    let lacks = |issue: &Issue| {
+        let is_needed = NEEDED.iter().any(|(_, rule)| *rule == issue.rule) && issue.code == Code::Required;
+        is_needed || issue.rule == "person.not_told" || issue.rule.starts_with("nik.")
+    };
+    let has_cell = |issue: &Issue| issue.place.as_ref().is_some_and(|place| place.column.is_some());
+    outcome.issues.retain(|issue| !issue.is_error() || !lacks(issue) || has_cell(issue));
+    for issue in outcome.issues.iter_mut().filter(|issue| issue.is_error()) {
+        if lacks(issue) {
+            issue.severity = Severity::Warning;
+        }
+    }
 }
 
 /// Reads the person's own number and returns its status.

@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use super::antigen::{Antigens, AntigensError};
 use super::draft::{DatasetPlan, Draft, Scene};
 use super::group::Group;
+use super::matching::Person;
 use super::occasion::{self, Birth, Told};
 use super::schema::Schemas;
 use super::{Record, RowOutcome, fingerprint, immunization, person, place, screening, supplement, visit};
@@ -98,13 +99,19 @@ impl Reader {
         Ok(Self { profile, tables, antigens })
     }
 
-    /// Reads one row. `today` is the local calendar day of reading.
+    /// Reads one row by itself. `today` is the local calendar day of reading.
     #[must_use]
     pub fn read(&self, row: &Row, today: Date) -> RowOutcome {
+        self.read_of(row, today, None)
+    }
+
+    /// Reads one row that speaks of a known person, who completes what its file has no column for.
+    #[must_use]
+    pub fn read_of(&self, row: &Row, today: Date, known: Option<&Person>) -> RowOutcome {
         let mut scene = Scene { profile: &self.profile, row, today, issues: Vec::new() };
         let mut records: Vec<Record> = Vec::new();
         let Some(table) = self.tables.get(row.table) else { return RowOutcome::default() };
-        let mut told = Told { group: table.group, ..Told::default() };
+        let mut told = Told { group: table.group, known, ..Told::default() };
         for plan in &table.datasets {
             let mut draft = Draft::new(plan, row);
             if plan.only_with.as_deref().is_some_and(|field| draft.cell(field, row).is_none()) {
@@ -118,14 +125,19 @@ impl Reader {
                 records.push(draft.finish());
             }
         }
-        if !scene.issues.iter().any(Issue::is_error) {
-            scene.issues.extend(records.iter().flat_map(check));
+        let mut outcome = RowOutcome { records, issues: scene.issues };
+        person::ease_register(&mut outcome);
+        if !outcome.is_held() {
+            let is_alone = outcome.records.len() == 1;
+            let found = outcome.records.iter().flat_map(|record| check(record, is_alone));
+            let found: Vec<Issue> = found.collect();
+            outcome.issues.extend(found);
         }
-        RowOutcome { records, issues: scene.issues }
+        outcome
     }
 
     /// Fills one dataset by its rules; `false` when the row tells nothing of it.
-    fn fill(&self, draft: &mut Draft<'_>, plan: &DatasetPlan, told: &mut Told, scene: &mut Scene<'_>) -> bool {
+    fn fill(&self, draft: &mut Draft<'_>, plan: &DatasetPlan, told: &mut Told<'_>, scene: &mut Scene<'_>) -> bool {
         let dataset = plan.schema.dataset.as_str();
         if let Some(group) = Group::by_dataset(dataset) {
             visit::read(draft, group, told, scene);
@@ -142,7 +154,7 @@ impl Reader {
             "posyandu" => place::read(draft, scene),
             "hari_buka" => place::read_opening_day(draft, scene),
             "sasaran" => {
-                person::read(draft, scene);
+                person::read(draft, told.known, scene);
                 let place = draft.place_of("tanggal_lahir");
                 told.birth = draft.record().date("tanggal_lahir").map(|date| Birth { date, place });
                 told.sex = draft.record().text("jenis_kelamin").map(str::to_owned);
@@ -189,11 +201,14 @@ fn table_plan(profile: &Profile, table: &Table, schemas: &Schemas) -> Result<Tab
     }
 }
 
-/// The record against its JSON Schema: the last net under the typed reading.
-fn check(record: &Record) -> Vec<Issue> {
+/// The record against its JSON Schema: the last net under the typed reading. A person who stands alone in a row may
+/// lack what is not written; without it nobody is served.
+fn check(record: &Record, is_alone: bool) -> Vec<Issue> {
     let found = record.schema.violations(&fingerprint::canonical(record));
+    let is_register = is_alone && record.schema.dataset == "sasaran";
     found
         .into_iter()
+        .filter(|violation| !(is_register && violation.missing))
         .map(|violation| {
             let rule = if violation.missing { "schema.required" } else { "schema.value" };
             let code = if violation.missing { Code::Required } else { Code::Value };

@@ -23,7 +23,7 @@ const SUMMED: [&str; 3] = ["puma", "srq20", "aks"];
 const PUMA_UNDEFINED: i64 = 6;
 
 /// Fills the fields of `skrining`.
-pub fn read(draft: &mut Draft<'_>, told: &Told, scene: &mut Scene<'_>) {
+pub fn read(draft: &mut Draft<'_>, told: &Told<'_>, scene: &mut Scene<'_>) {
     day_of_service(draft, told, scene);
     draft.read_all(&["tanggal", "kelompok_sasaran"], None, scene);
     set_group(draft, told, scene);

@@ -12,7 +12,7 @@ use crate::source::profile::field::Format;
 const APART: [&str; 3] = ["tanggal", "jenis", "kelompok_sasaran"];
 
 /// Fills the fields of `suplementasi`; `false` when the row says that nothing was given.
-pub fn read(draft: &mut Draft<'_>, told: &Told, scene: &mut Scene<'_>) -> bool {
+pub fn read(draft: &mut Draft<'_>, told: &Told<'_>, scene: &mut Scene<'_>) -> bool {
     day_of_service(draft, told, scene);
     let months = draft.record().date("tanggal").and_then(|day| told.months_on(day));
     draft.read_all(&APART, months, scene);

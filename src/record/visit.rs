@@ -23,7 +23,7 @@ const APART: [&str; 6] =
     ["tanggal", "umur_bulan", "umur_tahun", "cara_ukur_diturunkan", "gula_darah_di_luar_alat", "vit_a"];
 
 /// Fills the fields of a visit's dataset.
-pub fn read(draft: &mut Draft<'_>, group: &Group, told: &Told, scene: &mut Scene<'_>) {
+pub fn read(draft: &mut Draft<'_>, group: &Group, told: &Told<'_>, scene: &mut Scene<'_>) {
     draft.read("tanggal", scene);
     let usable = check_day(draft, told, scene, "date.before_birth");
     let day = draft.record().date("tanggal").filter(|_| usable);

@@ -17,6 +17,7 @@ mod ledger_intake;
 mod mapping;
 mod mapping_cases;
 mod office;
+mod person;
 mod reconciliation;
 mod record;
 mod remap;

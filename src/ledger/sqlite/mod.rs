@@ -11,6 +11,7 @@ pub mod entering;
 pub mod entries;
 pub mod intake;
 pub mod lists;
+pub mod persons;
 pub mod recovery;
 pub mod rows;
 pub mod schema;
