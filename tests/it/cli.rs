@@ -6,5 +6,6 @@ mod instances;
 mod mappings;
 mod servers;
 mod sources;
+mod sources_new;
 mod storage;
 pub mod town;

@@ -6,6 +6,7 @@ pub mod guess;
 pub mod header;
 pub mod known;
 pub mod look;
+pub mod scalar;
 pub mod tables;
 pub mod write;
 
