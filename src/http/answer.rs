@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::split::Form;
-use crate::ingest::intake::Taken;
+use crate::ingest::intake::outcome::Taken;
 use crate::issue::Severity;
 use crate::words::{self, Language};
 

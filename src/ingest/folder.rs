@@ -226,7 +226,13 @@ impl Taking<'_> {
         }
         if has_unfound {
             // Not remembered: the next round reads it again, when its persons may be known.
-            return Ok(FileSeen { name: file.name, fate: Fate::Read, rows: rows_of(tally), issue: None, is_told: false });
+            return Ok(FileSeen {
+                name: file.name,
+                fate: Fate::Read,
+                rows: rows_of(tally),
+                issue: None,
+                is_told: false,
+            });
         }
         file.rows = self.ingest.ledger.remember_read(&self.source.location.source, &file).await?;
         let seen = FileSeen { name: file.name.clone(), fate: Fate::Read, rows: file.rows, issue: None, is_told: false };

@@ -4,6 +4,7 @@
 //! ledger has committed it; a record without a usable id cannot be found again and is therefore not kept.
 
 pub mod fields;
+pub mod outcome;
 pub mod written;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use jiff::civil::Date;
 use tokio::sync::{Mutex, Notify};
 
 use self::fields::{FILE, Fields};
+use self::outcome::{Outcome, Taken};
 use self::written::{Found, Written};
 use super::pass::TRIES;
 use super::people::{Asked, People};
@@ -83,47 +85,6 @@ impl std::fmt::Debug for Kept {
             Self::Asked(..) => "Asked",
         })
     }
-}
-
-/// How a record ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It is in the ledger, new or with new content.
-    Accepted,
-    /// It was there already, with the same content.
-    Unchanged,
-    /// It no longer counts, as its sender wished.
-    Withdrawn,
-    /// A person must correct it.
-    Issue,
-}
-
-impl Outcome {
-    /// The word for it in answers.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Accepted => "accepted",
-            Self::Unchanged => "unchanged",
-            Self::Withdrawn => "withdrawn",
-            Self::Issue => "issue",
-        }
-    }
-}
-
-/// What became of a record.
-#[derive(Debug)]
-pub struct Taken {
-    /// The sender's key, when there is a usable one.
-    pub id: Option<String>,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// The version that the ledger holds: the same content has the same one. None when nothing was kept.
-    pub version: Option<String>,
-    /// What was found, errors and warnings.
-    pub found: Vec<Found>,
-    /// Further problems that were only counted.
-    pub more: usize,
 }
 
 /// Why the intake cannot be set up.

@@ -162,12 +162,7 @@ impl Pass {
     /// Begins a pass.
     pub async fn begin(ingest: &Ingest<'_>, source: &Source) -> Result<Self, IngestError> {
         let id = ingest.ledger.begin_pass(&source.location.source, &source.location.file()).await?;
-        Ok(Self {
-            id,
-            waiting: Vec::with_capacity(ROWS_AT_ONCE),
-            is_window: false,
-            people: PeopleTally::default(),
-        })
+        Ok(Self { id, waiting: Vec::with_capacity(ROWS_AT_ONCE), is_window: false, people: PeopleTally::default() })
     }
 
     /// Reads a source to its end; each batch is written while the next one is read.

@@ -114,14 +114,7 @@ impl Origin<'_> {
         }
     }
 
-    fn visit(
-        &self,
-        row: &Row,
-        posyandu: &Posyandu,
-        visit: &Visit,
-        records: &[Record],
-        issues: Vec<Issue>,
-    ) -> RowSeen {
+    fn visit(&self, row: &Row, posyandu: &Posyandu, visit: &Visit, records: &[Record], issues: Vec<Issue>) -> RowSeen {
         let date = visit.date.to_string();
         let person = visit.person.clone();
         let group = Group::of(records.iter()).name;

@@ -44,20 +44,82 @@ pub type Reply<T> = oneshot::Sender<Result<T, LedgerError>>;
 /// A command that runs by itself inside the group.
 #[derive(Debug)]
 pub enum Command {
-    BeginPass { source: String, file: String, day: String, reply: Reply<i64> },
-    SeeRows { pass: i64, rows: Vec<SealedRow>, persons: Vec<SealedPerson>, times: Times, reply: Reply<(RowTally, Vec<RowFate>)> },
-    FinishPass { pass: i64, ending: PassEnding, reply: Reply<RowTally> },
-    Enter { entries: Vec<SealedEntry>, reply: Reply<()> },
-    Remap { mapping_version: String, reply: Reply<u64> },
-    Claim { lane: String, limit: u32, lease: Lease, reply: Reply<(Timestamp, Vec<EntryId>)> },
-    Prolong { lease: Lease, reply: Reply<Timestamp> },
-    Release { entry: EntryId, lease: Lease, event: Event, reply: Reply<State> },
-    Resolve { entry: EntryId, event: Event, accepted: Vec<AcceptedResource>, reply: Reply<State> },
-    Decide { entry: EntryId, event: Event, reason_sealed: Vec<u8>, reply: Reply<State> },
-    Verify { entry: EntryId, findings: Vec<(u32, Finding)>, reply: Reply<()> },
-    PutIdentity { kind: String, key: [u8; 32], server_id: Option<String>, expires: Timestamp, reply: Reply<()> },
-    PutToken { client: String, sealed: Option<Vec<u8>>, expires: Timestamp, reply: Reply<()> },
-    Taken { change: taken::Change, reply: Reply<Option<TakenRows>> },
+    BeginPass {
+        source: String,
+        file: String,
+        day: String,
+        reply: Reply<i64>,
+    },
+    SeeRows {
+        pass: i64,
+        rows: Vec<SealedRow>,
+        persons: Vec<SealedPerson>,
+        times: Times,
+        reply: Reply<(RowTally, Vec<RowFate>)>,
+    },
+    FinishPass {
+        pass: i64,
+        ending: PassEnding,
+        reply: Reply<RowTally>,
+    },
+    Enter {
+        entries: Vec<SealedEntry>,
+        reply: Reply<()>,
+    },
+    Remap {
+        mapping_version: String,
+        reply: Reply<u64>,
+    },
+    Claim {
+        lane: String,
+        limit: u32,
+        lease: Lease,
+        reply: Reply<(Timestamp, Vec<EntryId>)>,
+    },
+    Prolong {
+        lease: Lease,
+        reply: Reply<Timestamp>,
+    },
+    Release {
+        entry: EntryId,
+        lease: Lease,
+        event: Event,
+        reply: Reply<State>,
+    },
+    Resolve {
+        entry: EntryId,
+        event: Event,
+        accepted: Vec<AcceptedResource>,
+        reply: Reply<State>,
+    },
+    Decide {
+        entry: EntryId,
+        event: Event,
+        reason_sealed: Vec<u8>,
+        reply: Reply<State>,
+    },
+    Verify {
+        entry: EntryId,
+        findings: Vec<(u32, Finding)>,
+        reply: Reply<()>,
+    },
+    PutIdentity {
+        kind: String,
+        key: [u8; 32],
+        server_id: Option<String>,
+        expires: Timestamp,
+        reply: Reply<()>,
+    },
+    PutToken {
+        client: String,
+        sealed: Option<Vec<u8>>,
+        expires: Timestamp,
+        reply: Reply<()>,
+    },
+    Taken {
+        change: taken::Change,
+        reply: Reply<Option<TakenRows>>,
+    },
 }
 
 /// What callers send.
@@ -308,7 +370,8 @@ impl Task {
             }
             Command::SeeRows { pass, rows, persons, times, reply } => {
                 let told = persons::tell(c, &persons).await;
-                let seen = if told.is_ok() { intake::see(c, pass, &rows, times, now).await } else { Ok(Default::default()) };
+                let seen =
+                    if told.is_ok() { intake::see(c, pass, &rows, times, now).await } else { Ok(Default::default()) };
                 settled(reply, told.and(seen))
             }
             Command::FinishPass { pass, ending, reply } => settled(reply, intake::finish(c, pass, ending, now).await),

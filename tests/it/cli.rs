@@ -7,5 +7,6 @@ mod large;
 mod mappings;
 mod servers;
 mod sources;
+mod sources_new;
 mod storage;
 pub mod town;

@@ -44,7 +44,9 @@ async fn a_missing_number_is_taken_from_the_family_or_from_name_mother_and_villa
             assert_eq!(seen.visits.len(), usize::from(found), "{asking:?}");
             if found {
                 assert!(seen.has("person.matched", Severity::Information), "{:?}", seen.issues);
-                assert!(seen.visits[0].sasaran.contains(NIK) && !seen.visits[0].sasaran.contains(r#""status_nik":"asli"#));
+                assert!(
+                    seen.visits[0].sasaran.contains(NIK) && !seen.visits[0].sasaran.contains(r#""status_nik":"asli"#)
+                );
                 assert!(seen.issues.iter().all(|issue| !issue.is_error()), "{:?}", seen.issues);
             } else {
                 assert!(seen.issues.iter().any(|issue| issue.is_error() && issue.rule.starts_with("nik.")));

@@ -271,7 +271,7 @@ impl Check {
             "counts": {"rows": totals.rows(), "read": totals.read, "issue": totals.issue, "skipped": skipped},
             "skipped": totals.skipped, "rules": rules,
         });
-        serde_json::to_string_pretty(&whole).unwrap_or_default()
+        whole.to_string()
     }
 }
 

@@ -51,9 +51,9 @@ fn password(file: &Path) -> anyhow::Result<Personal<String>> {
 pub fn profile(name: &str, location: &Location) -> anyhow::Result<Arc<Profile>> {
     let Some((file, text)) = assets::source_profile(name, Path::new(""))? else {
         let names = assets::source_profile_names();
-        let near = nearest(name, names.iter().map(String::as_str)).unwrap_or_default();
+        let near = nearest(name, names.iter().map(String::as_str)).map(|near| format!(" ({near})")).unwrap_or_default();
         anyhow::bail!(
-            "there is no profile `{name}` {near}; name one of {}, or a file that ends in .yaml",
+            "there is no profile `{name}`{near}; name one of {}, or a file that ends in .yaml",
             names.join(", ")
         );
     };

@@ -135,9 +135,8 @@ pub fn tables(schemas: &Schemas) -> Vec<Option<&str>> {
 
 fn table(schemas: &Schemas, visit: Option<&str>) -> Json {
     let (mut records, mut only_with) = (Map::new(), Map::new());
-    let belongs = |schema: &&Arc<Schema>| {
-        Group::by_dataset(&schema.dataset).is_none() || visit == Some(schema.dataset.as_str())
-    };
+    let belongs =
+        |schema: &&Arc<Schema>| Group::by_dataset(&schema.dataset).is_none() || visit == Some(schema.dataset.as_str());
     for schema in taken(schemas).filter(belongs) {
         let specs = sent(schema).map(|field| (field.name.clone(), spec(&schema.dataset, field))).collect();
         records.insert(schema.dataset.clone(), Json::Object(specs));

@@ -11,8 +11,6 @@ use crate::record::antigen::{Antigens, VaccineRead};
 use crate::record::group::Group;
 use crate::source::profile::field::{FieldSpec, Format};
 
-/// Least similarity (Jaro-Winkler, 0 to 1) at which a header is taken for a misspelt one.
-pub const SIMILAR_MIN: f64 = 0.88;
 /// The dataset of persons.
 pub const PERSONS: &str = "sasaran";
 /// The dataset of doses.
@@ -77,6 +75,8 @@ pub struct Placed {
 pub struct Guess {
     /// The dataset besides persons that the table is about.
     pub main: Option<String>,
+    /// Whether it holds doses beside the visits.
+    pub doses: bool,
     /// Columns with fields, in the order of certainty.
     pub placed: Vec<Placed>,
 }
@@ -85,16 +85,20 @@ pub struct Guess {
 #[must_use]
 pub fn place(columns: &[Column], context: &str, known: &Known, antigens: &Antigens) -> Guess {
     let main = main_dataset(columns, context, known);
-    let mut guess = Guess { main, placed: Vec::new() };
+    let is_vaccine = |column: &&Column| {
+        let found = column.known_as.iter().find_map(|name| known.find(name)).map(|(found, _)| found);
+        let mut meanings = found.into_iter().flatten().filter_map(|at| known.meanings.get(*at));
+        meanings.any(|meaning| meaning.dataset == DOSES && meaning.field == "antigen")
+    };
+    let doses = main.as_deref() != Some(DOSES) && columns.iter().filter(is_vaccine).count() > 0;
+    let mut guess = Guess { main, doses, placed: Vec::new() };
     let mut taken: BTreeSet<String> = BTreeSet::new();
     let mut listed: Vec<(u32, usize, Vec<usize>, Reason)> = Vec::new();
     for (at, column) in columns.iter().enumerate() {
         if let Some((found, exact)) = column.known_as.iter().find_map(|name| known.find(name)) {
             let reason = if exact { Reason::Listed } else { Reason::Alike };
             listed.push((if exact { 0 } else { 1 }, at, found.to_vec(), reason));
-        } else if let Some((name, score, found)) =
-            column.known_as.iter().find_map(|name| known.similar(name, SIMILAR_MIN))
-        {
+        } else if let Some((name, score, found)) = column.known_as.last().and_then(|name| known.similar(name)) {
             let percent = percent(score);
             listed.push((200 - percent, at, found.to_vec(), Reason::Similar(name.to_owned(), percent)));
         }
@@ -103,7 +107,7 @@ pub fn place(columns: &[Column], context: &str, known: &Known, antigens: &Antige
     for (_, at, found, reason) in listed {
         let similar = matches!(reason, Reason::Similar(..));
         let fits = |meaning: &Meaning| !(similar && columns[at].look.contradicts(meaning.spec.format));
-        let meanings = chosen(&found, guess.main.as_deref(), known, &taken, &fits);
+        let meanings = chosen(&found, &guess, known, &taken, &fits);
         add(&mut guess, &mut taken, at, meanings, reason);
     }
     for (at, column) in columns.iter().enumerate() {
@@ -137,15 +141,17 @@ fn slot(meaning: &Meaning) -> String {
 /// The best meaning of a header that is still free, and those that share its cell.
 fn chosen(
     found: &[usize],
-    main: Option<&str>,
+    guess: &Guess,
     known: &Known,
     taken: &BTreeSet<String>,
     fits: &dyn Fn(&Meaning) -> bool,
 ) -> Vec<Meaning> {
+    let main = guess.main.as_deref();
     let tier = |meaning: &Meaning| match () {
-        () if meaning.dataset == PERSONS => Some(2),
+        () if meaning.dataset == PERSONS => Some(3),
         () if !meaning.constants.is_empty() => Some(0),
-        () if Some(meaning.dataset.as_str()) == main => Some(1),
+        () if Some(meaning.dataset.as_str()) == main => Some(2),
+        () if guess.doses && meaning.dataset == DOSES => Some(1),
         () => None,
     };
     let free = |meaning: &&Meaning| !taken.contains(&slot(meaning)) && fits(meaning);
@@ -196,7 +202,9 @@ fn main_dataset(columns: &[Column], context: &str, known: &Known) -> Option<Stri
             points += HINTS.iter().filter(|(word, to)| *to == dataset && hinted(word)).count();
         }
         let is_visit = Group::by_dataset(dataset).is_some() || dataset == DOSES;
-        if points > 0 && best.is_none_or(|(most, _)| points > most) && (is_visit || points > 1) {
+        // Doses stand beside the visits of many registers: the visits come first.
+        let beaten = |most: usize| if dataset == DOSES && most > 1 { false } else { points > most };
+        if points > 0 && best.is_none_or(|(most, _)| beaten(most)) && (is_visit || points > 1) {
             best = Some((points, dataset));
         }
     }

@@ -20,6 +20,13 @@ const ANY_VISIT: &str = "kunjungan";
 /// The register of posyandu has a profile of its own and is not proposed.
 const REGISTER: &str = "posyandu";
 
+/// Least similarity (Jaro-Winkler, 0 to 1) at which a header is taken for a misspelt one.
+const SIMILAR_MIN: f64 = 0.88;
+/// Least share of letters in place (Damerau-Levenshtein, 0 to 1): a common beginning alone is no misspelling.
+const SPELLING_MIN: f64 = 0.75;
+/// Shortest header that is compared by similarity, in bytes.
+const LETTERS_MIN: usize = 4;
+
 /// What a header may mean.
 #[derive(Clone, Debug)]
 pub struct Meaning {
@@ -122,12 +129,16 @@ impl Known {
         exact.or_else(|| self.loose.get(&loose(header)).map(|found| (found.as_slice(), false)))
     }
 
-    /// The most similar known header of at least a similarity (Jaro-Winkler, 0 to 1).
+    /// The most similar known header, with how similar it is (Jaro-Winkler, 0 to 1), if it is similar enough.
     #[must_use]
-    pub fn similar(&self, header: &str, at_least: f64) -> Option<(&str, f64, &[usize])> {
+    pub fn similar(&self, header: &str) -> Option<(&str, f64, &[usize])> {
         let wanted = loose(header);
         let scored = self.loose.iter().map(|(name, found)| (name, strsim::jaro_winkler(&wanted, name), found));
-        let near = scored.filter(|(name, score, _)| *score >= at_least && name.len() > 2 && wanted.len() > 2);
+        let near = scored.filter(|(name, score, _)| {
+            *score >= SIMILAR_MIN
+                && name.len().min(wanted.len()) >= LETTERS_MIN
+                && strsim::normalized_damerau_levenshtein(&wanted, name) >= SPELLING_MIN
+        });
         let best = near.max_by(|one, other| one.1.total_cmp(&other.1));
         best.map(|(name, score, found)| (name.as_str(), score, found.as_slice()))
     }

@@ -6,6 +6,7 @@ pub mod guess;
 pub mod header;
 pub mod known;
 pub mod look;
+pub mod scalar;
 pub mod tables;
 pub mod write;
 
@@ -16,8 +17,8 @@ use self::known::{Known, KnownError, Meaning};
 use super::antigen::{Antigens, AntigensError};
 use super::schema::{SchemaError, Schemas};
 use crate::source::cells::Cells;
-use crate::source::layout::plain_header;
 use crate::source::layout::plain::behind_plain;
+use crate::source::layout::plain_header;
 use crate::source::profile::Kind;
 use crate::source::sample::{Sample, Sheet};
 

@@ -8,10 +8,10 @@ use std::fmt::Write as _;
 use super::guess::{Column, DOSES, PERSONS, Placed, Reason};
 use super::known::Meaning;
 use super::look;
+use super::scalar::{one_line, quoted, scalar};
 use super::{Ground, Proposal, Table};
 use crate::record::schema::{Kind as FieldKind, Schema};
 use crate::record::words::fold;
-use crate::source::layout::plain_header;
 use crate::source::profile::Kind;
 use crate::source::profile::field::{DateStyle, DecimalMark, FieldSpec, Format};
 use crate::words::{self, Language};
@@ -176,11 +176,12 @@ fn write_records(out: &mut String, table: &Table, ground: &Ground, language: Lan
         write_lines(out, lines, "        - ", "          ");
         write_missing(out, dataset, lines, constants, ground, "          ", language);
     }
-    let doses = |((dataset, _), lines): (&(String, Vec<_>), &Vec<Line>)| {
-        dataset == DOSES && lines.iter().any(|line| line.field == "tanggal")
-    };
-    if sets.iter().any(|(key, lines)| !key.1.is_empty() && doses((key, lines))) {
+    let has = |lines: &Vec<Line>, field: &str| lines.iter().any(|line| line.field == field);
+    let doses = || sets.iter().filter(|((dataset, _), _)| dataset == DOSES);
+    if doses().any(|((_, constants), lines)| !constants.is_empty() && has(lines, "tanggal")) {
         let _ = writeln!(out, "    only_with: {{{DOSES}: tanggal}}");
+    } else if table.guess.doses && doses().any(|(_, lines)| has(lines, "antigen")) {
+        let _ = writeln!(out, "    only_with: {{{DOSES}: antigen}}");
     }
 }
 
@@ -357,43 +358,4 @@ fn format_of(format: Format) -> String {
 
 fn pad(note: &str) -> String {
     if note.is_empty() { String::new() } else { format!("  # {}", note.trim_start().trim_start_matches("# ")) }
-}
-
-fn one_line(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
-}
-
-/// A text as YAML, plain where nothing can be misread.
-fn scalar(text: &str) -> String {
-    let plain = text.starts_with(|first: char| first.is_ascii_alphabetic())
-        && text.chars().all(|character| character.is_ascii_alphanumeric() || " _/".contains(character))
-        && !text.ends_with(' ')
-        && plain_header(text).len() > 3
-        && !["true", "false", "null"].contains(&plain_header(text).as_str());
-    if plain { text.to_owned() } else { quoted(text) }
-}
-
-/// A text in quotation marks, with everything escaped that YAML does not print.
-fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => {
-                out.push('\\');
-                out.push(character);
-            }
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            ' '..='~' | '\u{a1}'..='\u{ff}' | 'Ā'..='ʯ' | '≤'..='≥' => out.push(character),
-            other if u32::from(other) <= 0xffff => {
-                let _ = write!(out, "\\u{:04X}", u32::from(other));
-            }
-            other => {
-                let _ = write!(out, "\\U{:08X}", u32::from(other));
-            }
-        }
-    }
-    out.push('"');
-    out
 }

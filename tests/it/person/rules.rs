@@ -52,7 +52,11 @@ fn each_rule_by_itself() {
         (Person { mother: None, ..row(Some(NIK), "By Ny Nur") }, vec![(By::Nik, &known)], "nik.shared"),
         (Person { birth: None, ..doubtful.clone() }, vec![(By::Nik, &known)], "stranger"),
         (doubtful, vec![(By::Nik, &known)], "Nik"),
-        (Person { birth: Some(date(2024, 12, 6)), ..row(Some(NIK), "Ani Contoh") }, vec![(By::Nik, &known)], "nik.shared"),
+        (
+            Person { birth: Some(date(2024, 12, 6)), ..row(Some(NIK), "Ani Contoh") },
+            vec![(By::Nik, &known)],
+            "nik.shared",
+        ),
         (row(None, "Ani Contoh"), vec![(By::Name, &known), (By::Family, &nobody)], "Family"),
         (row(None, "Ani Contoh"), vec![(By::Name, &known)], "Name"),
         (row(None, "Ani Contoh"), vec![(By::Name, &known), (By::Name, &nobody)], "person.several"),
