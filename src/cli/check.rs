@@ -74,7 +74,7 @@ impl Check {
         config.reads_in_place = true;
         let language = installation::language(&config, context);
         let temporary = std::env::temp_dir();
-        self.on(config, language, &temporary).await.map_err(|error| scratch::named(error, &temporary))
+        Box::pin(self.on(config, language, &temporary)).await.map_err(|error| scratch::named(error, &temporary))
     }
 
     async fn on(&self, config: Config, language: Language, temporary: &Path) -> anyhow::Result<Exit> {

@@ -88,6 +88,9 @@ impl SourceOutcome {
     }
 }
 
+/// How a source is read a second time: the source, and since when changes are enough.
+type Reread<'a> = (&'a Source, Option<Timestamp>);
+
 /// Why a source was not read to the end.
 #[derive(Debug)]
 pub struct SourceProblem {
@@ -150,7 +153,10 @@ impl Ingest<'_> {
             let empty = Register::default();
             let manner = Manner { origin: self.origin(source, &empty), reader: &reader, today };
             let origin = &manner.origin;
-            let mut made = |reading| Waiting::Seen(posyandu_row(reading, &reader, today, origin, &mut register));
+            let mut made = |reading| {
+                let seen = posyandu_row(reading, &reader, today, origin, &mut register);
+                Waiting::Seen(Box::new(seen))
+            };
             let result = pass.read(self, source, &manner, None, &mut made).await;
             outcomes.push(pass.end(self, source, &manner, result).await?);
         }
@@ -170,7 +176,7 @@ impl Ingest<'_> {
         progress: &(dyn Fn(&str, u64) + Sync),
     ) -> Result<(Vec<FolderOutcome>, Vec<SourceOutcome>), IngestError> {
         let mut folders = Vec::new();
-        let mut first: Vec<(Option<(&Source, Option<Timestamp>)>, SourceOutcome)> = Vec::new();
+        let mut first: Vec<(Option<Reread<'_>>, SourceOutcome)> = Vec::new();
         for source in sources.iter().filter(|source| !source.profile.posyandu) {
             if let Some(place) = &source.folder {
                 let told = |rows| progress(&source.location.source, rows);

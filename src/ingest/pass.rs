@@ -46,7 +46,7 @@ pub enum Waiting {
     /// It waits to hear whom it speaks of.
     Asked(Box<Asked>),
     /// It asks nobody.
-    Seen(RowSeen),
+    Seen(Box<RowSeen>),
 }
 
 /// How the rows of a pass are read.
@@ -67,8 +67,8 @@ impl Manner<'_> {
                 let outcome = self.read(&row, None);
                 Waiting::Asked(Box::new(Asked::new(row, outcome, &self.origin)))
             }
-            Reading::Skipped { place, reason } => Waiting::Seen(self.origin.skipped(place, reason)),
-            Reading::Broken(issue) => Waiting::Seen(self.origin.broken(issue)),
+            Reading::Skipped { place, reason } => Waiting::Seen(Box::new(self.origin.skipped(place, reason))),
+            Reading::Broken(issue) => Waiting::Seen(Box::new(self.origin.broken(issue))),
         }
     }
 
@@ -148,7 +148,7 @@ async fn settle(
     for one in waiting {
         let settled = match one {
             Waiting::Asked(asked) => people.settle(asked, &manner.origin, &|row, known| manner.read(row, known)),
-            Waiting::Seen(seen) => Settled { seen: seen.clone(), is_unfound: false, has_told: false },
+            Waiting::Seen(seen) => Settled { seen: (**seen).clone(), is_unfound: false, has_told: false },
         };
         tally.unfound += u64::from(settled.is_unfound);
         tally.told += u64::from(settled.has_told);

@@ -4,6 +4,7 @@
 //! batch find each other through what the rows before them told.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry as MapEntry;
 
 use crate::issue::{Code, Issue};
 use crate::ledger::person::{Alias, AliasKind, PersonTold};
@@ -122,11 +123,10 @@ impl People {
         aliases.dedup();
         let mut people = Self::default();
         for found in ledger.persons(&aliases).await? {
-            if !people.persons.contains_key(&found.identity) {
+            if let MapEntry::Vacant(free) = people.persons.entry(found.identity) {
                 let person =
                     serde_json::from_str(found.content.reveal()).map_err(|_| LedgerError::Spoiled("person"))?;
-                let entry = Entry { person, aliases: Vec::new(), is_told: false, corrects: false };
-                people.persons.insert(found.identity, entry);
+                free.insert(Entry { person, aliases: Vec::new(), is_told: false, corrects: false });
             }
             people.by_alias.entry(found.alias).or_default().push(found.identity);
         }

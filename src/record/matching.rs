@@ -89,7 +89,7 @@ impl Person {
         let same_row = match (self.place == person.place, likeness == Likeness::Other) {
             (true, true) => same_day || self.is_keyed,
             (true, false) => true,
-            (false, is_other) => same_file && same_day && !self.is_keyed && !is_other,
+            (false, is_other) => same_file && same_day && !self.is_keyed && !is_other && self.birth != person.birth,
         };
         same_row && self.birth.is_some()
     }
@@ -296,7 +296,17 @@ fn names(one: &str, other: &str) -> Likeness {
         return Likeness::Other;
     }
     let letters = one.chars().count().min(other.chars().count());
+    if letters > 1 && (one.starts_with(other) || other.starts_with(one)) {
+        return Likeness::Spelling;
+    }
+    let (mine, theirs): (Vec<&str>, Vec<&str>) = (one.split(' ').collect(), other.split(' ').collect());
+    let by_words = mine.len() != theirs.len() || mine.iter().zip(&theirs).all(|(one, other)| is_misspelt(one, other));
+    if by_words && is_misspelt(one, other) { Likeness::Spelling } else { Likeness::Other }
+}
+
+/// Whether two words, or two whole names, may be one by their letters.
+fn is_misspelt(one: &str, other: &str) -> bool {
+    let letters = one.chars().count().min(other.chars().count());
     let mistakes = (letters / LETTERS_PER_MISTAKE).clamp(SPELLING_LEAST, SPELLING_MOST);
-    let begins = letters > 1 && (one.starts_with(other) || other.starts_with(one));
-    if begins || strsim::osa_distance(one, other) <= mistakes { Likeness::Spelling } else { Likeness::Other }
+    strsim::osa_distance(one, other) <= mistakes
 }

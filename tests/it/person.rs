@@ -94,6 +94,7 @@ async fn another_spelling_warns_and_another_person_stops() {
     ] {
         let town = Town::new().await;
         town.register(&[ani()]);
+        town.read().await;
         town.visits(&[Row { name, day: "18/11/2026", ..ani() }]);
         let seen = town.read().await;
         assert_eq!(seen.visits.is_empty(), severity == Severity::Error, "{name}");
@@ -105,6 +106,7 @@ async fn another_spelling_warns_and_another_person_stops() {
 async fn a_second_number_of_the_same_person_waits_for_a_human() {
     let town = Town::new().await;
     town.register(&[ani()]);
+    town.read().await;
     town.visits(&[Row { nik: NIK_OF_TWIN, day: "18/11/2026", ..ani() }]);
     let seen = town.read().await;
     assert!(seen.visits.is_empty() && seen.has("person.two_niks", Severity::Error));
@@ -209,6 +211,7 @@ async fn a_person_is_known_after_a_restart_and_after_its_row_has_left() {
 async fn nothing_personal_is_in_issues_or_on_the_disk() {
     let town = Town::new().await;
     town.register(&[ani(), Row { nik: NIK_OF_TWIN, name: "Budi Contoh", ..ani() }]);
+    town.read().await;
     town.visits(&[
         Row { name: "Cici Lain", day: "18/11/2026", ..ani() },
         Row { nik: "", day: "18/11/2026", ..ani() },
