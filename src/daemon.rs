@@ -171,7 +171,7 @@ impl Daemon {
             match &source.folder {
                 None => outcomes.push(ingest.source(source, &register, &progress).await?),
                 Some(place) => {
-                    let (folder, mut read) = ingest.folder(source, place, &register, &progress).await?;
+                    let (folder, mut read) = Box::pin(ingest.folder(source, place, &register, &progress)).await?;
                     folders.push(folder);
                     outcomes.append(&mut read);
                 }

@@ -66,7 +66,7 @@ impl Run {
                 Some(counter) => {
                     let progress = |step: Step<'_>| steps.show(step);
                     let read = |register| counter.set_register(register);
-                    let round = daemon.round(&progress, &read);
+                    let round = Box::pin(daemon.round(&progress, &read));
                     counter.beside(&daemon, &|_| {}, round).await.and_then(|round| round)
                 }
             };
