@@ -29,7 +29,9 @@ fn names() -> Vec<Vec<u8>> {
         names.push(format!("{letter}data.csv").into_bytes());
     }
     // Streams of NTFS, other separators, drives.
-    for name in ["a.csv:rahasia", "a.csv::$DATA", "C:data.csv", "luar\\..\\..\\a.csv", "\\\\server\\a.csv", "a\\..\\b.csv"] {
+    for name in
+        ["a.csv:rahasia", "a.csv::$DATA", "C:data.csv", "luar\\..\\..\\a.csv", "\\\\server\\a.csv", "a\\..\\b.csv"]
+    {
         names.push(name.as_bytes().to_vec());
     }
     // What is not UTF-8.
