@@ -67,7 +67,7 @@ impl Run {
                     let progress = |step: Step<'_>| steps.show(step);
                     let read = |register| counter.set_register(register);
                     let round = daemon.round(&progress, &read);
-                    counter.beside(&daemon, &|_| {}, round).await.and_then(|round| round)
+                    Box::pin(counter.beside(&daemon, &|_| {}, round)).await.and_then(|round| round)
                 }
             };
             steps.done();

@@ -85,7 +85,7 @@ impl New {
                     Some(output) => {
                         save(output, &text)?;
                         // What fits already is said where people look.
-                        text.lines().take_while(|line| line.contains("profile =")).for_each(|line| print::note(line));
+                        text.lines().take_while(|line| line.contains("profile =")).for_each(print::note);
                         print::note(&say("proposal.written", "berkas", output.display().to_string()));
                     }
                 }
