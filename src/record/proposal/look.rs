@@ -177,8 +177,8 @@ pub fn styles(counted: &BTreeMap<u8, usize>) -> (Vec<DateStyle>, bool) {
     };
     let found: Vec<DateStyle> =
         STYLES.iter().enumerate().filter(|(at, _)| kept(*at)).map(|(_, style)| *style).collect();
-    let is_open = found.is_empty() || (either && !seen(0) && !seen(2));
-    let certain = !is_open && !(seen(0) && seen(2));
+    // One order and only one is shown, or no date could be read in two orders.
+    let certain = if either { seen(0) != seen(2) } else { !(seen(0) && seen(2)) };
     if found.is_empty() {
         (vec![DateStyle::DayFirst, DateStyle::Iso, DateStyle::MonthName], false)
     } else {
