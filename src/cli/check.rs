@@ -35,7 +35,7 @@ use files::Files;
 use plan::{Plan, Plans};
 
 /// Most lines of each list in text and JSON: a person reads no more, and `--output` writes them all.
-const LISTED_MAX: usize = 2_000;
+const LISTED_MAX: usize = 1_000;
 
 /// Dry run: read, validate and map; change nothing and call nobody
 #[derive(Debug, Args)]
@@ -47,7 +47,7 @@ Examples:
   posyandu-gateway check --output hasil --format json
 
 With --output DIR it writes bundles.ndjson (one Bundle a line, as it would be sent; {patient} and {practitioner}
-stand for ids that are looked up when sending) and issues.csv. Text and JSON show the first 2000 lines of a list; the
+stand for ids that are looked up when sending) and issues.csv. Text and JSON show the first 1000 lines of a list; the
 files have them all. While it works it uses a sealed temporary file (TMPDIR), about 2 GB for a million rows.")]
 pub struct Check {
     /// Names of sources, or a folder with its own configuration

@@ -84,10 +84,18 @@ pub fn prepare(
     Outcome::Prepared(Box::new(Prepared { bundle, resources, content_hash, issues }))
 }
 
+/// Structure and rules. Of a shape that is proven only the rules that compare values are left to be looked at.
 fn check(resource: &DraftResource<'_>, profiles: &Profiles, visit: &Visit<'_>, issues: &mut Vec<Issue>) {
     let kind = &resource.plan.resource_type;
-    let checked = profiles.proven.or_check(kind, &resource.json, structure::check);
-    for fault in checked.err().unwrap_or_default() {
+    let shape = shape::name(kind, &resource.json);
+    let is_proven = profiles.proven.contains(&shape);
+    if is_proven && !profiles.compares(kind) {
+        return;
+    }
+    let faults = if is_proven { Ok(()) } else { structure::check(kind, &resource.json) };
+    let faults = faults.err().unwrap_or_default();
+    let mut is_fine = faults.is_empty();
+    for fault in faults {
         let rule = match &fault.kind {
             FaultKind::Missing(_) => "resource.element_missing",
             FaultKind::UnknownType => "resource.type_unknown",
@@ -97,8 +105,12 @@ fn check(resource: &DraftResource<'_>, profiles: &Profiles, visit: &Visit<'_>, i
     }
     let Ok(value) = serde_json::from_str::<Value>(&resource.json) else { return };
     for breach in profiles.breaches(kind, &value) {
+        is_fine = false;
         let issue = Issue::error(Code::BusinessRule, "resource.rule").with("number", breach.rule);
         issues.push(complaint(resource, visit, issue, &breach.path));
+    }
+    if is_fine {
+        profiles.proven.remember(shape);
     }
 }
 

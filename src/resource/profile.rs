@@ -14,7 +14,7 @@ use super::shape::Proven;
 #[derive(Debug, Default)]
 pub struct Profiles {
     by_type: BTreeMap<String, Profile>,
-    /// Shapes of resources that are known to be FHIR.
+    /// Shapes of resources that were found fine.
     pub proven: Proven,
 }
 
@@ -113,6 +113,16 @@ impl Profiles {
     /// R4 element names of all types, for suggestions.
     pub fn elements(&self) -> impl Iterator<Item = &str> {
         self.by_type.values().flat_map(|profile| profile.elements.iter().map(String::as_str))
+    }
+
+    /// Whether some rule of a type compares values with each other or with a number: then resources of one
+    /// [`crate::resource::shape`] may differ in what they break.
+    #[must_use]
+    pub fn compares(&self, resource_type: &str) -> bool {
+        let compares = |rule: &Rule| {
+            matches!(rule.demand, Demand::After(_)) || rule.when.as_ref().is_some_and(|when| when.is.is_number())
+        };
+        self.by_type.get(resource_type).is_none_or(|profile| profile.rules.iter().any(compares))
     }
 
     /// The rules that a resource breaks.

@@ -1,8 +1,9 @@
-//! Resources that differ only in values which the R4B model treats alike are one shape: one round trip proves them all.
+//! Resources that differ only in values which the R4B model and the profiles' rules treat alike are one shape: what is
+//! found out about one of them holds for all.
 //!
-//! The model decides by type, so it cannot tell one valid instant, business identifier, `urn:uuid` or plain number
-//! from another; every other text stays part of the shape. It must not widen these classes by guessing: what fits none
-//! is taken literally and costs a round trip of its own.
+//! The model decides by type and a rule by kind, so neither can tell one valid instant, business identifier,
+//! `urn:uuid` or plain number from another; every other text stays part of the shape. It must not widen these classes
+//! by guessing: what fits none is taken literally and costs a look of its own.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
@@ -33,38 +34,32 @@ const WHOLE: u8 = 5;
 const DECIMAL: u8 = 6;
 
 /// The name of a shape.
-type Name = [u8; 32];
+pub type Shape = [u8; 32];
 
-/// Shapes that went through the model unharmed.
+/// Shapes that were found to be FHIR and within every rule that does not compare values.
 #[derive(Debug, Default)]
-pub struct Proven(Mutex<HashSet<Name>>);
+pub struct Proven(Mutex<HashSet<Shape>>);
 
 impl Proven {
-    /// Whether a resource of this shape was checked and found fine; checks it when not.
-    ///
-    /// # Errors
-    /// What `check` finds; a faulty resource is never remembered.
-    pub fn or_check<E>(
-        &self,
-        resource_type: &str,
-        json: &str,
-        check: impl FnOnce(&str, &str) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let name = name(resource_type, json);
-        if self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&name) {
-            return Ok(());
-        }
-        check(resource_type, json)?;
+    /// Whether a shape was found fine.
+    #[must_use]
+    pub fn contains(&self, shape: &Shape) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(shape)
+    }
+
+    /// Remembers a shape that was found fine.
+    pub fn remember(&self, shape: Shape) {
         let mut shapes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if shapes.len() >= SHAPES_MAX {
             shapes.clear();
         }
-        shapes.insert(name);
-        Ok(())
+        shapes.insert(shape);
     }
 }
 
-fn name(resource_type: &str, json: &str) -> Name {
+/// Names the shape of a resource.
+#[must_use]
+pub fn name(resource_type: &str, json: &str) -> Shape {
     let mut shape = Vec::with_capacity(json.len());
     shape.extend_from_slice(resource_type.as_bytes());
     shape.push(b'\n');
@@ -198,11 +193,12 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_fine_is_remembered() {
+    fn shapes_are_remembered_within_bounds() {
         let proven = Proven::default();
-        assert!(proven.or_check("A", BASE, |_, _| Err(())).is_err());
-        assert!(proven.or_check("A", BASE, |_, _| Ok::<(), ()>(())).is_ok());
-        assert!(proven.or_check("A", &BASE.replace("12.5", "13.5"), |_, _| Err(())).is_ok());
-        assert!(proven.or_check("A", &BASE.replace("12.5", "true"), |_, _| Err(())).is_err());
+        let shape = |number: usize| name("A", &format!("\"{number} kg\""));
+        (0..SHAPES_MAX).for_each(|number| proven.remember(shape(number)));
+        assert!(proven.contains(&shape(0)) && !proven.contains(&shape(SHAPES_MAX)));
+        proven.remember(shape(SHAPES_MAX));
+        assert!(!proven.contains(&shape(0)) && proven.contains(&shape(SHAPES_MAX)));
     }
 }
