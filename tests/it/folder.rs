@@ -63,7 +63,7 @@ impl Town {
     }
 
     async fn round(&self) -> Round {
-        let (round, _) = self.daemon.ingest(&|_| {}).await.unwrap();
+        let (round, _) = self.daemon.ingest(&mut |_, _| Ok(()), &|_| {}).await.unwrap();
         assert!(self.spool_is_empty(), "a copy was left behind");
         round
     }

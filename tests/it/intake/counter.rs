@@ -134,6 +134,7 @@ impl Counter {
         Source {
             location: Location::file_at(profile, path.to_owned(), std::path::PathBuf::new()),
             profile: Arc::new(Profile::parse(&file, &text).unwrap()),
+            folder: None,
             puskesmas: puskesmas.to_owned(),
             zone: Zone::Wib,
         }

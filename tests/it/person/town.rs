@@ -160,7 +160,7 @@ impl Town {
         let (register, outcomes) = ingest.register(&[posyandu]).await.unwrap();
         assert!(outcomes.iter().all(|outcome| outcome.problem.is_none()), "{outcomes:?}");
         let there: Vec<Source> = sources.into_iter().filter(|source| source.location.path.exists()).collect();
-        let outcomes = ingest.sources(&there, &register, &|_, _| {}).await.unwrap();
+        let (_, outcomes) = ingest.sources(&there, &register, &|_, _| {}).await.unwrap();
         assert!(outcomes.iter().all(|outcome| outcome.problem.is_none()), "{outcomes:?}");
         outcomes
     }
@@ -168,8 +168,9 @@ impl Town {
     fn source(&self, name: &str, profile: Profile) -> Source {
         let path = self.folder.path().join(format!("{name}.csv"));
         Source {
-            location: Location { source: name.to_owned(), path, server: None, program: PathBuf::new() },
+            location: Location::file_at(name, path, PathBuf::new()),
             profile: Arc::new(profile),
+            folder: None,
             puskesmas: String::new(),
             zone: Zone::Wib,
         }
