@@ -167,7 +167,7 @@ impl Daemon {
             return Ok((Round { sources: outcomes, register_unread: true, ..Round::default() }, register));
         }
         let reading = |source: &str, rows: u64| progress(Step::Reading { source, rows });
-        let (folders, read) = ingest.sources(&sources, &register, &reading).await?;
+        let (folders, read) = Box::pin(ingest.sources(&sources, &register, &reading)).await?;
         outcomes.extend(read);
         let entered = self.map(&register, look, progress).await?;
         Ok((Round { sources: outcomes, folders, entered, ..Round::default() }, register))
@@ -256,7 +256,7 @@ impl Daemon {
         // A pass that is left half-way is read again by the next run; what it had stored is then unchanged.
         let mut look = |_: &VisitRecords, _: &mut NewEntry| Ok(());
         let (mut round, register) = tokio::select! {
-            ingested = self.ingest(&mut look, progress) => ingested?,
+            ingested = Box::pin(self.ingest(&mut look, progress)) => ingested?,
             () = self.halted() => return Ok(Round::default()),
         };
         if !round.register_unread {

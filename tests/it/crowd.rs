@@ -119,7 +119,7 @@ pub fn cells(at: usize) -> Vec<String> {
     put("Nama Posyandu", if kind == Kind::NoPosyandu { "Tidak Terdaftar" } else { POSYANDU[child % 3] }.to_owned());
     put("Tgl Kunjungan", if kind == Kind::NoDay { "99-99-2026".to_owned() } else { written(day) });
     put("NIK Anak", if kind == Kind::ShortNumber { nik[..15].to_owned() } else { nik });
-    put("Nama Anak", "Anak Contoh Rekaan".to_owned());
+    put("Nama Anak", format!("Anak Contoh {}", letters(child)));
     put("L/P", if is_girl { "P" } else { "L" }.to_owned());
     put("Tanggal Lahir", written(born));
     put("Nama Ibu", "Ibu Contoh".to_owned());
@@ -133,6 +133,16 @@ pub fn cells(at: usize) -> Vec<String> {
     put("Obat Cacing", "tidak".to_owned());
     put("Petugas", "Kader Misalnya".to_owned());
     cells
+}
+
+/// A name of its own for each child: two children of one mother's name and birth date are told apart by it.
+fn letters(mut number: usize) -> String {
+    let mut name = String::new();
+    for _ in 0..5 {
+        name.push(char::from(b'a' + u8::try_from(number % 26).unwrap_or_default()));
+        number /= 26;
+    }
+    name
 }
 
 /// Writes the file; says what must be found in it.

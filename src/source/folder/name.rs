@@ -29,10 +29,14 @@ pub enum Judgement<'a> {
 /// Judges a name as it stands in the folder.
 #[must_use]
 pub fn judge(raw: &[u8]) -> Judgement<'_> {
+    let refused = |rule| Judgement::Refused { shown: shown(raw), rule };
+    // What misleads is told even when it would be passed over as hidden: `..\data.csv`.
+    if std::str::from_utf8(raw).is_ok_and(|name| name.chars().any(is_misleading)) {
+        return refused("folder.name");
+    }
     if raw.is_empty() || raw.starts_with(b".") || raw.starts_with(b"~$") {
         return Judgement::Passed;
     }
-    let refused = |rule| Judgement::Refused { shown: shown(raw), rule };
     let Ok(name) = std::str::from_utf8(raw) else { return refused("folder.name") };
     let lower = name.to_lowercase();
     if UNFINISHED.iter().any(|ending| lower.ends_with(ending)) {
@@ -41,7 +45,7 @@ pub fn judge(raw: &[u8]) -> Judgement<'_> {
     if name.len() > NAME_BYTES_MAX {
         return refused("folder.name_long");
     }
-    if name.chars().any(is_misleading) { refused("folder.name") } else { Judgement::Fine(name) }
+    Judgement::Fine(name)
 }
 
 /// Separators of other systems (`a:b` is a stream of NTFS), control characters, and marks that change the direction
