@@ -187,11 +187,13 @@ impl Counter {
 
 /// A child of Posyandu Melati 1 that was weighed; `number` tells children apart.
 pub fn record(id: &str, number: u32) -> Value {
+    // A mother of its own for each child: one name, birth date and mother with two numbers is a conflict.
+    let mother: String = number.to_string().bytes().map(|digit| char::from(digit - b'0' + b'a')).collect();
     json!({
         "id": id,
         "sasaran": {
             "nik": format!("100101100323{number:04}"), "nama": NAME, "jenis_kelamin": "L",
-            "tanggal_lahir": "2023-03-10", "nama_ibu": "Ibu Kenari", "posyandu": "Melati 1",
+            "tanggal_lahir": "2023-03-10", "nama_ibu": format!("Ibu Kenari {mother}"), "posyandu": "Melati 1",
         },
         "kunjungan_balita": {"tanggal": "2026-11-18", "bb": 14.2, "pb_tb": 97.5, "cara_ukur": "berdiri"},
     })
