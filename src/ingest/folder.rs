@@ -219,20 +219,9 @@ impl Taking<'_> {
         }
         let mut outcome = self.ingest.source(&located, self.register, self.progress).await?;
         let problem = outcome.problem.take();
-        let (tally, has_unfound) = (outcome.tally, outcome.people.unfound > 0);
         self.read.push(outcome);
         if let Some(problem) = problem {
             return Ok(told(file.name, Fate::Waiting, problem.issue));
-        }
-        if has_unfound {
-            // Not remembered: the next round reads it again, when its persons may be known.
-            return Ok(FileSeen {
-                name: file.name,
-                fate: Fate::Read,
-                rows: rows_of(tally),
-                issue: None,
-                is_told: false,
-            });
         }
         file.rows = self.ingest.ledger.remember_read(&self.source.location.source, &file).await?;
         let seen = FileSeen { name: file.name.clone(), fate: Fate::Read, rows: file.rows, issue: None, is_told: false };

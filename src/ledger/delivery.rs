@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use uuid::Uuid;
 
 use super::attempt::{AcceptedResource, AttemptEnd, AttemptId, EXCERPT_BYTES_MAX};
+use super::command::Command;
 use super::entry::{Claimed, EntryId, EntryResource, Finding, Lease, OpenEntry};
 use super::intake::entry_context;
 use super::sqlite::claims::Begin;
@@ -14,7 +15,6 @@ use super::sqlite::endings::End;
 use super::sqlite::entries::{self, StoredEntry, StoredResource};
 use super::sqlite::{cache, count, date, hash, time};
 use super::state::{Event, State};
-use super::writer::Command;
 use super::{Ledger, LedgerError};
 use crate::redact::Personal;
 

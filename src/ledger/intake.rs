@@ -4,6 +4,7 @@ use jiff::ToSpan as _;
 use jiff::civil::{Date, Time};
 use serde::{Deserialize, Serialize};
 
+use super::command::Command;
 use super::entry::NewEntry;
 use super::row::{
     CurrentRecord, PassEnding, PassHistory, PassId, RowKind, RowSeen, RowTally, StoredRecord, TakenRow, VisitHead,
@@ -13,7 +14,6 @@ use super::sqlite::entering::SealedEntry;
 use super::sqlite::rows::{SealedIssue, SealedRecord, SealedRow, SealedVisit};
 use super::sqlite::visits::StaleRecord;
 use super::sqlite::{date, hash, hex, lists, time, visits};
-use super::writer::Command;
 use super::{Ledger, LedgerError};
 use crate::clock::Zone;
 use crate::issue::{Issue, Place, Severity};

@@ -5,6 +5,7 @@
 
 pub mod attempt;
 pub mod attention;
+mod command;
 mod delivery;
 pub mod entry;
 mod intake;

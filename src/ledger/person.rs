@@ -3,11 +3,11 @@
 //!
 //! It must not decide who is who: it is asked by keys and told persons whole.
 
+use super::command::Command;
 use super::row::{PassId, RowSeen, RowTally, TakenRow};
 use super::sqlite::intake::Times;
 use super::sqlite::persons::SealedPerson;
 use super::sqlite::{hash, hex, persons};
-use super::writer::Command;
 use super::{Ledger, LedgerError};
 use crate::redact::Personal;
 

@@ -5,9 +5,9 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::command::Command;
 use super::sqlite::taken::{self, Change, SealedTaken};
 use super::sqlite::{count, date, hash, hex, time};
-use super::writer::Command;
 use super::{Ledger, LedgerError};
 use crate::issue::Issue;
 

@@ -4,7 +4,7 @@
 use sqlx::{FromRow, SqliteConnection};
 
 use super::json;
-use super::lists::{Bound, bound, of_newest};
+use super::lists::{Bound, bound};
 use crate::ledger::LedgerError;
 use crate::ledger::reading::Filter;
 

@@ -65,23 +65,6 @@ pub struct StoredLine {
     pub emptied: i64,
 }
 
-/// Newest entries of visits: parameters 1 to 4 narrow the visits.
-macro_rules! of_newest {
-    ($columns:literal, $rest:literal) => {
-        concat!(
-            "SELECT ",
-            $columns,
-            " FROM entry JOIN visit ON visit.id = entry.visit
-            WHERE (?1 IS NULL OR visit.service_date >= ?1) AND (?2 IS NULL OR visit.service_date <= ?2)
-                AND (?3 IS NULL OR visit.puskesmas = ?3) AND (?4 IS NULL OR visit.posyandu = ?4)
-                AND NOT EXISTS (SELECT 1 FROM entry AS newer WHERE newer.visit = entry.visit
-                    AND newer.version > entry.version AND newer.state <> 'superseded') ",
-            $rest
-        )
-    };
-}
-pub(super) use of_newest;
-
 const ENTRIES: &str = of_newest!(
     "entry.id",
     "AND (?5 IS NULL OR entry.state IN (SELECT value FROM json_each(?5)))
