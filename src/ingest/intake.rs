@@ -166,7 +166,7 @@ impl Intake {
     /// Reads one record; nothing is stored yet.
     #[must_use]
     pub fn read(&self, sender: &Sender, register: &Register, text: &[u8]) -> Prepared {
-        let place = Place { source: sender.name.clone(), file: FILE.to_owned(), ..Place::default() };
+        let place = Place { source: sender.name.as_str().into(), file: FILE.into(), ..Place::default() };
         let mut written = written::read(&self.fields, text, &place);
         let Some(id) = written.id.clone() else {
             let Written { is_broken, found, more, .. } = written;

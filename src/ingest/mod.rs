@@ -332,6 +332,6 @@ fn posyandu_row(
 /// An issue for a source that is configured but cannot be used at all.
 #[must_use]
 pub fn source_issue(rule: &'static str, source: &str, file: &str) -> Issue {
-    let place = Place { source: source.to_owned(), file: file.to_owned(), ..Place::default() };
+    let place = Place { source: source.into(), file: file.into(), ..Place::default() };
     Issue::error(Code::NotFound, rule).at(place)
 }

@@ -175,12 +175,17 @@ impl Pass {
         made: &mut dyn FnMut(Reading) -> Waiting,
     ) -> Result<(), Halt> {
         let mut rows = crate::source::open_since(&source.profile, &source.location, since).await?;
-        let mut is_more = true;
+        let mut is_more = fill(&mut self.waiting, &mut rows, made).await?;
         while is_more {
-            let full = std::mem::replace(&mut self.waiting, Vec::with_capacity(ROWS_AT_ONCE));
-            let written = write(ingest, manner, self.id, self.people, full);
-            let (people, filled) = tokio::join!(biased; written, fill(&mut self.waiting, &mut rows, made));
-            self.people = people?;
+            let mut full = std::mem::replace(&mut self.waiting, Vec::with_capacity(ROWS_AT_ONCE));
+            // Whoever the last batch told is in the directory by now; only the writing itself goes on beside.
+            let (seen, told, people) = settle(ingest, manner, self.people, &mut full).await?;
+            let written = ingest.ledger.see_rows_of(self.id, &seen, &told);
+            let (written, filled) = tokio::join!(biased; written, fill(&mut self.waiting, &mut rows, made));
+            self.people = match written {
+                Err(LedgerError::PersonTaken) => write(ingest, manner, self.id, self.people, full).await?,
+                result => result.map(|_| people)?,
+            };
             is_more = filled?;
         }
         Ok(())

@@ -4,7 +4,6 @@
 //! batch find each other through what the rows before them told.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry as MapEntry;
 
 use crate::issue::{Code, Issue};
 use crate::ledger::person::{Alias, AliasKind, PersonTold};
@@ -123,12 +122,12 @@ impl People {
         aliases.dedup();
         let mut people = Self::default();
         for found in ledger.persons(&aliases).await? {
-            if let MapEntry::Vacant(free) = people.persons.entry(found.identity) {
-                let person =
-                    serde_json::from_str(found.content.reveal()).map_err(|_| LedgerError::Spoiled("person"))?;
-                free.insert(Entry { person, aliases: Vec::new(), is_told: false, corrects: false });
+            let person = serde_json::from_str(found.content.reveal()).map_err(|_| LedgerError::Spoiled("person"))?;
+            let entry = Entry { person, aliases: Vec::new(), is_told: false, corrects: false };
+            people.persons.insert(found.identity, entry);
+            for alias in found.aliases {
+                people.by_alias.entry(alias).or_default().push(found.identity);
             }
-            people.by_alias.entry(found.alias).or_default().push(found.identity);
         }
         Ok(people)
     }

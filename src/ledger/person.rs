@@ -3,10 +3,12 @@
 //!
 //! It must not decide who is who: it is asked by keys and told persons whole.
 
+use std::collections::BTreeMap;
+
 use super::command::Command;
 use super::row::{PassId, RowSeen, RowTally, TakenRow};
 use super::sqlite::intake::Times;
-use super::sqlite::persons::SealedPerson;
+use super::sqlite::persons::{Batch, SealedPerson};
 use super::sqlite::{hash, hex, persons};
 use super::{Ledger, LedgerError};
 use crate::redact::Personal;
@@ -25,6 +27,8 @@ pub enum AliasKind {
 }
 
 impl AliasKind {
+    const ALL: [Self; 4] = [Self::Nik, Self::Family, Self::Name, Self::Baby];
+
     /// The word it is stored under.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -37,7 +41,7 @@ impl AliasKind {
     }
 
     fn from_name(name: &str) -> Option<Self> {
-        [Self::Nik, Self::Family, Self::Name, Self::Baby].into_iter().find(|kind| kind.name() == name)
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 }
 
@@ -60,8 +64,8 @@ pub struct PersonTold {
 /// A person of the directory that has a keyed name.
 #[derive(Clone, Debug)]
 pub struct PersonFound {
-    /// The name asked for.
-    pub alias: Alias,
+    /// The names asked for that are this person's.
+    pub aliases: Vec<Alias>,
     /// Keyed hash that names the person in visits.
     pub identity: [u8; 32],
     /// What is known.
@@ -77,15 +81,22 @@ impl Ledger {
         if aliases.is_empty() {
             return Ok(Vec::new());
         }
-        let keys: Vec<(&str, String)> = aliases.iter().map(|(kind, key)| (kind.name(), hex(key))).collect();
+        let keys = AliasKind::ALL
+            .map(|kind| aliases.iter().filter(|alias| alias.0 == kind).map(|(_, key)| hex(key)).collect::<Vec<_>>());
         let mut reader = self.readers.acquire().await?;
-        let stored = persons::find(&mut reader, &keys).await?;
+        let mut holders: BTreeMap<i64, Vec<Alias>> = BTreeMap::new();
+        for alias in persons::holders(&mut reader, &keys).await? {
+            let kind = AliasKind::from_name(&alias.kind).ok_or(LedgerError::Spoiled("alias"))?;
+            holders.entry(alias.person).or_default().push((kind, hash(alias.key)?));
+        }
+        let ids: Vec<i64> = holders.keys().copied().collect();
+        let stored = if ids.is_empty() { Vec::new() } else { persons::by_id(&mut reader, &ids).await? };
         drop(reader);
         let open = |stored: persons::StoredPerson| {
             let identity = hash(stored.identity)?;
             let content = self.keys.open(&context(&identity), &stored.sealed)?;
             Ok(PersonFound {
-                alias: (AliasKind::from_name(&stored.kind).ok_or(LedgerError::Spoiled("alias"))?, hash(stored.key)?),
+                aliases: holders.remove(&stored.id).unwrap_or_default(),
                 identity,
                 content: Personal::new(String::from_utf8(content).map_err(|_| LedgerError::Spoiled("person"))?),
             })
@@ -104,8 +115,8 @@ impl Ledger {
         told: &[PersonTold],
     ) -> Result<RowTally, LedgerError> {
         let (rows, persons) = (self.seal_rows(rows)?, self.seal_persons(told)?);
-        let times = Times::Counted;
-        let ask = self.writer()?.ask(|reply| Command::SeeRows { pass: pass.0, rows, persons, times, reply });
+        let batch = Batch { rows, persons, times: Times::Counted };
+        let ask = self.writer()?.ask(|reply| Command::SeeRows { pass: pass.0, batch, reply });
         Ok(ask.await?.0)
     }
 
@@ -121,8 +132,8 @@ impl Ledger {
     ) -> Result<Vec<TakenRow>, LedgerError> {
         let (rows, persons) = (self.seal_rows(rows)?, self.seal_persons(told)?);
         let versions: Vec<[u8; 32]> = rows.iter().map(|row| row.digest).collect();
-        let times = Times::Once;
-        let ask = self.writer()?.ask(|reply| Command::SeeRows { pass: pass.0, rows, persons, times, reply });
+        let batch = Batch { rows, persons, times: Times::Once };
+        let ask = self.writer()?.ask(|reply| Command::SeeRows { pass: pass.0, batch, reply });
         let (_, fates) = ask.await?;
         Ok(fates.into_iter().zip(versions).map(|(fate, version)| TakenRow { fate, version }).collect())
     }

@@ -278,12 +278,7 @@ impl Task {
             Command::BeginPass { source, file, day, reply } => {
                 settled(reply, intake::begin(c, &source, &file, &day, now).await)
             }
-            Command::SeeRows { pass, rows, persons, times, reply } => {
-                let told = persons::tell(c, &persons).await;
-                let seen =
-                    if told.is_ok() { intake::see(c, pass, &rows, times, now).await } else { Ok(Default::default()) };
-                settled(reply, told.and(seen))
-            }
+            Command::SeeRows { pass, batch, reply } => settled(reply, persons::see(c, pass, &batch, now).await),
             Command::FinishPass { pass, ending, reply } => settled(reply, intake::finish(c, pass, ending, now).await),
             Command::Enter { entries, reply } => settled(reply, entering::enter(c, &entries, now).await),
             Command::Remap { mapping_version, reply } => settled(reply, visits::remap(c, &mapping_version).await),

@@ -241,7 +241,7 @@ fn by_nik<'a, K>(row: &Person, key: &'a K, person: &'a Person) -> Verdict<'a, K>
     if !row.is_genuine && row.birth.is_none() {
         return Verdict::Stranger;
     }
-    let corrects = corrects && (other_birth || other_sex || normal_name(&row.name) != normal_name(&person.name));
+    let corrects = corrects && (other_birth || other_sex || row.name != person.name);
     Verdict::Same { key, person, by: By::Nik, varies: !corrects && likeness == Likeness::Spelling, corrects }
 }
 
@@ -261,9 +261,9 @@ fn stopped<'a, K>(rule: &'static str, places: &[&Place], row: &Person) -> Verdic
 fn told(place: &Place) -> String {
     /// Characters of the longest row that is named.
     const ROW_CHARACTERS_MAX: usize = 12;
-    let file = if place.file == place.source { "" } else { place.file.as_str() };
+    let file = if place.file == place.source { "" } else { &*place.file };
     let row = if place.row.chars().count() <= ROW_CHARACTERS_MAX { place.row.as_str() } else { "" };
-    [place.source.as_str(), file, row].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    [&*place.source, file, row].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// How two names compare.
@@ -275,6 +275,9 @@ enum Likeness {
 }
 
 fn likeness(row: &Person, person: &Person) -> Likeness {
+    if row.name == person.name {
+        return Likeness::Same;
+    }
     match (row.is_baby(), person.is_baby()) {
         // A row that names a number but nobody is stopped by its missing name, not by a comparison.
         _ if row.name.is_empty() || person.name.is_empty() => Likeness::Same,
