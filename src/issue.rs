@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -59,9 +60,9 @@ pub enum Code {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Place {
     /// Name of the source in the configuration.
-    pub source: String,
+    pub source: Arc<str>,
     /// File name, or table or query name in a database.
-    pub file: String,
+    pub file: Arc<str>,
     /// Row as people see it: the line number in a file, the key in a table.
     pub row: String,
     /// Column header as it stands in the file; `None` when the whole row is meant.

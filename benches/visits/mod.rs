@@ -262,12 +262,8 @@ fn key(kind: &str, index: usize, which: usize) -> [u8; 32] {
 
 fn record(schema: &Arc<Schema>, row: usize, filled: impl IntoIterator<Item = (&'static str, Value)>) -> Record {
     let fields = schema.fields.len();
-    let place = Place {
-        source: "eppgbm".to_owned(),
-        file: "2026-11-18.csv".to_owned(),
-        row: row.to_string(),
-        ..Place::default()
-    };
+    let place =
+        Place { source: "eppgbm".into(), file: "2026-11-18.csv".into(), row: row.to_string(), ..Place::default() };
     let mut record =
         Record { schema: Arc::clone(schema), values: vec![None; fields], columns: vec![None; fields], place };
     for (field, value) in filled {

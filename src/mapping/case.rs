@@ -317,7 +317,7 @@ impl Reader<'_> {
     }
 
     fn place(&self, row: &str) -> Place {
-        Place { file: self.file.to_owned(), row: row.to_owned(), ..Place::default() }
+        Place { file: self.file.into(), row: row.to_owned(), ..Place::default() }
     }
 
     /// A record that its own schema accepts.

@@ -26,7 +26,7 @@ pub fn lines(items: &[WorkItem], language: Language) -> String {
         let message = words::of_issue(language, &item.issue);
         let place = &item.place;
         let cells = [
-            place.source.as_str(),
+            &*place.source,
             &place.file,
             &place.row,
             place.column.as_deref().unwrap_or_default(),

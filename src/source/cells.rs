@@ -29,13 +29,15 @@ pub struct Cells {
     ends: Vec<u32>,
     /// Empty while all cells are text.
     kinds: Vec<CellKind>,
+    /// Whether it is known that the text is ASCII without zero bytes.
+    clean: bool,
 }
 
 impl Cells {
     /// No cells yet, with memory for so many of them and so many bytes of text.
     #[must_use]
     pub fn with_capacity(cells: usize, bytes: usize) -> Self {
-        Self { text: String::with_capacity(bytes), ends: Vec::with_capacity(cells), kinds: Vec::new() }
+        Self { text: String::with_capacity(bytes), ends: Vec::with_capacity(cells), kinds: Vec::new(), clean: false }
     }
 
     /// Adds a cell of text.
@@ -48,6 +50,7 @@ impl Cells {
         if kind != CellKind::Text && self.kinds.is_empty() {
             self.kinds.resize(self.ends.len(), CellKind::Text);
         }
+        self.clean = false;
         if !self.ends.is_empty() {
             self.text.push('\t');
         }
@@ -60,8 +63,14 @@ impl Cells {
 
     /// The cells of a line whose text is also the text of its cells, one ASCII character between two of them.
     /// `ends` are the positions where the cells end, in order; the last is the length of the line.
-    pub(super) fn of_line(line: &str, ends: Vec<u32>) -> Self {
-        Self { text: line.to_owned(), ends, kinds: Vec::new() }
+    /// `clean` says that the text is ASCII without zero bytes.
+    pub(super) fn of_line(line: &str, ends: Vec<u32>, clean: bool) -> Self {
+        Self { text: line.to_owned(), ends, kinds: Vec::new(), clean }
+    }
+
+    /// Whether it is known that nothing in the text can be damaged: who does not know must look.
+    pub(super) fn are_clean(&self) -> bool {
+        self.clean
     }
 
     /// All texts, with one character between two of them.
@@ -152,7 +161,7 @@ mod tests {
         cells.push("c");
         assert_eq!(cells.iter().collect::<Vec<_>>(), ["a", "", "b", "10.5", "c"]);
         assert_eq!([cells.kind(0), cells.kind(3), cells.kind(4)], [CellKind::Text, CellKind::Number, CellKind::Text]);
-        let mut line = Cells::of_line("a,,b,10.5,c", vec![1, 2, 4, 9, 11]);
+        let mut line = Cells::of_line("a,,b,10.5,c", vec![1, 2, 4, 9, 11], true);
         assert_ne!(line, cells);
         line.truncate(3);
         assert_eq!(line, ["a", "", "b"].into_iter().collect());

@@ -34,7 +34,6 @@ pub struct Delimited {
     delimiter: u8,
     columns: usize,
     grid: Grid,
-    ended: bool,
 }
 
 impl Delimited {
@@ -73,7 +72,7 @@ impl Delimited {
             return Err(SourceError::Limit { file, what: "bytes", limit: FILE_BYTES_MAX });
         }
         let seen = look(held.file(), profile.encoding);
-        match seen.map_err(|source| SourceError::Open { file: file.clone(), source })? {
+        match seen.map_err(|source| SourceError::Open { file: file.to_string(), source })? {
             Seen::Text(encoding) => Ok(encoding),
             Seen::Kind(seen) => Err(SourceError::Kind { file, seen: seen.to_owned(), expected: "CSV" }),
             Seen::Encoding(seen) => {
@@ -119,14 +118,7 @@ impl Delimited {
             delimiter,
             columns: 0,
             grid: Grid::new(profile, location.place()),
-            ended: false,
         }
-    }
-
-    /// SHA-256 of the file once it was read to the end.
-    #[must_use]
-    pub fn content_hash(&self) -> Option<[u8; 32]> {
-        self.ended.then(|| self.lines.hash())
     }
 
     /// The next row.
@@ -147,9 +139,8 @@ impl Delimited {
                 return Ok(Some(reading));
             }
             if self.held.is_touched() {
-                return Err(SourceError::Changed { file: self.place.file.clone() });
+                return Err(SourceError::Changed { file: self.place.file.to_string() });
             }
-            self.ended = true;
             return Ok(None);
         }
     }
@@ -166,7 +157,7 @@ impl Delimited {
 
     fn physical(&mut self, from: usize) -> Result<encoding::Line, SourceError> {
         let file = &self.place.file;
-        self.lines.line(from).map_err(|source| SourceError::Read { file: file.clone(), source })
+        self.lines.line(from).map_err(|source| SourceError::Read { file: file.to_string(), source })
     }
 
     /// The next row with the number of its first line, its quoted line breaks joined.
@@ -180,7 +171,7 @@ impl Delimited {
             encoding::Line::TooLong => {
                 let issue = long_row(place(), LINE_BYTES_MAX);
                 let file = &self.place.file;
-                self.lines.pass_line().map_err(|source| SourceError::Read { file: file.clone(), source })?;
+                self.lines.pass_line().map_err(|source| SourceError::Read { file: file.to_string(), source })?;
                 self.line = number;
                 return Ok(Some(Line::Broken(number, issue)));
             }

@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use encoding_rs::{CoderResult, Decoder, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use memchr::memchr;
-use sha2::{Digest, Sha256};
 
 use super::position::Positioned;
 use super::profile::Encoding;
@@ -162,7 +161,6 @@ pub struct Lines {
     text: String,
     passed: usize,
     ended: bool,
-    hash: Sha256,
 }
 
 impl Lines {
@@ -180,14 +178,7 @@ impl Lines {
             text: String::with_capacity(CHUNK_BYTES * 2),
             passed: 0,
             ended: false,
-            hash: Sha256::new(),
         }
-    }
-
-    /// SHA-256 of the bytes read so far: of the whole file once the last line was given.
-    #[must_use]
-    pub fn hash(&self) -> [u8; 32] {
-        self.hash.clone().finalize().into()
     }
 
     /// The encoding, as far as it is known.
@@ -260,7 +251,6 @@ impl Lines {
         self.passed = 0;
         let length = self.rest.read(&mut self.chunk)?;
         let (chunk, last) = (&self.chunk[..length], length == 0);
-        self.hash.update(chunk);
         if self.decoder.is_none() && !chunk.is_ascii() {
             let encoding = tell_apart(&self.file, self.read)?;
             self.encoding = Some(encoding);

@@ -223,7 +223,7 @@ impl Grid {
         match sought {
             Sought::More => self.state = State::Seeking(seek, above),
             Sought::Deviating(line, deviation) => {
-                return Err(SourceError::Columns { file: self.place.file.clone(), line, deviation });
+                return Err(SourceError::Columns { file: self.place.file.to_string(), line, deviation });
             }
             Sought::Found(table, layout, first, last) => {
                 return self.settle(table, layout, first..last + 1, seek, above);
@@ -277,7 +277,7 @@ impl Grid {
     fn titles(&self, table: &Table, above: &[Held], known: &Titles) -> Result<Titles, SourceError> {
         let rows = above.iter().filter_map(|row| if let Held::Cells(_, cells) = row { Some(cells) } else { None });
         titles::of_table(table, self.sheet.as_deref(), rows, known).map_err(|unusable| {
-            let file = self.place.file.clone();
+            let file = self.place.file.to_string();
             match unusable {
                 Unusable::Missing(title) => SourceError::Title { file, title, twice: false },
                 Unusable::Twice(title) => SourceError::Title { file, title, twice: true },
@@ -367,7 +367,7 @@ impl Grid {
 
     /// The carrier knows the file; the sheet is known here.
     fn named(&self, issue: Issue) -> Issue {
-        let place = issue.place.clone().map(|place| Place { file: self.place.file.clone(), ..place });
+        let place = issue.place.clone().map(|place| Place { file: Arc::clone(&self.place.file), ..place });
         Issue { place, ..issue }
     }
 
@@ -377,7 +377,7 @@ impl Grid {
     }
 
     fn limit(&self, what: &'static str, limit: u64) -> SourceError {
-        SourceError::Limit { file: self.place.file.clone(), what, limit }
+        SourceError::Limit { file: self.place.file.to_string(), what, limit }
     }
 
     fn no_header(&self) -> SourceError {
@@ -387,7 +387,7 @@ impl Grid {
             Some(Err(Deviation::Missing { columns, .. })) => columns,
             _ => Vec::new(),
         };
-        SourceError::Header { file: self.file.file.clone(), lines: HEADER_ROWS_MAX, missing }
+        SourceError::Header { file: self.file.file.to_string(), lines: HEADER_ROWS_MAX, missing }
     }
 }
 

@@ -66,7 +66,7 @@ fn is_ratios(cells: &Cells, first: usize) -> bool {
 
 fn damage(layout: &Layout, place: &Place, cells: &Cells) -> Option<Issue> {
     let text = cells.text();
-    if text.len() <= CELL_BYTES_MAX && encoding::undecodable(text).is_none() {
+    if text.len() <= CELL_BYTES_MAX && (cells.are_clean() || encoding::undecodable(text).is_none()) {
         return None;
     }
     cells.iter().enumerate().find_map(|(at, cell)| {

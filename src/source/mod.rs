@@ -201,7 +201,7 @@ impl Location {
     /// The place of a whole file or database.
     #[must_use]
     pub fn place(&self) -> Place {
-        Place { source: self.source.clone(), file: self.file(), ..Place::default() }
+        Place { source: self.source.as_str().into(), file: self.file().into(), ..Place::default() }
     }
 }
 
@@ -261,16 +261,6 @@ impl Rows {
         }
     }
 
-    /// SHA-256 of the whole file, once the last row was given; `None` before, and for a database.
-    #[must_use]
-    pub fn content_hash(&self) -> Option<[u8; 32]> {
-        match &self.0 {
-            Carrier::Delimited(delimited) => delimited.content_hash(),
-            Carrier::Workbook(workbook) => workbook.content_hash(),
-            Carrier::Database(_) => None,
-        }
-    }
-
     /// Whether the account that reads a database server may also change it; `None` for files and when the server
     /// does not say.
     pub async fn may_write(&mut self) -> Option<bool> {
@@ -283,7 +273,7 @@ impl Rows {
 
 /// The place of a sheet of a file: `data.xlsx [November]`.
 fn sheet_place(file: &Place, name: &str) -> Place {
-    let shown = if is_blank(name) { file.file.clone() } else { format!("{} [{}]", file.file, name.trim()) };
+    let shown = if is_blank(name) { Arc::clone(&file.file) } else { format!("{} [{}]", file.file, name.trim()).into() };
     Place { file: shown, ..file.clone() }
 }
 

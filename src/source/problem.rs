@@ -221,9 +221,9 @@ impl SourceError {
         let mut place = location.place();
         // A problem of one sheet names it.
         if let Self::Columns { file, .. } | Self::Title { file, .. } = self
-            && file.starts_with(&place.file)
+            && file.starts_with(&*place.file)
         {
-            place.file.clone_from(file);
+            place.file = file.as_str().into();
         }
         let issue = Issue::error(code, rule).with("berkas", &place.file);
         let issue = match self {

@@ -122,7 +122,7 @@ pub fn cells(at: usize) -> Vec<String> {
     put("Nama Anak", format!("Anak Contoh {}", letters(child)));
     put("L/P", if is_girl { "P" } else { "L" }.to_owned());
     put("Tanggal Lahir", written(born));
-    put("Nama Ibu", "Ibu Contoh".to_owned());
+    put("Nama Ibu", format!("Ibu Contoh {}", letters(child)));
     put("Alamat", format!("Gang Contoh No. {}", child % 90 + 1));
     put("RT/RW", "003/003".to_owned());
     let weight = 6.5 + months * 0.16 + (child % 7) as f64 * 0.1;
@@ -135,7 +135,7 @@ pub fn cells(at: usize) -> Vec<String> {
     cells
 }
 
-/// A name of its own for each child: two children of one mother's name and birth date are told apart by it.
+/// A name of its own for each child and each mother, as in a city.
 fn letters(mut number: usize) -> String {
     let mut name = String::new();
     for _ in 0..5 {

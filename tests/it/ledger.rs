@@ -119,7 +119,7 @@ pub fn row(source: &str, key: &str, content: &str, day: Date) -> RowSeen {
         columns: vec![("bb".to_owned(), "BB".to_owned())],
     };
     RowSeen {
-        place: Place { source: source.to_owned(), file: "a.csv".to_owned(), row: "2".to_owned(), column: None },
+        place: Place { source: source.into(), file: "a.csv".into(), row: "2".to_owned(), column: None },
         row_key: sha(key),
         hash: sha(content),
         outcome: RowKind::Records { visit_key, visit: head(day), records: vec![record] },

@@ -57,7 +57,7 @@ fn cells(line: &str) -> Cells {
 
 /// Feeds lines; `# name` begins a sheet.
 fn fed(lines: &[&str]) -> Result<Vec<Reading>, SourceError> {
-    let place = Place { source: "uji".to_owned(), file: "kartu.xlsx".to_owned(), ..Place::default() };
+    let place = Place { source: "uji".into(), file: "kartu.xlsx".into(), ..Place::default() };
     let mut grid = Grid::new(&profile(CARD), place);
     let (mut readings, mut number) = (Vec::new(), 0);
     for line in lines {

@@ -136,7 +136,11 @@ impl Database {
             if let Some(reading) = self.page.pop_front() {
                 self.rows += 1;
                 if self.rows > ROWS_MAX {
-                    return Err(SourceError::Limit { file: self.place.file.clone(), what: "rows", limit: ROWS_MAX });
+                    return Err(SourceError::Limit {
+                        file: self.place.file.to_string(),
+                        what: "rows",
+                        limit: ROWS_MAX,
+                    });
                 }
                 return Ok(Some(reading));
             }
@@ -146,7 +150,7 @@ impl Database {
             }
             if self.table >= self.profile.tables.len() {
                 return match self.link.changed() {
-                    true => Err(SourceError::Changed { file: self.place.file.clone() }),
+                    true => Err(SourceError::Changed { file: self.place.file.to_string() }),
                     false => Ok(None),
                 };
             }
@@ -196,7 +200,7 @@ impl Database {
     fn reading(&self, table: &Table, layout: &Arc<Layout>, line: Line) -> Reading {
         let cells = line.cells;
         let name = line.key.iter().flatten().map(Key::text).collect::<Vec<_>>().join("/");
-        let place = Place { file: table.name.clone(), row: name, ..self.place.clone() };
+        let place = Place { file: table.name.as_str().into(), row: name, ..self.place.clone() };
         match judge(layout, table, &place, &cells) {
             Judgement::Skip(reason) => Reading::Skipped { place, reason },
             Judgement::Broken(issue) => Reading::Broken(issue),
@@ -205,7 +209,7 @@ impl Database {
     }
 
     fn no_key(&self, table: &Table) -> SourceError {
-        SourceError::Key { file: self.place.file.clone(), table: table.name.clone() }
+        SourceError::Key { file: self.place.file.to_string(), table: table.name.clone() }
     }
 }
 

@@ -5,8 +5,6 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr2_iter;
-
 use crate::source::cells::Cells;
 
 /// Follows quotation marks through the lines of a row.
@@ -47,22 +45,51 @@ impl Quotes {
     }
 }
 
+/// The lowest bit of each of eight bytes.
+const LOW_BITS: u64 = 0x0101_0101_0101_0101;
+/// The highest bit of each of eight bytes: set in what is not ASCII.
+const HIGH_BITS: u64 = LOW_BITS << 7;
+/// Fills the last eight bytes of a line: ASCII, and neither a delimiter nor a quotation mark.
+const FILLER: u8 = 0x7f;
+
+/// The highest bit of each byte that is zero.
+fn zero_bytes(eight: u64) -> u64 {
+    !(((eight & !HIGH_BITS) + !HIGH_BITS) | eight | !HIGH_BITS)
+}
+
 /// Cuts a row without quoted cells; `None` when a cell is quoted. `columns` is how many cells to expect.
+///
+/// Eight bytes at a time: cells are short, and a search that begins anew at each delimiter takes twice as long.
 #[must_use]
 pub fn plain(line: &str, delimiter: u8, columns: usize) -> Option<Cells> {
     let bytes = line.as_bytes();
     let mut ends = Vec::with_capacity(columns);
-    let mut start = 0;
-    for at in memchr2_iter(delimiter, b'"', bytes) {
-        if bytes[at] == delimiter {
-            ends.push(u32::try_from(at).ok()?);
-            start = at + 1;
-        } else if at == start {
-            return None;
+    let (mut start, mut odd) = (0, 0);
+    let (delimiters, quotes) = (LOW_BITS * u64::from(delimiter), LOW_BITS * u64::from(b'"'));
+    for (number, chunk) in bytes.chunks(size_of::<u64>()).enumerate() {
+        let eight = match chunk.try_into() {
+            Ok(eight) => u64::from_le_bytes(eight),
+            Err(_) => {
+                let mut eight = [FILLER; size_of::<u64>()];
+                eight[..chunk.len()].copy_from_slice(chunk);
+                u64::from_le_bytes(eight)
+            }
+        };
+        odd |= (eight & HIGH_BITS) | zero_bytes(eight);
+        let mut hits = zero_bytes(eight ^ delimiters) | zero_bytes(eight ^ quotes);
+        while hits != 0 {
+            let at = number * size_of::<u64>() + hits.trailing_zeros() as usize / 8;
+            hits &= hits - 1;
+            if bytes[at] == delimiter {
+                ends.push(u32::try_from(at).ok()?);
+                start = at + 1;
+            } else if at == start {
+                return None;
+            }
         }
     }
     ends.push(u32::try_from(bytes.len()).ok()?);
-    Some(Cells::of_line(line, ends))
+    Some(Cells::of_line(line, ends, odd == 0))
 }
 
 /// Cuts a row, quoted cells and line breaks within them included.
@@ -124,13 +151,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn rows_are_cut_as_the_csv_crate_cuts_them(line in "[ab\"; é]{0,24}") {
+        fn rows_are_cut_as_the_csv_crate_cuts_them(line in "[ab\"; é\\x00]{0,40}") {
             let mut reader = csv::ReaderBuilder::new().has_headers(false).delimiter(b';').from_reader(line.as_bytes());
             let mut record = csv::StringRecord::new();
             let expected: Cells =
                 if reader.read_record(&mut record).unwrap() { record.iter().collect() } else { [""].into_iter().collect() };
             prop_assert_eq!(quoted(&line, b';'), expected.clone());
             let whole = plain(&line, b';', 2);
+            let is_clean = line.is_ascii() && !line.contains('\0');
+            prop_assert!(whole.as_ref().is_none_or(|cells| cells.are_clean() == is_clean));
             prop_assert!(whole.is_none() || whole == Some(expected));
             prop_assert!(!Quotes::new(b';').are_open_behind(&line) || plain(&line, b';', 2).is_none());
         }

@@ -5,7 +5,11 @@
 use super::{plain_header, separates};
 
 /// What follows in a text behind a beginning that [`plain_header`] would write as `plain`.
+#[inline]
 pub fn behind_plain<'a>(text: &'a str, plain: &str) -> Option<&'a str> {
+    if differ_early(text.as_bytes(), plain.as_bytes()) {
+        return None;
+    }
     let mut wanted = plain.chars();
     let mut rest = text.trim_start_matches(separates);
     while let Some(want) = wanted.clone().next() {
@@ -26,8 +30,17 @@ pub fn behind_plain<'a>(text: &'a str, plain: &str) -> Option<&'a str> {
     Some(rest)
 }
 
+/// Whether two texts differ before anything stands in them that needs a closer look; most do in their first letter.
+#[inline]
+fn differ_early(text: &[u8], plain: &[u8]) -> bool {
+    let letters =
+        text.iter().zip(plain).take_while(|(one, other)| one.is_ascii_alphanumeric() && other.is_ascii_alphanumeric());
+    letters.into_iter().any(|(one, other)| one.to_ascii_lowercase() != *other)
+}
+
 /// Whether [`plain_header`] would write a text as `plain`.
 #[must_use]
+#[inline]
 pub fn is_plain(text: &str, plain: &str) -> bool {
     behind_plain(text, plain).is_some_and(|rest| rest.chars().all(separates))
 }

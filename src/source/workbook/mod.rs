@@ -147,12 +147,6 @@ impl Workbook {
         })
     }
 
-    /// SHA-256 of the file once it was read to the end.
-    #[must_use]
-    pub fn content_hash(&self) -> Option<[u8; 32]> {
-        self.ended.then_some(self.hash)
-    }
-
     /// The next row.
     ///
     /// # Errors
@@ -230,7 +224,7 @@ impl Workbook {
         self.sheet.row = number;
         self.rows += 1;
         if self.rows > ROWS_MAX + self.sheets * HEADER_ROWS_MAX as u64 {
-            return Err(SourceError::Limit { file: self.place.file.clone(), what: "rows", limit: ROWS_MAX });
+            return Err(SourceError::Limit { file: self.place.file.to_string(), what: "rows", limit: ROWS_MAX });
         }
         Ok(())
     }
@@ -239,7 +233,7 @@ impl Workbook {
         self.buffer.drain(..self.taken);
         self.taken = 0;
         self.buffer.reserve(CHUNK_BYTES);
-        let file = || self.place.file.clone();
+        let file = || self.place.file.to_string();
         match timeout(self.patience, self.frames.read_buf(&mut self.buffer)).await {
             Err(_) => Err(SourceError::Heavy { file: file() }),
             Ok(Err(source)) => Err(SourceError::Read { file: file(), source }),
@@ -251,7 +245,7 @@ impl Workbook {
 
     /// What it means that the process stopped writing before it was at the end.
     async fn cut_off(&mut self) -> SourceError {
-        let file = self.place.file.clone();
+        let file = self.place.file.to_string();
         match timeout(self.patience, self.child.wait()).await {
             Ok(Ok(status)) if status.signal().is_some() => SourceError::Heavy { file },
             Ok(Ok(status)) if status.code() == Some(PANIC_CODE) => SourceError::Damaged { file },
@@ -260,7 +254,7 @@ impl Workbook {
     }
 
     async fn finish(&mut self) -> Result<(), SourceError> {
-        let file = self.place.file.clone();
+        let file = self.place.file.to_string();
         match timeout(self.patience, self.child.wait()).await {
             Ok(Ok(status)) if status.success() => {}
             _ => return Err(self.unusable("it failed at the end")),
@@ -273,7 +267,7 @@ impl Workbook {
     }
 
     fn refused(&self, refusal: Refusal) -> SourceError {
-        let file = self.place.file.clone();
+        let file = self.place.file.to_string();
         match refusal {
             Refusal::Heavy => SourceError::Heavy { file },
             Refusal::Damaged => SourceError::Damaged { file },
@@ -285,7 +279,7 @@ impl Workbook {
     }
 
     fn unusable(&self, reason: &'static str) -> SourceError {
-        SourceError::Reader { file: self.place.file.clone(), reason: reason.to_owned() }
+        SourceError::Reader { file: self.place.file.to_string(), reason: reason.to_owned() }
     }
 }
 

@@ -206,15 +206,11 @@ async fn inline_texts_macros_and_links_give_values_only() {
 }
 
 #[tokio::test]
-async fn the_hash_is_of_the_file_and_a_change_while_reading_is_told() {
-    use sha2::{Digest, Sha256};
+async fn a_change_while_reading_is_told() {
     let bytes = book(|sheet| {
         sheet.write(1, 0, "P01").unwrap();
     });
     let (_folder, path) = written("berkas.xlsx", &bytes);
-    let mut rows = source::open(&register(), &location(&path)).await.unwrap();
-    while rows.next().await.unwrap().is_some() {}
-    assert_eq!(rows.content_hash(), Some(Sha256::digest(&bytes).into()));
     let mut rows = source::open(&register(), &location(&path)).await.unwrap();
     std::fs::write(&path, [bytes, vec![0]].concat()).unwrap();
     let mut last = rows.next().await;
@@ -222,5 +218,4 @@ async fn the_hash_is_of_the_file_and_a_change_while_reading_is_told() {
         last = rows.next().await;
     }
     assert_eq!(super::rule(&last.unwrap_err()), "file.changed");
-    assert_eq!(rows.content_hash(), None);
 }
