@@ -57,12 +57,14 @@ impl Proof<'_> {
     }
 
     fn one(&mut self, own: &Record, full: bool, problems: &mut Vec<Problem>) -> bool {
-        let sasaran = sample(&self.set.sasaran, full);
+        let mut sasaran = sample(&self.set.sasaran, full);
+        satisfy(&mut sasaran, &self.plan.when, Origin::Sasaran);
         let mut posyandu = sample(&self.set.posyandu, full);
         if let Some(index) = posyandu.schema.index("id_lokasi_satusehat") {
             posyandu.values[index] = Some(Value::Text("lokasi".to_owned()));
         }
-        let visit = sample(&self.set.visit.schema, full);
+        let mut visit = sample(&self.set.visit.schema, full);
+        satisfy(&mut visit, &self.plan.when, Origin::Visit);
         let is_visit = self.mapping.dataset == self.set.visit.dataset;
         let visit = if is_visit { own.clone() } else { visit };
         let records = Records { own, sasaran: &sasaran, posyandu: &posyandu, visit: &visit };
@@ -140,15 +142,23 @@ impl Proof<'_> {
 }
 
 /// The resource types that we send.
-const RESOURCE_TYPES: [&str; 6] =
-    ["Encounter", "Condition", "Observation", "Procedure", "Immunization", "MedicationStatement"];
+const RESOURCE_TYPES: [&str; 8] = [
+    "Encounter",
+    "Condition",
+    "Observation",
+    "Procedure",
+    "Immunization",
+    "MedicationStatement",
+    "QuestionnaireResponse",
+    "ServiceRequest",
+];
 
 /// Samples of a record for which a resource's `when` can hold.
 fn samples(schema: &Arc<Schema>, when: &[Check]) -> Vec<Record> {
     let mut all = Vec::new();
     for full in [true, false] {
         let mut base = sample(schema, full);
-        satisfy(&mut base, when);
+        satisfy(&mut base, when, Origin::Own);
         for (index, field) in schema.fields.iter().enumerate() {
             let Kind::Code(words) = &field.kind else { continue };
             for word in words {
@@ -164,7 +174,7 @@ fn samples(schema: &Arc<Schema>, when: &[Check]) -> Vec<Record> {
                     *value = Some(Value::Integer(number));
                 }
             }
-            satisfy(&mut record, when);
+            satisfy(&mut record, when, Origin::Own);
             all.push(record);
         }
         all.push(base);
@@ -172,8 +182,8 @@ fn samples(schema: &Arc<Schema>, when: &[Check]) -> Vec<Record> {
     all
 }
 
-fn satisfy(record: &mut Record, when: &[Check]) {
-    for check in when.iter().filter(|check| check.slot.origin == Origin::Own) {
+fn satisfy(record: &mut Record, when: &[Check], origin: Origin) {
+    for check in when.iter().filter(|check| check.slot.origin == origin) {
         let index = check.slot.index;
         let kind = record.schema.fields[index].kind.clone();
         record.values[index] = match &check.question {
@@ -181,6 +191,8 @@ fn satisfy(record: &mut Record, when: &[Check]) {
             Asked::Absent => None,
             Asked::In(values) => values.first().cloned(),
             Asked::AtLeast(bound) => Some(of_number(&kind, *bound)),
+            // The lower end of a range comes first and may hold already.
+            Asked::Below(_) if check.question.holds(record.values[index].as_ref()) => continue,
             Asked::Below(bound) => Some(of_number(&kind, *bound - Decimal::ONE)),
         };
     }
