@@ -21,6 +21,8 @@ pub fn round_trip(resource_type: &str, json: &str) -> Option<Result<String, Stri
         "Organization" => organization(json),
         "Patient" => patient(json),
         "Procedure" => procedure(json),
+        "QuestionnaireResponse" => questionnaire_response(json),
+        "ServiceRequest" => service_request(json),
         _ => return None,
     })
 }
@@ -45,4 +47,6 @@ through! {
     organization: Organization;
     patient: Patient;
     procedure: Procedure;
+    questionnaire_response: QuestionnaireResponse;
+    service_request: ServiceRequest;
 }

@@ -145,13 +145,20 @@ impl<'a> Records<'a> {
     }
 
     fn holds(&self, check: &Check) -> bool {
-        let value = self.value(check.slot);
-        match &check.question {
-            Asked::Present => value.is_some(),
-            Asked::Absent => value.is_none(),
-            Asked::In(values) => value.is_some_and(|value| values.contains(value)),
-            Asked::AtLeast(bound) => value.and_then(number).is_some_and(|number| number >= *bound),
-            Asked::Below(bound) => value.and_then(number).is_some_and(|number| number < *bound),
+        check.question.holds(self.value(check.slot))
+    }
+}
+
+impl Asked {
+    /// Whether a value answers the question.
+    #[must_use]
+    pub fn holds(&self, value: Option<&Value>) -> bool {
+        match self {
+            Self::Present => value.is_some(),
+            Self::Absent => value.is_none(),
+            Self::In(values) => value.is_some_and(|value| values.contains(value)),
+            Self::AtLeast(bound) => value.and_then(number).is_some_and(|number| number >= *bound),
+            Self::Below(bound) => value.and_then(number).is_some_and(|number| number < *bound),
         }
     }
 }

@@ -138,7 +138,7 @@ pub enum Question {
     Absent,
     /// The field has one of these values, as written.
     In(Vec<String>),
-    /// A number at least this.
+    /// A number at least this; with `Below` on the same field both ends of a range.
     AtLeast(String),
     /// A number below this.
     Below(String),
@@ -329,26 +329,27 @@ impl Reader<'_> {
         };
         let mut tests = Vec::new();
         for (key, value) in members {
-            if let Some(question) = self.question(value) {
+            for question in self.questions(value) {
                 tests.push(Test { position: key.position, field: key.name.clone(), question });
             }
         }
         tests
     }
 
-    fn question(&mut self, node: &Node) -> Option<Question> {
+    fn questions(&mut self, node: &Node) -> Vec<Question> {
         match &node.content {
-            Content::Scalar { text, .. } if text == "present" => Some(Question::Present),
-            Content::Scalar { text, .. } if text == "absent" => Some(Question::Absent),
-            Content::Scalar { text, .. } => Some(Question::In(vec![text.clone()])),
+            Content::Scalar { text, .. } if text == "present" => vec![Question::Present],
+            Content::Scalar { text, .. } if text == "absent" => vec![Question::Absent],
+            Content::Scalar { text, .. } => vec![Question::In(vec![text.clone()])],
             Content::List(entries) => {
-                Some(Question::In(entries.iter().filter_map(|entry| entry.text().map(str::to_owned)).collect()))
+                vec![Question::In(entries.iter().filter_map(|entry| entry.text().map(str::to_owned)).collect())]
             }
-            Content::Map(_) => {
-                self.only(node, &["at_least", "below"])?;
-                let (key, value) = node.members()?.first()?;
-                let number = value.text()?.to_owned();
-                Some(if key.name == "below" { Question::Below(number) } else { Question::AtLeast(number) })
+            Content::Map(ends) => {
+                let _ = self.only(node, &["at_least", "below"]);
+                // The lower end first, whichever way round it is written.
+                let end = |name: &str| ends.iter().find(|(key, _)| key.name == name)?.1.text().map(str::to_owned);
+                let ends = [end("at_least").map(Question::AtLeast), end("below").map(Question::Below)];
+                ends.into_iter().flatten().collect()
             }
         }
     }

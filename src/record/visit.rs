@@ -3,7 +3,7 @@
 //! It must not judge growth or health; that needs standards and history. It derives only what follows from birth
 //! date and visit date, and says so.
 
-use rust_decimal::Decimal;
+use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::Value;
 use super::age::written_months;
@@ -17,10 +17,12 @@ use crate::issue::{Code, Issue};
 const STANDING_FROM_MONTH: i64 = 24;
 /// The arm circumference, in millimetres, that the pregnancy card leaves undefined (section 2.3).
 const ARM_UNDEFINED: i64 = 235;
+/// Square centimetres in a square metre.
+const SQUARE_CENTIMETRES: i64 = 10_000;
 
 /// Fields that are derived or read by a rule of their own.
-const APART: [&str; 6] =
-    ["tanggal", "umur_bulan", "umur_tahun", "cara_ukur_diturunkan", "gula_darah_di_luar_alat", "vit_a"];
+const APART: [&str; 7] =
+    ["tanggal", "umur_bulan", "umur_tahun", "cara_ukur_diturunkan", "gula_darah_di_luar_alat", "imt", "vit_a"];
 
 /// Fills the fields of a visit's dataset.
 pub fn read(draft: &mut Draft<'_>, group: &Group, told: &Told<'_>, scene: &mut Scene<'_>) {
@@ -38,6 +40,7 @@ pub fn read(draft: &mut Draft<'_>, group: &Group, told: &Told<'_>, scene: &mut S
     }
     draft.read_all(&APART, months, scene);
     pressure::compare(draft, scene);
+    body_mass_index(draft);
     position(draft, months, scene);
     vitamin_a::of_visit(draft, months, scene);
     remarks(draft, group, scene);
@@ -79,6 +82,19 @@ fn position(draft: &mut Draft<'_>, months: Option<i64>, scene: &mut Scene<'_>) {
             draft.set("cara_ukur_diturunkan", Value::Boolean(true), None);
         }
         None => {}
+    }
+}
+
+/// kg/m2 to one decimal, as the official cut-offs are written; the cards hold only the judgement.
+fn body_mass_index(draft: &mut Draft<'_>) {
+    let (Some(weight), Some(height)) = (draft.decimal("bb"), draft.decimal("tb")) else { return };
+    if draft.field("imt").is_none() {
+        return;
+    }
+    let squared = height * height;
+    if let Some(index) = (weight * Decimal::from(SQUARE_CENTIMETRES)).checked_div(squared) {
+        let rounded = index.round_dp_with_strategy(1, RoundingStrategy::MidpointAwayFromZero);
+        draft.set("imt", Value::Decimal(rounded.normalize()), None);
     }
 }
 

@@ -48,6 +48,7 @@ fn what_a_case_yields_passes_the_checks_before_queueing() {
             "tests/alasan_belum_dipetakan.yaml",
             "tests/diagnosis_belum_disetujui.yaml",
             "tests/imunisasi_tanpa_batch.yaml",
+            "tests/lansia_diagnosis_belum_disetujui.yaml",
             "tests/lokasi_belum_ada.yaml"
         ]
     );

@@ -2,6 +2,7 @@
 
 mod carriers;
 mod child;
+mod derived;
 mod groups;
 mod hostile;
 mod identity;

@@ -24,6 +24,7 @@ fn kinds(resource_type: &str) -> (u32, &'static [&'static str]) {
         "MedicationDispense" => (10389, &["prescription-item", "prescription"]),
         "MedicationStatement" => (10445, &["medicationstatement"]),
         "QuestionnaireResponse" => (0, &["QuestionnaireResponse"]),
+        "ServiceRequest" => (10415, &["servicerequest", "sitb"]),
         "Organization" => (10446, &["organization"]),
         "Location" => (10447, &["location"]),
         _ => (0, &[]),

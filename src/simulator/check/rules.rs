@@ -68,7 +68,7 @@ struct RulesFile {
 }
 
 /// Resource types the stand-in accepts.
-pub(in crate::simulator) const RESOURCE_TYPES: [&str; 13] = [
+pub(in crate::simulator) const RESOURCE_TYPES: [&str; 14] = [
     "Encounter",
     "Condition",
     "Observation",
@@ -79,6 +79,7 @@ pub(in crate::simulator) const RESOURCE_TYPES: [&str; 13] = [
     "MedicationDispense",
     "MedicationStatement",
     "QuestionnaireResponse",
+    "ServiceRequest",
     "Organization",
     "Location",
     "Patient",
