@@ -215,7 +215,7 @@ fn vitamin_a_counselling_and_development() {
             ],
         ],
     );
-    // Deviation: the subject is free text on the card, so it goes beside the general code of O06.
+    // Deviation: the subject is free text on the card, so it goes as a note beside the general code of O06.
     visit.is(
         "edukasi",
         &[
@@ -226,7 +226,7 @@ fn vitamin_a_counselling_and_development() {
                 ("code.coding[0].system", SNOMED),
                 ("code.coding[0].code", "409073007"),
                 ("code.coding[0].display", "Education"),
-                ("code.text", "makanan beragam"),
+                ("note[0].text", "makanan beragam"),
             ],
         ],
     );
