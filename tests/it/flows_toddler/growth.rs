@@ -255,7 +255,7 @@ fn vitamin_a_counselling_and_development() {
 }
 
 #[test]
-fn a_toddler_standing_and_a_newborn() {
+fn a_toddler_standing() {
     let toddler = sent(
         "2024-05-12",
         &["kapsul_merah_sebagai_produk"],
@@ -295,6 +295,10 @@ fn a_toddler_standing_and_a_newborn() {
             ("informationSource.reference", "Practitioner/{practitioner}"),
         ]],
     );
+}
+
+#[test]
+fn a_newborn_with_weight_and_length_at_birth() {
     let newborn = sent(
         "2026-11-01",
         &[],
