@@ -101,19 +101,28 @@ impl MappingSet {
                 draft.issues.push(issue.with("dataset", &record.schema.dataset));
             }
         }
+        if draft.resources.is_empty() && !draft.issues.iter().any(Issue::is_error) {
+            // An empty bundle would be refused; what is switched off or not reported was told above.
+            let issue = Issue::error(Code::BusinessRule, "mapping.empty_visit").at(visit.visit.place.clone());
+            draft.issues.push(issue.with("dataset", datasets(visit)));
+        }
         draft
     }
 
     /// The issue of a visit of which no record has a mapping: there is nothing to send yet.
     fn nothing_mapped(&self, visit: &Visit<'_>) -> Option<Issue> {
-        let datasets: BTreeSet<&str> = visit.records.iter().map(|(record, _)| record.schema.dataset.as_str()).collect();
-        if datasets.iter().any(|dataset| self.by_dataset.contains_key(*dataset)) {
+        if visit.records.iter().any(|(record, _)| self.by_dataset.contains_key(&record.schema.dataset)) {
             return None;
         }
-        let names = datasets.into_iter().collect::<Vec<_>>().join(", ");
-        let issue = Issue::error(Code::BusinessRule, "mapping.none").with("dataset", names);
+        let issue = Issue::error(Code::BusinessRule, "mapping.none").with("dataset", datasets(visit));
         Some(issue.at(visit.visit.place.clone()))
     }
+}
+
+/// The datasets of a visit's records, for people.
+fn datasets(visit: &Visit<'_>) -> String {
+    let names: BTreeSet<&str> = visit.records.iter().map(|(record, _)| record.schema.dataset.as_str()).collect();
+    names.into_iter().collect::<Vec<_>>().join(", ")
 }
 
 struct Shared<'v, 's> {

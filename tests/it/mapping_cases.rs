@@ -49,7 +49,9 @@ fn what_a_case_yields_passes_the_checks_before_queueing() {
             "tests/diagnosis_belum_disetujui.yaml",
             "tests/imunisasi_tanpa_batch.yaml",
             "tests/lansia_diagnosis_belum_disetujui.yaml",
-            "tests/lokasi_belum_ada.yaml"
+            "tests/lokasi_belum_ada.yaml",
+            "tests/rumah_saja.yaml",
+            "tests/tidak_diberikan_tanpa_alasan.yaml"
         ]
     );
 }

@@ -33,7 +33,7 @@ fn a_name_without_its_dose_waits_for_one() {
         super::register,
         &[
             (&[("Imunisasi", "DPT")], &[("immunization.dose_missing", super::ERROR)]),
-            (&[("Imunisasi", "TT I")], &[("immunization.unknown_antigen", super::ERROR)]),
+            (&[("Imunisasi", "Meningitis")], &[("immunization.unknown_antigen", super::ERROR)]),
             (&[("Imunisasi", "Rotarix 2")], &[("immunization.unknown_antigen", super::ERROR)]),
         ],
     );
