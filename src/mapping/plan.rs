@@ -81,6 +81,8 @@ pub enum Operation {
     Codings(Slot, Arc<ConceptMap>),
     /// Operations that run only when all checks hold.
     Guard(Vec<Check>, Vec<Operation>),
+    /// A reference, or an empty object when the resource referred to is not present.
+    WherePresent(Vec<Operation>),
     /// Operations whose list or object may come out empty; then nothing is written.
     Prune(Vec<Operation>),
 }
@@ -219,6 +221,16 @@ pub fn run(operations: &[Operation], with: &Run<'_>, out: &mut String) -> Result
             Operation::Guard(checks, inner) => {
                 if with.records.hold(checks) {
                     run(inner, with, out)?;
+                }
+            }
+            Operation::WherePresent(inner) => {
+                let start = out.len();
+                match run(inner, with, out) {
+                    Err(Gap::VisitResource(_) | Gap::OwnResource(_)) => {
+                        out.truncate(start);
+                        out.push_str("{}");
+                    }
+                    other => other?,
                 }
             }
             Operation::Prune(inner) => {

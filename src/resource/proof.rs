@@ -140,8 +140,18 @@ impl Proof<'_> {
 }
 
 /// The resource types that we send.
-const RESOURCE_TYPES: [&str; 6] =
-    ["Encounter", "Condition", "Observation", "Procedure", "Immunization", "MedicationStatement"];
+const RESOURCE_TYPES: [&str; 10] = [
+    "Encounter",
+    "Condition",
+    "EpisodeOfCare",
+    "Observation",
+    "Procedure",
+    "Immunization",
+    "MedicationDispense",
+    "MedicationRequest",
+    "MedicationStatement",
+    "QuestionnaireResponse",
+];
 
 /// Samples of a record for which a resource's `when` can hold.
 fn samples(schema: &Arc<Schema>, when: &[Check]) -> Vec<Record> {

@@ -26,6 +26,11 @@ impl Compiler<'_> {
                 }
                 None => Piece::sure(Vec::new()),
             },
+            Part::Date(name) => {
+                let piece = self.field_value(at, name, known, &mut leaf);
+                self.is_date(at, name);
+                piece
+            }
             Part::Instant(date, time) => self.instant(at, date, time, known, &mut leaf),
             Part::Identifier(kind) => {
                 leaf(Vec::new());
@@ -38,6 +43,12 @@ impl Compiler<'_> {
                 ])
             }
             Part::Reference(target) => self.reference(at, target, &mut leaf),
+            Part::OptionalReference(target) => {
+                let piece = self.reference(at, target, &mut leaf);
+                // Without its target it writes `{}`, which is then left out like any empty object.
+                let operations = vec![Operation::WherePresent(piece.operations)];
+                Piece { operations, checks: Vec::new(), may_be_empty: true }
+            }
             Part::Translate(field, (map_at, map)) => {
                 if !path.ends_with(']') {
                     self.problem(
@@ -67,6 +78,15 @@ impl Compiler<'_> {
             self.suggest(at, text, Some(advice));
         }
         Piece::sure(vec![Operation::Field(slot)])
+    }
+
+    /// A date element takes a date field: a text or a number would only look like one by chance.
+    fn is_date(&mut self, at: Position, name: &str) {
+        if let Some(slot) = self.slot(at, name)
+            && self.field(slot).kind != Kind::Date
+        {
+            self.problem(at, format!("`{name}` is not a {:?}", Kind::Date));
+        }
     }
 
     fn instant(
