@@ -9,6 +9,7 @@ mod crowd;
 mod database;
 mod dump;
 mod faults;
+mod flows_maternal;
 mod folder;
 mod intake;
 mod kill;
