@@ -108,7 +108,7 @@ pub enum Part {
     Field(String),
     /// A record field; the element is left out when it is empty.
     Optional(String),
-    /// A date field as a FHIR date, without a time of day.
+    /// A date field as a FHIR dateTime on that calendar day.
     Date(String),
     /// Date and time fields of the posyandu's zone as a UTC instant.
     Instant(String, String),

@@ -181,8 +181,8 @@ const ANC: &str = "
 LN 11996-6 | WANC ANC.B6.DE24 | survey | valueInteger | 2 |
 LN 11977-6 | WANC ANC.B6.DE32 | survey | valueInteger | 1 |
 LN 69043-8 | WANC ANC.B6.DE25 | survey | valueInteger | 0 |
-LN 8665-2 | WANC ANC.B6.DE14 | survey | valueDateTime | 2026-05-06 |
-LN 11778-8 | WANC ANC.B6.DE22 | survey | valueDateTime | 2027-02-10 |
+LN 8665-2 | WANC ANC.B6.DE14 | survey | valueDateTime | 2026-05-06T00:00:00+00:00 |
+LN 11778-8 | WANC ANC.B6.DE22 | survey | valueDateTime | 2027-02-10T00:00:00+00:00 |
 LN 56077-1 | WANC ANC.B8.DE2 | survey | valueQuantity | 52.5 | kg
 CT OC000010 | KANC ANC.SS.DE58 | exam | valueQuantity | 21.3 | kg/m2
 CT OC000011 | WANC ANC.B8.DE10 | exam | valueCodeableConcept | CT OV000009 |
@@ -276,7 +276,7 @@ records:
 }
 
 const PNC: &str = "
-LN 93857-1 | | survey | valueDateTime | 2026-11-08 |
+LN 93857-1 | | survey | valueDateTime | 2026-11-08T00:00:00+00:00 |
 LN 29463-7 | | vital-signs | valueQuantity | 58.1 | kg
 LN 8302-2 | | vital-signs | valueQuantity | 157 | cm
 SCT 284473002 | | exam | valueQuantity | 24 | cm

@@ -26,11 +26,7 @@ impl Compiler<'_> {
                 }
                 None => Piece::sure(Vec::new()),
             },
-            Part::Date(name) => {
-                let piece = self.field_value(at, name, known, &mut leaf);
-                self.is_date(at, name);
-                piece
-            }
+            Part::Date(name) => self.day(at, name, known, &mut leaf),
             Part::Instant(date, time) => self.instant(at, date, time, known, &mut leaf),
             Part::Identifier(kind) => {
                 leaf(Vec::new());
@@ -80,13 +76,15 @@ impl Compiler<'_> {
         Piece::sure(vec![Operation::Field(slot)])
     }
 
-    /// A date element takes a date field: a text or a number would only look like one by chance.
-    fn is_date(&mut self, at: Position, name: &str) {
-        if let Some(slot) = self.slot(at, name)
-            && self.field(slot).kind != Kind::Date
-        {
+    fn day(&mut self, at: Position, name: &str, known: &Known, leaf: &mut impl FnMut(Vec<Slot>)) -> Piece {
+        let Some(slot) = self.slot(at, name) else { return Piece::sure(Vec::new()) };
+        leaf(vec![slot]);
+        if self.field(slot).kind != Kind::Date {
             self.problem(at, format!("`{name}` is not a {:?}", Kind::Date));
+        } else if !known.filled.contains(&slot) {
+            self.problem(at, format!("`{name}` may be empty here: add a `$when` around it"));
         }
+        Piece::sure(vec![Operation::Day(slot)])
     }
 
     fn instant(
