@@ -14,8 +14,11 @@ pub fn round_trip(resource_type: &str, json: &str) -> Option<Result<String, Stri
     Some(match resource_type {
         "Condition" => condition(json),
         "Encounter" => encounter(json),
+        "EpisodeOfCare" => episode_of_care(json),
         "Immunization" => immunization(json),
         "Location" => location(json),
+        "MedicationDispense" => medication_dispense(json),
+        "MedicationRequest" => medication_request(json),
         "MedicationStatement" => medication_statement(json),
         "Observation" => observation(json),
         "Organization" => organization(json),
@@ -40,8 +43,11 @@ macro_rules! through {
 through! {
     condition: Condition;
     encounter: Encounter;
+    episode_of_care: EpisodeOfCare;
     immunization: Immunization;
     location: Location;
+    medication_dispense: MedicationDispense;
+    medication_request: MedicationRequest;
     medication_statement: MedicationStatement;
     observation: Observation;
     organization: Organization;

@@ -69,6 +69,8 @@ pub enum Operation {
     Comma,
     /// A field's value as JSON.
     Field(Slot),
+    /// A date as an instant, see [`write_day`].
+    Day(Slot),
     /// Date and time in the posyandu's zone as a UTC instant.
     Instant(Slot, Slot),
     /// The puskesmas' Organization id, bare.
@@ -81,6 +83,8 @@ pub enum Operation {
     Codings(Slot, Arc<ConceptMap>),
     /// Operations that run only when all checks hold.
     Guard(Vec<Check>, Vec<Operation>),
+    /// A reference, or an empty object when the resource referred to is not present.
+    WherePresent(Vec<Operation>),
     /// Operations whose list or object may come out empty; then nothing is written.
     Prune(Vec<Operation>),
 }
@@ -218,6 +222,7 @@ pub fn run(operations: &[Operation], with: &Run<'_>, out: &mut String) -> Result
                 }
             }
             Operation::Field(slot) => write_value(with.records.value(*slot).ok_or(Gap::Empty(*slot))?, out),
+            Operation::Day(date) => write_day(with, *date, out)?,
             Operation::Instant(date, time) => write_instant(with, *date, *time, out)?,
             Operation::Organization => out.push_str(with.organization),
             Operation::OwnIdentifier => out.push_str(with.identifier),
@@ -226,6 +231,16 @@ pub fn run(operations: &[Operation], with: &Run<'_>, out: &mut String) -> Result
             Operation::Guard(checks, inner) => {
                 if with.records.hold(checks) {
                     run(inner, with, out)?;
+                }
+            }
+            Operation::WherePresent(inner) => {
+                let start = out.len();
+                match run(inner, with, out) {
+                    Err(Gap::VisitResource(_) | Gap::OwnResource(_)) => {
+                        out.truncate(start);
+                        out.push_str("{}");
+                    }
+                    other => other?,
                 }
             }
             Operation::Prune(inner) => {
@@ -252,6 +267,14 @@ fn write_value(value: &Value, out: &mut String) {
         Value::Date(date) => write!(out, "\"{date}\""),
         Value::Time(time) => write!(out, "\"{}\"", time.strftime("%H:%M:%S")),
     };
+}
+
+/// A day at midnight UTC. SATUSEHAT refuses a dateTime without time (rule 10429), and of all instants this one lies on
+/// the same calendar day whether it is read in UTC or in any zone of Indonesia.
+fn write_day(with: &Run<'_>, date: Slot, out: &mut String) -> Result<(), Gap> {
+    let Some(Value::Date(day)) = with.records.value(date) else { return Err(Gap::Empty(date)) };
+    let _ = write!(out, "\"{day}T00:00:00+00:00\"");
+    Ok(())
 }
 
 fn write_instant(with: &Run<'_>, date: Slot, time: Slot, out: &mut String) -> Result<(), Gap> {

@@ -108,12 +108,16 @@ pub enum Part {
     Field(String),
     /// A record field; the element is left out when it is empty.
     Optional(String),
+    /// A date field as a FHIR dateTime on that calendar day.
+    Date(String),
     /// Date and time fields of the posyandu's zone as a UTC instant.
     Instant(String, String),
     /// The resource's business identifier of this kind.
     Identifier(String),
     /// A reference to another resource of the visit, or to patient, practitioner, puskesmas or location.
     Reference(String),
+    /// A reference to another resource of the visit; the element is left out when that one is not present.
+    OptionalReference(String),
     /// The codings that a concept map gives for a coded field.
     Translate(String, (Position, String)),
 }
@@ -145,7 +149,17 @@ pub enum Question {
 }
 
 /// All instructions, for suggestions.
-const INSTRUCTIONS: [&str; 7] = ["$field", "$optional", "$instant", "$identifier", "$reference", "$translate", "$when"];
+const INSTRUCTIONS: [&str; 9] = [
+    "$field",
+    "$optional",
+    "$date",
+    "$instant",
+    "$identifier",
+    "$reference",
+    "$optional_reference",
+    "$translate",
+    "$when",
+];
 
 /// Reads a mapping file's shape.
 ///
@@ -289,8 +303,10 @@ impl Reader<'_> {
         match name {
             "$field" => text(self).map(Part::Field),
             "$optional" => text(self).map(Part::Optional),
+            "$date" => text(self).map(Part::Date),
             "$identifier" => text(self).map(Part::Identifier),
             "$reference" => text(self).map(Part::Reference),
+            "$optional_reference" => text(self).map(Part::OptionalReference),
             "$instant" => {
                 self.only(value, &["date", "time"])?;
                 Some(Part::Instant(self.required(value, "date")?.1, self.required(value, "time")?.1))

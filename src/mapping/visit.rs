@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::compile::ResourcePlan;
 use super::plan::{Gap, Origin, Records, Run, Slot, run};
 use super::set::{Mapping, MappingSet};
+use super::template::Certainty;
 use crate::clock::Zone;
 use crate::issue::{Code, Issue};
 use crate::record::Record;
@@ -149,11 +150,14 @@ impl Shared<'_, '_> {
                 continue;
             }
             if let Some(switch) = plan.switch.as_ref().filter(|switch| !self.switches.contains(*switch)) {
-                let issue = Issue::information(Code::Suppressed, "mapping.guess_off")
-                    .with("switch", switch)
-                    .with("resource", &plan.name)
-                    .at(records.own.place.clone());
-                issues.push(issue);
+                // An official part behind a switch is a trial of the gateway's: nothing of the record is held back.
+                if plan.certainty != Certainty::Official {
+                    let issue = Issue::information(Code::Suppressed, "mapping.guess_off")
+                        .with("switch", switch)
+                        .with("resource", &plan.name)
+                        .at(records.own.place.clone());
+                    issues.push(issue);
+                }
                 urls.push(None);
                 continue;
             }

@@ -19,7 +19,7 @@ use crate::source::profile::{Profile, Table};
 
 /// All datasets, in the order in which they are read: an age needs the person, a dose needs the visit.
 /// `permohonan_spm` will follow here; `kunjungan` is derived and never read.
-pub const ORDER: [&str; 14] = [
+pub const ORDER: [&str; 15] = [
     "posyandu",
     "hari_buka",
     "sasaran",
@@ -33,6 +33,7 @@ pub const ORDER: [&str; 14] = [
     "suplementasi",
     "skrining",
     "kunjungan_rumah",
+    "kunjungan_neonatus",
     "rujukan",
 ];
 
@@ -146,7 +147,8 @@ impl Reader {
             told.group = told.group.or(Some(group));
             return true;
         }
-        let beside = matches!(dataset, "suplementasi" | "skrining" | "kunjungan_rumah" | "rujukan");
+        let beside =
+            matches!(dataset, "suplementasi" | "skrining" | "kunjungan_rumah" | "kunjungan_neonatus" | "rujukan");
         if beside && plan.only_with.is_none() && occasion::is_silent(draft, scene) {
             return false;
         }

@@ -148,12 +148,15 @@ impl Proof<'_> {
 }
 
 /// The resource types that we send.
-const RESOURCE_TYPES: [&str; 8] = [
+const RESOURCE_TYPES: [&str; 11] = [
     "Encounter",
     "Condition",
+    "EpisodeOfCare",
     "Observation",
     "Procedure",
     "Immunization",
+    "MedicationDispense",
+    "MedicationRequest",
     "MedicationStatement",
     "QuestionnaireResponse",
     "ServiceRequest",

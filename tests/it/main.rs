@@ -10,6 +10,7 @@ mod database;
 mod dump;
 mod faults;
 mod flows_ages;
+mod flows_maternal;
 mod flows_toddler;
 mod folder;
 mod intake;

@@ -99,6 +99,14 @@ fn other_mistakes_are_found_too() {
     mistake("kunjungan_balita.yaml", "{$field: bb}", "{$feild: bb}", "did you mean `$field`?");
     mistake("kunjungan_balita.yaml", "  petugas: the kader", "  petugass: the kader", "has no field `petugass`");
     mistake("kunjungan_remaja.yaml", "{at_least: 11, below", "{at_leas: 11, below", "did you mean `at_least`?");
+    mistake("kunjungan_ibu_hamil.yaml", "{$date: hpht}", "{$date: gravida}", "`gravida` is not a Date");
+    mistake("kunjungan_ibu_hamil.yaml", "when: {hpht: present}", "when: {bb: present}", "`hpht` may be empty here");
+    mistake(
+        "kunjungan.yaml",
+        "{$optional_reference: episode_ibu_hamil}",
+        "{$optional_reference: episode_hamil}",
+        "did you mean",
+    );
     mistake("imunisasi.yaml", "map: vaksin}", "map: vaksn}", "did you mean `vaksin`?");
     mistake("kunjungan.yaml", "status: finished", "status: selesai", "R4 refuses it");
     mistake("kunjungan.yaml", "      statusHistory:\n", "      statusHistori:\n", "rule 10122 does not hold");

@@ -26,6 +26,7 @@ impl Compiler<'_> {
                 }
                 None => Piece::sure(Vec::new()),
             },
+            Part::Date(name) => self.day(at, name, known, &mut leaf),
             Part::Instant(date, time) => self.instant(at, date, time, known, &mut leaf),
             Part::Identifier(kind) => {
                 leaf(Vec::new());
@@ -38,6 +39,12 @@ impl Compiler<'_> {
                 ])
             }
             Part::Reference(target) => self.reference(at, target, &mut leaf),
+            Part::OptionalReference(target) => {
+                let piece = self.reference(at, target, &mut leaf);
+                // Without its target it writes `{}`, which is then left out like any empty object.
+                let operations = vec![Operation::WherePresent(piece.operations)];
+                Piece { operations, checks: Vec::new(), may_be_empty: true }
+            }
             Part::Translate(field, (map_at, map)) => {
                 if !path.ends_with(']') {
                     self.problem(
@@ -67,6 +74,17 @@ impl Compiler<'_> {
             self.suggest(at, text, Some(advice));
         }
         Piece::sure(vec![Operation::Field(slot)])
+    }
+
+    fn day(&mut self, at: Position, name: &str, known: &Known, leaf: &mut impl FnMut(Vec<Slot>)) -> Piece {
+        let Some(slot) = self.slot(at, name) else { return Piece::sure(Vec::new()) };
+        leaf(vec![slot]);
+        if self.field(slot).kind != Kind::Date {
+            self.problem(at, format!("`{name}` is not a {:?}", Kind::Date));
+        } else if !known.filled.contains(&slot) {
+            self.problem(at, format!("`{name}` may be empty here: add a `$when` around it"));
+        }
+        Piece::sure(vec![Operation::Day(slot)])
     }
 
     fn instant(

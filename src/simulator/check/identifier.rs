@@ -15,6 +15,7 @@ const VISIT_NUMBER: &str = "http://terminology.kemkes.go.id/CodeSystem/episodeof
 fn kinds(resource_type: &str) -> (u32, &'static [&'static str]) {
     match resource_type {
         "Encounter" => (10117, &["encounter", "asik", "sitb"]),
+        "EpisodeOfCare" => (10458, &["episode-of-care"]),
         "Condition" => (10444, &["condition"]),
         "Observation" => (10441, &["observation"]),
         "Procedure" => (10442, &["procedure"]),

@@ -68,9 +68,10 @@ struct RulesFile {
 }
 
 /// Resource types the stand-in accepts.
-pub(in crate::simulator) const RESOURCE_TYPES: [&str; 14] = [
+pub(in crate::simulator) const RESOURCE_TYPES: [&str; 15] = [
     "Encounter",
     "Condition",
+    "EpisodeOfCare",
     "Observation",
     "Procedure",
     "Immunization",
