@@ -82,7 +82,7 @@ impl Layout {
     /// Ties headers to the profile's columns without complaint; for the score and for rows made by hand.
     #[must_use]
     pub fn loose(table: &Table, headers: &[String]) -> Self {
-        let header = Header::single(headers.iter().map(String::as_str));
+        let header = Header::own(headers.iter().map(String::as_str));
         Self::of(table, &header, &resolved(table, &wanted(table), &header))
     }
 

@@ -37,7 +37,13 @@ pub struct Header {
 impl Header {
     /// A header of one row.
     pub fn single<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
-        let columns = texts.into_iter().take(COLUMNS_MAX + 1).map(|text| {
+        Self::own(texts.into_iter().take(COLUMNS_MAX + 1))
+    }
+
+    /// A header of one row that this program wrote itself: the fields of all datasets may be more than a file's
+    /// columns, and none of them may be lost.
+    pub fn own<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
+        let columns = texts.into_iter().map(|text| {
             let plain = plain_header(text);
             Column { shown: text.trim().to_owned(), whole: plain.clone(), short: plain }
         });
