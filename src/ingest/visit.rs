@@ -126,7 +126,7 @@ impl Mapper<'_> {
             .filter(|(record, _)| record.schema.dataset != "sasaran")
             .map(|(record, key)| (record, *key))
             .collect();
-        let head = self.head(visit, &services, place.clone());
+        let head = self.head(visit, sasaran, &services, place.clone());
         let mapped = Visit {
             organization,
             zone: posyandu.zone,
@@ -146,10 +146,11 @@ impl Mapper<'_> {
     }
 
     /// The visit itself as a record, made from what was recorded.
-    fn head(&self, visit: &VisitRecords, services: &[(&Record, [u8; 32])], place: Place) -> Record {
+    fn head(&self, visit: &VisitRecords, sasaran: &Record, services: &[(&Record, [u8; 32])], place: Place) -> Record {
         let records: Vec<&Record> = services.iter().map(|(record, _)| *record).collect();
         let group = Group::of(records.iter().copied()).name;
-        visit_record(&self.mappings.visit.schema, visit.visit.service_date, group, &records, place)
+        let born = sasaran.date("tanggal_lahir");
+        visit_record(&self.mappings.visit.schema, visit.visit.service_date, born, group, &records, place)
     }
 
     fn restore(&self, current: &CurrentRecord) -> Result<(Record, [u8; 32]), VisitError> {
