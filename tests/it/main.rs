@@ -10,6 +10,8 @@ mod database;
 mod dump;
 mod faults;
 mod folder;
+mod growth;
+mod growth_visit;
 mod intake;
 mod kill;
 mod ledger;
