@@ -185,6 +185,7 @@ impl Daemon {
         let mapper = Mapper {
             keys: &self.keys,
             schemas: &self.rules.schemas,
+            standards: &self.rules.standards,
             mappings: &self.rules.mappings,
             profiles: &self.rules.profiles,
             switches: &switches,

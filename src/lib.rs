@@ -14,6 +14,8 @@ pub mod source;
 
 pub mod record;
 
+pub mod growth;
+
 pub mod mapping;
 
 pub mod resource;

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use rust_embed::RustEmbed;
 
+use crate::growth::Standards;
 use crate::mapping::problem::Problem;
 use crate::mapping::set::{Files, MappingSet};
 use crate::record::schema::Schemas;
@@ -30,6 +31,8 @@ struct SampleCity;
 pub struct Rules {
     /// Record schemas.
     pub schemas: Schemas,
+    /// Growth standards.
+    pub standards: Standards,
     /// Checked mappings.
     pub mappings: MappingSet,
     /// SATUSEHAT's rules that are checked before queueing.
@@ -45,6 +48,9 @@ pub enum AssetsError {
     /// A schema or profile cannot be read.
     #[error("a built-in schema cannot be read: {0}")]
     Schema(String),
+    /// A growth standard cannot be read.
+    #[error("a built-in growth standard cannot be read")]
+    Standards(#[from] crate::growth::GrowthError),
     /// A folder cannot be read.
     #[error("cannot read {path}")]
     Read {
@@ -81,7 +87,8 @@ fn compiled(folder: Option<&Path>) -> Result<Rules, AssetsError> {
         .map_err(|error| AssetsError::Schema(error.to_string()))?;
     let files = mapping_files(folder)?;
     let mappings = MappingSet::load(&files, &schemas).map_err(AssetsError::Mapping)?;
-    Ok(Rules { schemas, mappings, profiles })
+    let standards = Standards::built_in()?;
+    Ok(Rules { schemas, standards, mappings, profiles })
 }
 
 fn mapping_files(folder: Option<&Path>) -> Result<Files, AssetsError> {

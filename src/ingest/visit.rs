@@ -8,6 +8,8 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::register::{Posyandu, Register};
+use crate::growth::Standards;
+use crate::growth::pertumbuhan::{self, Derived};
 use crate::issue::{Code, Issue, Place};
 use crate::ledger::entry::{NewEntry, NewResource};
 use crate::ledger::row::{CurrentRecord, VisitRecords};
@@ -29,6 +31,8 @@ pub struct Mapper<'a> {
     pub keys: &'a Keys,
     /// Record schemas.
     pub schemas: &'a Schemas,
+    /// Growth standards.
+    pub standards: &'a Standards,
     /// Mappings.
     pub mappings: &'a MappingSet,
     /// SATUSEHAT's rules.
@@ -121,12 +125,14 @@ impl Mapper<'_> {
         })?;
         let of = |dataset: &str| records.iter().rev().find(|(record, _)| record.schema.dataset == dataset);
         let (sasaran, _) = of("sasaran").ok_or_else(|| one(Issue::error(Code::Required, "visit.no_person")))?;
-        let services: Vec<(&Record, [u8; 32])> = records
+        let mut services: Vec<(&Record, [u8; 32])> = records
             .iter()
             .filter(|(record, _)| record.schema.dataset != "sasaran")
             .map(|(record, key)| (record, *key))
             .collect();
-        let head = self.head(visit, &services, place.clone());
+        let (grown, noted) = self.growth(sasaran, &services);
+        services.extend(grown.iter().map(|(record, key)| (record, *key)));
+        let head = self.head(visit, sasaran, &services, place.clone());
         let mapped = Visit {
             organization,
             zone: posyandu.zone,
@@ -140,16 +146,36 @@ impl Mapper<'_> {
             self.keys.identifier("resource", &[name, &data_encoding::HEXLOWER.encode(key)])
         };
         match prepare(self.mappings, self.profiles, &mapped, self.switches, &identify) {
-            Outcome::Prepared(prepared) => Ok((prepared, Arc::clone(posyandu), sasaran)),
-            Outcome::Stopped(issues) => Err(issues),
+            Outcome::Prepared(mut prepared) => {
+                prepared.issues.extend(noted);
+                Ok((prepared, Arc::clone(posyandu), sasaran))
+            }
+            Outcome::Stopped(issues) => Err(issues.into_iter().chain(noted).collect()),
         }
     }
 
+    /// What the growth standards say about each child's visit: a record beside the visit's own, under the same key, if
+    /// both are mapped; and what a person should look at.
+    fn growth(&self, sasaran: &Record, services: &[(&Record, [u8; 32])]) -> (Vec<(Record, [u8; 32])>, Vec<Issue>) {
+        let (mut records, mut issues) = (Vec::new(), Vec::new());
+        let Some(schema) = self.schemas.get(pertumbuhan::DATASET) else { return (records, issues) };
+        let is_mapped = |dataset: &str| self.mappings.by_dataset.contains_key(dataset);
+        for (service, key) in services {
+            let Derived { record, issues: noted } = pertumbuhan::derive(self.standards, schema, sasaran, service);
+            issues.extend(noted);
+            if is_mapped(pertumbuhan::DATASET) && is_mapped(&service.schema.dataset) {
+                records.extend(record.map(|record| (record, *key)));
+            }
+        }
+        (records, issues)
+    }
+
     /// The visit itself as a record, made from what was recorded.
-    fn head(&self, visit: &VisitRecords, services: &[(&Record, [u8; 32])], place: Place) -> Record {
+    fn head(&self, visit: &VisitRecords, sasaran: &Record, services: &[(&Record, [u8; 32])], place: Place) -> Record {
         let records: Vec<&Record> = services.iter().map(|(record, _)| *record).collect();
         let group = Group::of(records.iter().copied()).name;
-        visit_record(&self.mappings.visit.schema, visit.visit.service_date, group, &records, place)
+        let born = sasaran.date("tanggal_lahir");
+        visit_record(&self.mappings.visit.schema, visit.visit.service_date, born, group, &records, place)
     }
 
     fn restore(&self, current: &CurrentRecord) -> Result<(Record, [u8; 32]), VisitError> {

@@ -204,7 +204,7 @@ impl Reader<'_> {
             return None;
         };
         let records = self.records(root)?;
-        let visit = self.visit(root, &records)?;
+        let visit = self.visit(root, sasaran.date("tanggal_lahir"), &records)?;
         let switches = self.switches(root);
         let expected = |name: &str| root.member(name).cloned();
         Some(Case {
@@ -284,7 +284,7 @@ impl Reader<'_> {
 
     /// The visit follows from the records; `kunjungan` may state a field otherwise, such as the date of a visit at
     /// which an earlier dose is told.
-    fn visit(&mut self, root: &Node, records: &[Record]) -> Option<Record> {
+    fn visit(&mut self, root: &Node, born: Option<Date>, records: &[Record]) -> Option<Record> {
         let date: Option<Date> = records.iter().find_map(|record| record.date("tanggal"));
         let schema = &self.set.visit.schema;
         let groups = schema.index("kelompok_sasaran").and_then(|at| schema.fields.get(at)).map(|field| &field.kind);
@@ -293,7 +293,7 @@ impl Reader<'_> {
             _ => "",
         };
         let borrowed: Vec<&Record> = records.iter().collect();
-        let mut visit = visit_record(schema, date?, group, &borrowed, self.place("kunjungan"));
+        let mut visit = visit_record(schema, date?, born, group, &borrowed, self.place("kunjungan"));
         if let Some(node) = root.member("kunjungan") {
             self.fill(node, &mut visit);
         }

@@ -7,14 +7,23 @@ use std::sync::Arc;
 use jiff::civil::Date;
 
 use crate::issue::Place;
+use crate::record::date::months_between;
 use crate::record::schema::Schema;
 use crate::record::{Record, Value};
 
-/// Makes the visit's record: its date, the group served, and the services found among `records`.
+/// Makes the visit's record: its date, the age of a person `born` on a known day, the group served, and the services
+/// found among `records`.
 ///
 /// The date is tied to the column of whichever service was read first.
 #[must_use]
-pub fn visit_record(schema: &Arc<Schema>, date: Date, group: &str, records: &[&Record], place: Place) -> Record {
+pub fn visit_record(
+    schema: &Arc<Schema>,
+    date: Date,
+    born: Option<Date>,
+    group: &str,
+    records: &[&Record],
+    place: Place,
+) -> Record {
     let has = |dataset: &str| records.iter().any(|record| record.schema.dataset == dataset);
     let is_at_home = records.iter().all(|record| record.schema.dataset == "kunjungan_rumah");
     let reason = match (has("kunjungan_balita"), has("imunisasi")) {
@@ -28,14 +37,16 @@ pub fn visit_record(schema: &Arc<Schema>, date: Date, group: &str, records: &[&R
     let count = schema.fields.len();
     let mut record =
         Record { values: vec![None; count], columns: vec![None; count], place, schema: Arc::clone(schema) };
+    let months = born.map(|born| months_between(born, date)).filter(|months| *months >= 0);
     let values = [
-        ("tanggal", Value::Date(date)),
-        ("kelompok_sasaran", Value::Text(group.to_owned())),
-        ("alasan", Value::Text(reason.to_owned())),
+        ("tanggal", Some(Value::Date(date))),
+        ("kelompok_sasaran", Some(Value::Text(group.to_owned()))),
+        ("alasan", Some(Value::Text(reason.to_owned()))),
+        ("umur_bulan", months.map(Value::Integer)),
     ];
     for (field, value) in values {
         if let Some(index) = schema.index(field) {
-            record.values[index] = Some(value);
+            record.values[index] = value;
             if field == "tanggal" {
                 record.columns[index] = column.as_deref().map(Arc::from);
             }

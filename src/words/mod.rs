@@ -11,12 +11,13 @@ use serde::Deserialize;
 use crate::issue::Issue;
 
 /// The catalogue's files: one per area, so that a rule's sentence is found by its name.
-const FILES: [(&str, &str); 11] = [
+const FILES: [(&str, &str); 12] = [
     ("source", include_str!("source.toml")),
     ("proposal", include_str!("proposal.toml")),
     ("record", include_str!("record.toml")),
     ("person", include_str!("person.toml")),
     ("measurement", include_str!("measurement.toml")),
+    ("growth", include_str!("growth.toml")),
     ("intake", include_str!("intake.toml")),
     ("mapping", include_str!("mapping.toml")),
     ("remote", include_str!("remote.toml")),

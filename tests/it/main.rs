@@ -13,6 +13,8 @@ mod flows_ages;
 mod flows_maternal;
 mod flows_toddler;
 mod folder;
+mod growth;
+mod growth_visit;
 mod intake;
 mod kill;
 mod ledger;

@@ -9,7 +9,7 @@ use super::tree::File;
 pub type Row = (&'static str, &'static [&'static str]);
 
 /// The layers, from the ground up. `cli` may import every row above it.
-pub const TABLE: [Row; 20] = [
+pub const TABLE: [Row; 21] = [
     ("clock", &[]),
     ("redact", &[]),
     ("issue", &["redact"]),
@@ -17,11 +17,15 @@ pub const TABLE: [Row; 20] = [
     ("seal", &[]),
     ("source", &["redact", "issue", "words"]),
     ("record", &["redact", "issue", "words", "source"]),
+    ("growth", &["issue", "record"]),
     ("mapping", &["clock", "redact", "issue", "record"]),
     ("resource", &["clock", "redact", "issue", "words", "mapping", "record"]),
     ("remote", &["clock", "redact", "issue", "words", "resource"]),
     ("ledger", &["clock", "redact", "issue", "words", "seal"]),
-    ("ingest", &["clock", "redact", "issue", "words", "seal", "source", "record", "mapping", "resource", "ledger"]),
+    (
+        "ingest",
+        &["clock", "redact", "issue", "words", "seal", "source", "record", "growth", "mapping", "resource", "ledger"],
+    ),
     ("delivery", &["clock", "redact", "issue", "words", "seal", "resource", "remote", "ledger"]),
     ("reconciliation", &["clock", "redact", "issue", "words", "resource", "remote", "ledger"]),
     ("report", &["clock", "redact", "issue", "words", "ledger", "reconciliation"]),
@@ -37,6 +41,7 @@ pub const TABLE: [Row; 20] = [
             "seal",
             "source",
             "record",
+            "growth",
             "mapping",
             "resource",
             "remote",
@@ -58,6 +63,7 @@ pub const TABLE: [Row; 20] = [
             "seal",
             "source",
             "record",
+            "growth",
             "mapping",
             "resource",
             "remote",
@@ -80,6 +86,7 @@ pub const TABLE: [Row; 20] = [
             "seal",
             "source",
             "record",
+            "growth",
             "mapping",
             "resource",
             "remote",

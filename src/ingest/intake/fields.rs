@@ -18,8 +18,8 @@ pub const PERSON: &str = "sasaran";
 /// Elements of a list of one dataset that a record may have. One until a row may yield several records of a dataset.
 pub const ELEMENTS_MAX: usize = 1;
 
-/// Datasets that are never sent: the registers are files of the puskesmas, and `kunjungan` is derived.
-const NOT_TAKEN: [&str; 3] = ["posyandu", "hari_buka", "kunjungan"];
+/// Datasets that are never sent: the registers are files of the puskesmas, the others are derived.
+const NOT_TAKEN: [&str; 4] = ["posyandu", "hari_buka", "kunjungan", "pertumbuhan"];
 /// Fields that the gateway works out itself.
 const DERIVED: [&str; 4] = ["status_nik", "cara_ukur_diturunkan", "vaksin_nama", "jadwal"];
 /// Fields that are only compared with what the gateway works out.

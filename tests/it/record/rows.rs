@@ -95,7 +95,14 @@ fn prepared(outcome: &RowOutcome, unmapped: &[&str]) -> Outcome {
         .collect();
     let records: Vec<&Record> = services.iter().map(|(record, _)| *record).collect();
     let group = Group::of(records.iter().copied()).name;
-    let head = visit_record(&rules.mappings.visit.schema, TODAY, group, &records, Place::default());
+    let head = visit_record(
+        &rules.mappings.visit.schema,
+        TODAY,
+        person.date("tanggal_lahir"),
+        group,
+        &records,
+        Place::default(),
+    );
     let visit = Visit {
         organization: "10000004",
         zone: Zone::from_name("WIB").unwrap(),
