@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 use super::profile::Profiles;
 use super::structure::{self, FaultKind};
 use crate::clock::Zone;
-use crate::issue::Place;
+use crate::issue::{Place, Severity};
 use crate::mapping::compile::ResourcePlan;
 use crate::mapping::plan::{Asked, Check, Gap, Origin, Records, Run, run};
 use crate::mapping::problem::{Problem, nearest};
@@ -69,9 +69,9 @@ impl Proof<'_> {
         if !records.hold(&self.plan.when) {
             return false;
         }
-        let url = Some("urn:uuid:00000000-0000-4000-8000-000000000000".to_owned());
-        let visit_urls = vec![url.clone(); self.set.visit.plans.len()];
-        let own_urls = vec![url; self.mapping.plans.len()];
+        let urls = |kind: u8, plans: usize| (0..plans).map(|at| Some(stand_in(kind, at))).collect::<Vec<_>>();
+        let visit_urls = urls(OF_VISIT, self.set.visit.plans.len());
+        let own_urls = urls(OF_RECORD, self.mapping.plans.len());
         let with = Run {
             records,
             zone: Zone::Wib,
@@ -116,11 +116,22 @@ impl Proof<'_> {
             self.tell(&fault.path, text, suggestion, problems);
         }
         if let Ok(value) = serde_json::from_str::<Json>(json) {
-            for breach in self.profiles.breaches(&kind, &value) {
-                let text = format!("SATUSEHAT's rule {} does not hold at `{}`", breach.rule, breach.path);
-                self.tell(&breach.path, text, None, problems);
+            // A warning is about the published sources, which contradict each other: no mistake of the file.
+            let findings = self.profiles.findings(&kind, &value, &|url| self.target(url)).into_iter();
+            for finding in findings.filter(|finding| finding.severity == Severity::Error) {
+                let text = format!("SATUSEHAT's rule {} does not hold at `{}`", finding.number, finding.path);
+                self.tell(&finding.path, text, None, problems);
             }
         }
+    }
+
+    /// The resource type behind a stand-in.
+    fn target(&self, url: &str) -> Option<String> {
+        let known = |kind: u8, mapping: &Mapping| {
+            let at = (0..mapping.plans.len()).find(|at| stand_in(kind, *at) == url)?;
+            mapping.plans.get(at).map(|plan| plan.resource_type.clone())
+        };
+        known(OF_VISIT, &self.set.visit).or_else(|| known(OF_RECORD, self.mapping))
     }
 
     /// Tells a fault once per place, at the line of the element it is about.
@@ -137,6 +148,16 @@ impl Proof<'_> {
             problems.push(problem);
         }
     }
+}
+
+/// Marks the stand-in of a visit's resource.
+const OF_VISIT: u8 = 1;
+/// Marks the stand-in of a record's resource.
+const OF_RECORD: u8 = 2;
+
+/// Stands for the address of a resource of the same visit.
+fn stand_in(kind: u8, at: usize) -> String {
+    format!("urn:uuid:00000000-0000-4000-8{kind:03x}-{at:012x}")
 }
 
 /// The resource types that we send.
