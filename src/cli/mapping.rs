@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::exit::Exit;
-use super::{Context, Format, installation, print};
+use super::{Context, Format, installation, print, rules};
 use crate::config::Config;
 use crate::config::assets::{self, Rules};
 use crate::mapping::case::{self, Case};
@@ -41,6 +41,12 @@ Examples:
   posyandu-gateway mapping test --directory mappings
   posyandu-gateway mapping test --directory mappings --bless";
 
+const RULES_EXAMPLES: &str = "\
+Examples:
+  posyandu-gateway mapping rules
+  posyandu-gateway mapping rules 10398
+  posyandu-gateway mapping rules --format json";
+
 #[derive(Debug, Subcommand)]
 enum What {
     /// Every resource that the mappings may yield, with its certainty and source
@@ -52,6 +58,12 @@ enum What {
         /// Write what comes out as what is expected (needs a folder)
         #[arg(long)]
         bless: bool,
+    },
+    /// SATUSEHAT's published rules: what is looked at before sending, and what cannot be
+    #[command(after_help = RULES_EXAMPLES)]
+    Rules {
+        /// Only this rule, in full
+        number: Option<u32>,
     },
 }
 
@@ -69,13 +81,17 @@ impl Mapping {
         if let Some(folder) = &self.directory {
             config.mapping.directory = std::path::absolute(folder)?;
         }
-        let rules = installation::rules(&config)?;
+        let loaded = installation::rules(&config)?;
         match self.command {
-            What::List => {
-                print::result(&self.list(&rules, &config.mapping.accept_guesses));
+            What::Rules { number } => {
+                print::result(&rules::list(&loaded.profiles.dictionary, number, self.format)?);
                 Ok(Exit::Fine)
             }
-            What::Test { bless } => self.test(&config, &rules, bless),
+            What::List => {
+                print::result(&self.list(&loaded, &config.mapping.accept_guesses));
+                Ok(Exit::Fine)
+            }
+            What::Test { bless } => self.test(&config, &loaded, bless),
         }
     }
 

@@ -81,8 +81,8 @@ fn compiled(folder: Option<&Path>) -> Result<Rules, AssetsError> {
     let schemas = Schemas::built_in().map_err(|error| AssetsError::Schema(error.to_string()))?;
     let profile_texts = embedded::<ProfileFiles>("");
     let profile_texts = profile_texts.iter().map(|(name, text)| (name.as_str(), text.as_str()));
-    let profiles = Profiles::parse(profile_texts, PUBLISHED_RULES)
-        .map_err(|error| AssetsError::Schema(error.to_string()))?;
+    let profiles =
+        Profiles::parse(profile_texts, PUBLISHED_RULES).map_err(|error| AssetsError::Schema(error.to_string()))?;
     let files = mapping_files(folder)?;
     let mappings = MappingSet::load(&files, &schemas).map_err(AssetsError::Mapping)?;
     Ok(Rules { schemas, mappings, profiles })

@@ -129,9 +129,8 @@ fn look(
         issues.push(complaint(resource, visit, Issue::error(Code::Structure, rule), &fault.path));
     }
     let Ok(value) = serde_json::from_str::<Value>(&resource.json) else { return };
-    let target = |url: &str| {
-        all.iter().find(|entry| entry.full_url == url).map(|entry| entry.plan.resource_type.clone())
-    };
+    let target =
+        |url: &str| all.iter().find(|entry| entry.full_url == url).map(|entry| entry.plan.resource_type.clone());
     // A warning is about the published sources, which contradict each other: nothing to mend in a record.
     let findings = profiles.findings(kind, &value, &target).into_iter();
     let errors = findings.filter(|finding| finding.severity == Severity::Error);

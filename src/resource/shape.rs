@@ -29,6 +29,10 @@ const MANTISSA_MAX: i128 = 999_999_999_999_999;
 const SCALE_MAX: u32 = 4;
 /// Most different times in one resource; more are taken literally.
 const MOMENTS_MAX: usize = 8;
+/// Most letters of a batch number of the class, and the fewest digits of one without a letter (four are a year).
+const BATCH_LETTERS: std::ops::RangeInclusive<usize> = 1..=64;
+/// As above.
+const BATCH_DIGITS_MIN: usize = 5;
 /// Years whose dates the model and the rules read alike.
 const YEARS: std::ops::RangeInclusive<i16> = 1900..=2099;
 
@@ -62,7 +66,8 @@ impl Proven {
     /// Names the shape of what a plan makes of these records.
     #[must_use]
     pub fn name(&self, plan: &ResourcePlan, records: Records<'_>, zone: Zone, organization: &str) -> Shape {
-        let mut trace = Trace { records, zone, state: self.keys.build_hasher(), pairs: Vec::new(), moments: Vec::new() };
+        let mut trace =
+            Trace { records, zone, state: self.keys.build_hasher(), pairs: Vec::new(), moments: Vec::new() };
         trace.state.write_u64(plan.serial);
         if organization.is_empty() || !organization.bytes().all(|byte| byte.is_ascii_digit()) {
             organization.hash(&mut trace.state);
@@ -81,6 +86,7 @@ enum Mark {
     Code,
     Moment,
     Clock,
+    Batch,
     Whole,
     Decimal,
     PlainId,
@@ -142,6 +148,10 @@ impl<State: Hasher> Trace<'_, State> {
                 self.moment(index);
             }
             Some(Value::Time(_)) => self.mark(Mark::Clock),
+            Some(Value::Text(text)) if is_batch(text) => {
+                self.mark(Mark::Batch);
+                self.state.write_usize(text.len());
+            }
             _ => self.literal(Mark::Literal, slot),
         }
     }
@@ -218,11 +228,56 @@ impl<State: Hasher> Trace<'_, State> {
     }
 }
 
+/// A batch or product number: capitals and digits, at least one digit. No list of R4 that binds an element of ours
+/// holds such a word, no rule asks for one, and none is a date; the length still tells (base64).
+fn is_batch(text: &str) -> bool {
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    let letters = text.bytes().filter(u8::is_ascii_uppercase).count();
+    BATCH_LETTERS.contains(&text.len())
+        && digits + letters == text.len()
+        && digits > 0
+        && (letters > 0 || digits >= BATCH_DIGITS_MIN)
+}
+
 fn class_of_decimal(number: Decimal) -> Option<Mark> {
     let mantissa = number.mantissa();
     match number.scale() {
         0 => (1..=i128::from(WHOLE_MAX)).contains(&mantissa).then_some(Mark::Whole),
         1..=SCALE_MAX => (0..=MANTISSA_MAX).contains(&mantissa).then_some(Mark::Decimal),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_are_told_from_words_and_years() {
+        for batch in ["AB1234", "21004", "93001282", "B00012"] {
+            assert!(is_batch(batch), "{batch}");
+        }
+        for other in ["", "2026", "AMB", "final", "AB-12", "2026-11-18", "a1", "T 1"] {
+            assert!(!is_batch(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_a_check_could_tell_apart_are_no_class() {
+        assert!(matches!(class_of_decimal(Decimal::new(125, 1)), Some(Mark::Decimal)));
+        assert!(matches!(class_of_decimal(Decimal::new(12, 0)), Some(Mark::Whole)));
+        for other in [Decimal::new(-125, 1), Decimal::ZERO, Decimal::new(1, 5), Decimal::new(3_000_000_000, 0)] {
+            assert!(class_of_decimal(other).is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn shapes_are_remembered_within_bounds() {
+        let proven = Proven::default();
+        let last = SHAPES_MAX as Shape;
+        (0..last).for_each(|shape| proven.remember(shape));
+        assert!(proven.contains(0) && !proven.contains(last));
+        proven.remember(last);
+        assert!(!proven.contains(0) && proven.contains(last));
     }
 }

@@ -125,7 +125,10 @@ impl Check {
             Self::Identifier(patterns) => see.identifier(value, patterns),
             Self::Canonical(addresses) => see.one_of(text(value), addresses, ""),
             Self::Reference(types) => see.holds(refers(value, resource, types, target), ".reference"),
-            Self::Age => see.quantity(value, &[UCUM.to_owned()]),
+            Self::Age => {
+                see.quantity(value, &[UCUM.to_owned()]);
+                see.holds(value.get("value").is_some_and(Value::is_number), ".value");
+            }
             Self::Currency => {
                 see.holds(value.get("value").is_some_and(Value::is_number), ".value");
                 let is_currency = |code: &str| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase());
@@ -145,9 +148,7 @@ impl Check {
         match self {
             Self::Ucum => is_ucum(text(value)),
             Self::DateTime => is_utc(text(value)),
-            Self::Date => {
-                text(value).len() == "2026-11-18".len() && text(value).parse::<jiff::civil::Date>().is_ok()
-            }
+            Self::Date => text(value).len() == "2026-11-18".len() && text(value).parse::<jiff::civil::Date>().is_ok(),
             Self::Time => {
                 text(value).len() >= "08:00:00".len()
                     && text(value).as_bytes().get(2) == Some(&b':')
@@ -211,7 +212,6 @@ impl See<'_> {
         let (system, code) = (member(value, "system"), member(value, "code"));
         self.one_of(system, systems, ".system");
         self.holds(if system == UCUM { is_ucum(code) } else { !code.is_empty() }, ".code");
-        self.holds(value.get("value").is_none_or(Value::is_number), ".value");
     }
 
     fn identifier(&mut self, value: &Value, patterns: &[String]) {

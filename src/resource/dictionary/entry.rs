@@ -36,7 +36,11 @@ impl Dictionary {
         let url = |entry: &Value| entry.get("fullUrl").and_then(Value::as_str).unwrap_or_default().to_owned();
         let kind = |entry: &Value| {
             let resource = entry.get("resource");
-            resource.and_then(|resource| resource.get("resourceType")).and_then(Value::as_str).unwrap_or_default().to_owned()
+            resource
+                .and_then(|resource| resource.get("resourceType"))
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
         };
         let mut found = self.findings_of_entries(entries.iter().map(|entry| (url(entry), kind(entry))));
         let target = |wanted: &str| entries.iter().find(|entry| url(entry) == wanted).map(kind);
@@ -89,8 +93,7 @@ impl Dictionary {
 
     fn about(&self, word: &str, path: String) -> Vec<Finding> {
         let rule = self.rules().iter().find(|rule| rule.word == word);
-        let finding =
-            |number| Finding { number, path, severity: Severity::Error, word: word.to_owned() };
+        let finding = |number| Finding { number, path, severity: Severity::Error, word: word.to_owned() };
         rule.map(|rule| finding(rule.number)).into_iter().collect()
     }
 }

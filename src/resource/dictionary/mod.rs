@@ -38,12 +38,15 @@ pub struct Rule {
     pub check: Option<Check>,
     /// The word for the demand as written.
     pub word: String,
-    /// Only for resources for which this holds.
-    pub when: Option<When>,
+    /// What it is compared with, as written.
+    pub values: Vec<String>,
+    /// The condition under which it is demanded, as written; empty for always.
+    pub condition: String,
     /// Values that official request bodies send although the printed rule does not list them: told, never refused.
     pub disputed: Vec<String>,
     /// Why it cannot be looked at, or how the printed rule was understood.
     pub note: String,
+    when: Option<When>,
     path: Element,
     /// Positions on the way to the element that another rule demands: when one is missing, that rule speaks.
     demanded: Vec<usize>,
@@ -51,7 +54,7 @@ pub struct Rule {
 
 /// A condition on another element of the resource.
 #[derive(Debug)]
-pub struct When {
+struct When {
     element: Element,
     is: String,
     equal: bool,
@@ -111,7 +114,8 @@ impl Dictionary {
             .map(|rule| rule.element.clone())
             .collect();
         for rule in &mut rules {
-            rule.demanded = rule.path.prefixes().filter(|(_, name)| required.contains(name)).map(|(at, _)| at).collect();
+            rule.demanded =
+                rule.path.prefixes().filter(|(_, name)| required.contains(name)).map(|(at, _)| at).collect();
         }
         let mut by_type: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (index, rule) in rules.iter().enumerate().filter(|(_, rule)| rule.check.is_some()) {
@@ -151,12 +155,8 @@ impl Rule {
         if self.when.as_ref().is_some_and(|when| !when.holds(json)) {
             return;
         }
-        let finding = |path: String, severity: Severity| Finding {
-            number: self.number,
-            path,
-            severity,
-            word: self.word.clone(),
-        };
+        let finding =
+            |path: String, severity: Severity| Finding { number: self.number, path, severity, word: self.word.clone() };
         if matches!(check, Check::Required) {
             let mut missing = Missing { demanded: &self.demanded, paths: Vec::new() };
             self.path.missing(json, &mut missing);
@@ -193,7 +193,9 @@ impl When {
 fn rule(line: Line) -> Result<Rule, DictionaryError> {
     let wrong = |sentence: String| DictionaryError::Line { number: line.rule, sentence };
     let resource_type = line.element.split('.').next().unwrap_or_default();
-    let list = |cell: &str| cell.split(SEPARATOR).filter(|part| !part.is_empty()).map(str::to_owned).collect();
+    let list = |cell: &str| -> Vec<String> {
+        cell.split(SEPARATOR).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+    };
     let check = match line.check.as_str() {
         "none" => None,
         word => {
@@ -216,7 +218,9 @@ fn rule(line: Line) -> Result<Rule, DictionaryError> {
         path: Element::parse(&line.element),
         check,
         when,
+        values: list(&line.values),
         disputed: list(&line.disputed),
+        condition: line.when,
         demanded: Vec::new(),
         word: line.check,
         element: line.element,
