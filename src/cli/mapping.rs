@@ -1,5 +1,6 @@
 //! `mapping`: what the mapping files say, and whether their test cases hold.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -126,24 +127,28 @@ impl Mapping {
         lines.join("\n")
     }
 
-    fn test(&self, config: &Config, rules: &Rules, bless: bool) -> anyhow::Result<Exit> {
+    fn test(&self, config: &Config, loaded: &Rules, bless: bool) -> anyhow::Result<Exit> {
         let folder = installation::mapping_folder(config);
         anyhow::ensure!(!bless || folder.is_some(), "--bless writes files: name their folder with --directory");
         let cases = assets::mapping_cases(folder.as_deref())?;
         anyhow::ensure!(!cases.is_empty(), "there is no case in tests/ beside the mapping files");
-        let (mut passed, mut failed) = (0, Vec::new());
+        let (mut passed, mut failed, mut disputed) = (0, Vec::new(), BTreeSet::new());
         for (file, text) in &cases {
-            let case = Case::parse(file, text, &rules.mappings).map_err(|problems| {
+            let case = Case::parse(file, text, &loaded.mappings).map_err(|problems| {
                 problems.iter().for_each(|problem| print::note(&problem.to_string()));
                 anyhow::anyhow!("{file} is no mapping case")
             })?;
             if let (true, Some(folder)) = (bless, &folder) {
                 let path = folder.join(file);
-                std::fs::write(&path, case::bless(&rules.mappings, &case, text))
+                std::fs::write(&path, case::bless(&loaded.mappings, &case, text))
                     .with_context(|| format!("cannot write {}", path.display()))?;
                 continue;
             }
-            let result = case::run(&rules.mappings, &case);
+            let mut result = case::run(&loaded.mappings, &case);
+            let held = rules::hold(loaded, &case);
+            disputed.extend(held.disputed);
+            result.passed &= held.broken.is_empty();
+            result.differences.extend(held.broken);
             if result.passed {
                 passed += 1;
             } else {
@@ -159,12 +164,13 @@ impl Mapping {
                 .iter()
                 .map(|(file, result)| json!({"file": file, "case": result.name, "differences": result.differences}))
                 .collect();
-            print::result(&json!({"passed": passed, "failed": list}).to_string());
+            print::result(&json!({"passed": passed, "failed": list, "disputed": disputed}).to_string());
         } else {
             for (file, result) in &failed {
                 print::result(&format!("FAILED {file}: {}", result.name));
                 result.differences.iter().for_each(|difference| print::result(&format!("  {difference}")));
             }
+            disputed.iter().for_each(|sentence| print::result(&format!("disputed {sentence}")));
             print::result(&format!("{passed} passed, {} failed", failed.len()));
         }
         Ok(if failed.is_empty() { Exit::Fine } else { Exit::NeedsAttention })

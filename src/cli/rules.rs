@@ -1,13 +1,19 @@
 //! `mapping rules`: the platform's published rules, what each demands, and which cannot be looked at before sending.
+//! And for `mapping test`: what the cases break of them.
 //!
-//! It must not judge anything; it prints the table that the checks before queueing read.
+//! It must not judge anything itself; it prints the table that the checks before queueing read, and what they say.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
 use super::Format;
+use crate::config::assets::Rules;
+use crate::issue::Severity;
+use crate::mapping::case::{self, Case};
+use crate::mapping::visit::without_positions;
 use crate::resource::dictionary::{Dictionary, Rule};
+use crate::resource::{self, Outcome};
 
 /// The rules, or the lines of one number.
 ///
@@ -30,6 +36,45 @@ pub fn list(dictionary: &Dictionary, number: Option<u32>, format: Format) -> any
         lines.push(format!("\n{} rules are looked at before sending, {} cannot be", count(true), count(false)));
     }
     Ok(lines.join("\n"))
+}
+
+/// What a case breaks of the rules, and where official samples send what a printed rule does not list.
+#[derive(Debug, Default)]
+pub struct Held {
+    /// One sentence per broken rule.
+    pub broken: Vec<String>,
+    /// One sentence per rule and resource of a mapping.
+    pub disputed: BTreeSet<String>,
+}
+
+/// Holds what a case yields against the rules.
+#[must_use]
+pub fn hold(rules: &Rules, case: &Case) -> Held {
+    case.with_visit(|visit, switches| {
+        let mut held = Held::default();
+        let outcome = resource::prepare(&rules.mappings, &rules.profiles, visit, switches, &case::identify);
+        if let Outcome::Stopped(issues) = outcome {
+            for issue in issues.iter().filter(|issue| issue.rule.starts_with("resource.")) {
+                let number = issue.arguments.iter().find(|(name, _)| name == "number");
+                let number = number.map_or("R4", |(_, number)| number.as_str());
+                let path = issue.expression.as_deref().unwrap_or_default();
+                held.broken.push(format!("SATUSEHAT's rule {number} does not hold at {path}"));
+            }
+        }
+        let resources = rules.mappings.draft(visit, switches, &case::identify).resources;
+        for resource in &resources {
+            let Ok(json) = serde_json::from_str::<Value>(&resource.json) else { continue };
+            let target = |_: &str| None;
+            let found = rules.profiles.dictionary.findings(&resource.plan.resource_type, &json, &target);
+            for finding in found.iter().filter(|finding| finding.severity == Severity::Warning) {
+                let path = without_positions(&finding.path);
+                let (name, number) = (&resource.plan.name, finding.number);
+                held.disputed
+                    .insert(format!("{name}: rule {number} does not list what official samples send at {path}"));
+            }
+        }
+        held
+    })
 }
 
 fn as_json(rule: &Rule) -> Value {

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
+use super::dictionary::check::{is_utc, later};
 use super::dictionary::{Dictionary, DictionaryError, Finding};
 use super::shape::Proven;
 use crate::issue::Severity;
@@ -20,6 +22,8 @@ pub struct Profiles {
     pub dictionary: Dictionary,
     /// Shapes of resources that were found fine.
     pub proven: Proven,
+    /// SHA-256 over all the files: other rules are another version of what a visit becomes.
+    pub digest: [u8; 32],
 }
 
 /// The rules of one resource type.
@@ -102,12 +106,15 @@ impl Profiles {
         published: &str,
     ) -> Result<Self, ProfileError> {
         let mut profiles = BTreeMap::new();
+        let mut hash = Sha256::new_with_prefix(published);
         for (file, text) in files {
+            hash.update(text);
             let profile: Profile =
                 serde_json::from_str(text).map_err(|source| ProfileError::Profile { file: file.to_owned(), source })?;
             profiles.insert(profile.resource_type.clone(), profile);
         }
-        Ok(Self { by_type: profiles, dictionary: Dictionary::parse(published)?, proven: Proven::default() })
+        let dictionary = Dictionary::parse(published)?;
+        Ok(Self { by_type: profiles, dictionary, proven: Proven::default(), digest: hash.finalize().into() })
     }
 
     /// Whether a resource type has a profile: without one it is not sent.
@@ -194,23 +201,8 @@ fn holds(rule: &Rule, resource: &Value) -> bool {
     }
 }
 
-/// A date is compared with the date part of an instant; two instants in full.
-fn later(text: &str, bound: &str) -> bool {
-    let shared = text.len().min(bound.len());
-    match (text.get(..shared), bound.get(..shared)) {
-        (Some(one), Some(other)) => one > other,
-        _ => false,
-    }
-}
-
 fn is_reference(text: &str, kind: &str) -> bool {
     text.strip_prefix(kind).and_then(|rest| rest.strip_prefix('/')).is_some_and(|id| !id.is_empty())
-}
-
-fn is_utc(text: &str) -> bool {
-    text.len() == "2026-11-18T01:00:00+00:00".len()
-        && text.ends_with("+00:00")
-        && text.parse::<jiff::Timestamp>().is_ok()
 }
 
 /// All values at a dotted path, lists flattened.
@@ -226,17 +218,5 @@ fn flatten(value: &Value) -> Vec<&Value> {
     match value {
         Value::Array(entries) => entries.iter().collect(),
         other => vec![other],
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn later_compares_a_date_with_the_day_of_an_instant() {
-        assert!(later("2027-01-31", "2026-11-18T01:00:00+00:00"));
-        assert!(!later("2026-11-18", "2026-11-18T01:00:00+00:00"));
-        assert!(later("2026-11-18T02:00:00+00:00", "2026-11-18T01:00:00+00:00"));
     }
 }

@@ -264,7 +264,8 @@ fn refers(value: &Value, resource: &Value, types: &[String], target: &dyn Fn(&st
 }
 
 /// `YYYY-MM-DDThh:mm:ss+00:00`.
-fn is_utc(text: &str) -> bool {
+#[must_use]
+pub fn is_utc(text: &str) -> bool {
     text.len() == "2026-11-18T01:00:00+00:00".len()
         && text.ends_with("+00:00")
         && text.as_bytes().get(10) == Some(&b'T')
@@ -272,7 +273,8 @@ fn is_utc(text: &str) -> bool {
 }
 
 /// A date is compared with the date part of an instant; two instants in full.
-fn later(text: &str, bound: &str) -> bool {
+#[must_use]
+pub fn later(text: &str, bound: &str) -> bool {
     let shared = text.len().min(bound.len());
     match (text.get(..shared), bound.get(..shared)) {
         (Some(one), Some(other)) => one > other,
