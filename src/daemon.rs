@@ -191,7 +191,7 @@ impl Daemon {
             switches: &switches,
             register,
             organizations: &organizations,
-            version: visit::version(&self.rules.mappings, &switches, register, &organizations),
+            version: visit::version(&self.rules.mappings, &self.rules.profiles, &switches, register, &organizations),
         };
         self.ledger.remap(&mapper.version).await?;
         Ok(self.reading().map(&mapper, look, &|visits| progress(Step::Mapping(visits))).await?)

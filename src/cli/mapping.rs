@@ -1,5 +1,6 @@
 //! `mapping`: what the mapping files say, and whether their test cases hold.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -7,7 +8,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::exit::Exit;
-use super::{Context, Format, installation, print};
+use super::{Context, Format, installation, print, rules};
 use crate::config::Config;
 use crate::config::assets::{self, Rules};
 use crate::mapping::case::{self, Case};
@@ -41,6 +42,12 @@ Examples:
   posyandu-gateway mapping test --directory mappings
   posyandu-gateway mapping test --directory mappings --bless";
 
+const RULES_EXAMPLES: &str = "\
+Examples:
+  posyandu-gateway mapping rules
+  posyandu-gateway mapping rules 10398
+  posyandu-gateway mapping rules --format json";
+
 #[derive(Debug, Subcommand)]
 enum What {
     /// Every resource that the mappings may yield, with its certainty and source
@@ -52,6 +59,12 @@ enum What {
         /// Write what comes out as what is expected (needs a folder)
         #[arg(long)]
         bless: bool,
+    },
+    /// SATUSEHAT's published rules: what is looked at before sending, and what cannot be
+    #[command(after_help = RULES_EXAMPLES)]
+    Rules {
+        /// Only this rule, in full
+        number: Option<u32>,
     },
 }
 
@@ -69,13 +82,17 @@ impl Mapping {
         if let Some(folder) = &self.directory {
             config.mapping.directory = std::path::absolute(folder)?;
         }
-        let rules = installation::rules(&config)?;
+        let loaded = installation::rules(&config)?;
         match self.command {
-            What::List => {
-                print::result(&self.list(&rules, &config.mapping.accept_guesses));
+            What::Rules { number } => {
+                print::result(&rules::list(&loaded.profiles.dictionary, number, self.format)?);
                 Ok(Exit::Fine)
             }
-            What::Test { bless } => self.test(&config, &rules, bless),
+            What::List => {
+                print::result(&self.list(&loaded, &config.mapping.accept_guesses));
+                Ok(Exit::Fine)
+            }
+            What::Test { bless } => self.test(&config, &loaded, bless),
         }
     }
 
@@ -110,24 +127,28 @@ impl Mapping {
         lines.join("\n")
     }
 
-    fn test(&self, config: &Config, rules: &Rules, bless: bool) -> anyhow::Result<Exit> {
+    fn test(&self, config: &Config, loaded: &Rules, bless: bool) -> anyhow::Result<Exit> {
         let folder = installation::mapping_folder(config);
         anyhow::ensure!(!bless || folder.is_some(), "--bless writes files: name their folder with --directory");
         let cases = assets::mapping_cases(folder.as_deref())?;
         anyhow::ensure!(!cases.is_empty(), "there is no case in tests/ beside the mapping files");
-        let (mut passed, mut failed) = (0, Vec::new());
+        let (mut passed, mut failed, mut disputed) = (0, Vec::new(), BTreeSet::new());
         for (file, text) in &cases {
-            let case = Case::parse(file, text, &rules.mappings).map_err(|problems| {
+            let case = Case::parse(file, text, &loaded.mappings).map_err(|problems| {
                 problems.iter().for_each(|problem| print::note(&problem.to_string()));
                 anyhow::anyhow!("{file} is no mapping case")
             })?;
             if let (true, Some(folder)) = (bless, &folder) {
                 let path = folder.join(file);
-                std::fs::write(&path, case::bless(&rules.mappings, &case, text))
+                std::fs::write(&path, case::bless(&loaded.mappings, &case, text))
                     .with_context(|| format!("cannot write {}", path.display()))?;
                 continue;
             }
-            let result = case::run(&rules.mappings, &case);
+            let mut result = case::run(&loaded.mappings, &case);
+            let held = rules::hold(loaded, &case);
+            disputed.extend(held.disputed);
+            result.passed &= held.broken.is_empty();
+            result.differences.extend(held.broken);
             if result.passed {
                 passed += 1;
             } else {
@@ -143,12 +164,13 @@ impl Mapping {
                 .iter()
                 .map(|(file, result)| json!({"file": file, "case": result.name, "differences": result.differences}))
                 .collect();
-            print::result(&json!({"passed": passed, "failed": list}).to_string());
+            print::result(&json!({"passed": passed, "failed": list, "disputed": disputed}).to_string());
         } else {
             for (file, result) in &failed {
                 print::result(&format!("FAILED {file}: {}", result.name));
                 result.differences.iter().for_each(|difference| print::result(&format!("  {difference}")));
             }
+            disputed.iter().for_each(|sentence| print::result(&format!("disputed {sentence}")));
             print::result(&format!("{passed} passed, {} failed", failed.len()));
         }
         Ok(if failed.is_empty() { Exit::Fine } else { Exit::NeedsAttention })

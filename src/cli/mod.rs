@@ -14,6 +14,7 @@ pub mod print;
 pub mod read_workbook;
 pub mod reconcile;
 pub mod report;
+pub mod rules;
 pub mod run;
 pub mod simulate;
 pub mod source;

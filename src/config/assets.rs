@@ -22,6 +22,9 @@ struct Mappings;
 #[folder = "schemas/profile"]
 struct ProfileFiles;
 
+/// The platform's published rules.
+const PUBLISHED_RULES: &str = include_str!("../../schemas/rule/satusehat.csv");
+
 #[derive(RustEmbed)]
 #[folder = "tests/fixtures/kota-contoh"]
 struct SampleCity;
@@ -83,8 +86,9 @@ pub fn rules_for_work(folder: Option<&Path>) -> Result<Rules, AssetsError> {
 fn compiled(folder: Option<&Path>) -> Result<Rules, AssetsError> {
     let schemas = Schemas::built_in().map_err(|error| AssetsError::Schema(error.to_string()))?;
     let profile_texts = embedded::<ProfileFiles>("");
-    let profiles = Profiles::parse(profile_texts.iter().map(|(name, text)| (name.as_str(), text.as_str())))
-        .map_err(|error| AssetsError::Schema(error.to_string()))?;
+    let profile_texts = profile_texts.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+    let profiles =
+        Profiles::parse(profile_texts, PUBLISHED_RULES).map_err(|error| AssetsError::Schema(error.to_string()))?;
     let files = mapping_files(folder)?;
     let mappings = MappingSet::load(&files, &schemas).map_err(AssetsError::Mapping)?;
     let standards = Standards::built_in()?;

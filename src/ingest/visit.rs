@@ -47,16 +47,17 @@ pub struct Mapper<'a> {
     pub version: String,
 }
 
-/// One name for everything but the records that decides what a visit becomes: mapping files, accepted guesses,
-/// register, organizations. When it changes, what was not sent yet is mapped again.
+/// One name for everything but the records that decides what a visit becomes: mapping files, SATUSEHAT's rules,
+/// accepted guesses, register, organizations. When it changes, what was not sent yet is mapped again.
 #[must_use]
 pub fn version(
     mappings: &MappingSet,
+    profiles: &Profiles,
     switches: &BTreeSet<String>,
     register: &Register,
     organizations: &[(String, String)],
 ) -> String {
-    let mut hash = Sha256::new();
+    let mut hash = Sha256::new_with_prefix(profiles.digest);
     let organizations = organizations.iter().flat_map(|(name, id)| [name, id]);
     for text in switches.iter().chain(organizations) {
         hash.update(text.as_bytes());

@@ -1,21 +1,29 @@
-//! The part of SATUSEHAT's rules that is checked before anything is queued, as data in `schemas/profile`.
+//! What the platform asks of a resource beyond its published rules, as data in `schemas/profile`.
 //!
-//! Cardinalities and relations by rule number (satusehat-rules.csv). It must not hold rules in code: a rule that
-//! changes is a changed line in a file.
+//! Elements that every accepted sample has and numbers known from live reports; the published rules themselves are in
+//! [`super::dictionary`]. It must not hold rules in code: a rule that changes is a changed line in a file.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
+use super::dictionary::check::{is_utc, later};
+use super::dictionary::{Dictionary, DictionaryError, Finding};
 use super::shape::Proven;
+use crate::issue::Severity;
 
-/// The rules of all resource types that we send.
+/// Everything that is asked of the resource types that we send.
 #[derive(Debug, Default)]
 pub struct Profiles {
     by_type: BTreeMap<String, Profile>,
+    /// The published rules.
+    pub dictionary: Dictionary,
     /// Shapes of resources that were found fine.
     pub proven: Proven,
+    /// SHA-256 over all the files: other rules are another version of what a visit becomes.
+    pub digest: [u8; 32],
 }
 
 /// The rules of one resource type.
@@ -71,37 +79,42 @@ enum Demand {
     Positive,
 }
 
-/// A rule that does not hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Breach {
-    /// Number in the ministry's dictionary.
-    pub rule: u32,
-    /// FHIR path: `Encounter.period.end`.
-    pub path: String,
-}
-
-/// A profile file that cannot be read.
+/// A file that cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read the profile {file}")]
-pub struct ProfileError {
-    file: String,
-    #[source]
-    source: serde_json::Error,
+pub enum ProfileError {
+    /// A profile.
+    #[error("cannot read the profile {file}")]
+    Profile {
+        /// Its name.
+        file: String,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The published rules.
+    #[error(transparent)]
+    Dictionary(#[from] DictionaryError),
 }
 
 impl Profiles {
-    /// Reads profile files: name and text.
+    /// Reads profile files, name and text, and the table of published rules.
     ///
     /// # Errors
-    /// The first file that is not a profile.
-    pub fn parse<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, ProfileError> {
+    /// The first file that is not what it should be.
+    pub fn parse<'a>(
+        files: impl IntoIterator<Item = (&'a str, &'a str)>,
+        published: &str,
+    ) -> Result<Self, ProfileError> {
         let mut profiles = BTreeMap::new();
+        let mut hash = Sha256::new_with_prefix(published);
         for (file, text) in files {
+            hash.update(text);
             let profile: Profile =
-                serde_json::from_str(text).map_err(|source| ProfileError { file: file.to_owned(), source })?;
+                serde_json::from_str(text).map_err(|source| ProfileError::Profile { file: file.to_owned(), source })?;
             profiles.insert(profile.resource_type.clone(), profile);
         }
-        Ok(Self { by_type: profiles, proven: Proven::default() })
+        let dictionary = Dictionary::parse(published)?;
+        Ok(Self { by_type: profiles, dictionary, proven: Proven::default(), digest: hash.finalize().into() })
     }
 
     /// Whether a resource type has a profile: without one it is not sent.
@@ -115,29 +128,57 @@ impl Profiles {
         self.by_type.values().flat_map(|profile| profile.elements.iter().map(String::as_str))
     }
 
-    /// Whether some rule of a type compares values with each other or with a number: then resources of one
-    /// [`crate::resource::shape`] may differ in what they break.
+    /// Every rule that a resource breaks, each named once for an element. `target` names the type of the Bundle's
+    /// entry behind a `urn:uuid`.
     #[must_use]
-    pub fn compares(&self, resource_type: &str) -> bool {
-        let compares = |rule: &Rule| {
-            matches!(rule.demand, Demand::After(_)) || rule.when.as_ref().is_some_and(|when| when.is.is_number())
-        };
-        self.by_type.get(resource_type).is_none_or(|profile| profile.rules.iter().any(compares))
+    pub fn findings(
+        &self,
+        resource_type: &str,
+        resource: &Value,
+        target: &dyn Fn(&str) -> Option<String>,
+    ) -> Vec<Finding> {
+        let mut found = self.dictionary.findings(resource_type, resource, target);
+        found.extend(self.dictionary.lost_references(resource_type, resource, target));
+        for breach in self.breaches(resource_type, resource) {
+            if !found.iter().any(|known| known.number == breach.number) {
+                found.push(breach);
+            }
+        }
+        found
     }
 
-    /// The rules that a resource breaks.
-    #[must_use]
-    pub fn breaches(&self, resource_type: &str, resource: &Value) -> Vec<Breach> {
+    /// What a resource lacks beyond the published rules.
+    fn breaches(&self, resource_type: &str, resource: &Value) -> Vec<Finding> {
+        let breach = |number, path: String, word: &str| Finding {
+            number,
+            path,
+            severity: Severity::Error,
+            word: word.to_owned(),
+        };
         let Some(profile) = self.by_type.get(resource_type) else {
-            return vec![Breach { rule: 0, path: resource_type.to_owned() }];
+            return vec![breach(0, resource_type.to_owned(), "structure")];
         };
         profile
             .rules
             .iter()
             .filter(|rule| rule.when.as_ref().is_none_or(|when| values(resource, &when.path).contains(&&when.is)))
             .filter(|rule| !holds(rule, resource))
-            .map(|rule| Breach { rule: rule.rule, path: format!("{resource_type}.{}", rule.path) })
+            .map(|rule| breach(rule.rule, format!("{resource_type}.{}", rule.path), rule.demand.word()))
             .collect()
+    }
+}
+
+impl Demand {
+    /// The word of the published rules for the same demand.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Present => "required",
+            Self::After(_) => "later_than",
+            Self::Systems(_) => "system",
+            Self::References(_) => "reference",
+            Self::Utc => "date_time",
+            Self::Positive => "positive",
+        }
     }
 }
 
@@ -160,23 +201,8 @@ fn holds(rule: &Rule, resource: &Value) -> bool {
     }
 }
 
-/// A date is compared with the date part of an instant; two instants in full.
-fn later(text: &str, bound: &str) -> bool {
-    let shared = text.len().min(bound.len());
-    match (text.get(..shared), bound.get(..shared)) {
-        (Some(one), Some(other)) => one > other,
-        _ => false,
-    }
-}
-
 fn is_reference(text: &str, kind: &str) -> bool {
     text.strip_prefix(kind).and_then(|rest| rest.strip_prefix('/')).is_some_and(|id| !id.is_empty())
-}
-
-fn is_utc(text: &str) -> bool {
-    text.len() == "2026-11-18T01:00:00+00:00".len()
-        && text.ends_with("+00:00")
-        && text.parse::<jiff::Timestamp>().is_ok()
 }
 
 /// All values at a dotted path, lists flattened.
@@ -192,17 +218,5 @@ fn flatten(value: &Value) -> Vec<&Value> {
     match value {
         Value::Array(entries) => entries.iter().collect(),
         other => vec![other],
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn later_compares_a_date_with_the_day_of_an_instant() {
-        assert!(later("2027-01-31", "2026-11-18T01:00:00+00:00"));
-        assert!(!later("2026-11-18", "2026-11-18T01:00:00+00:00"));
-        assert!(later("2026-11-18T02:00:00+00:00", "2026-11-18T01:00:00+00:00"));
     }
 }

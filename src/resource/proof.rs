@@ -3,7 +3,7 @@
 //! Samples are made from the schemas alone: all fields filled, only the required ones, each word of each coded
 //! field. A fault is told at the template's line, with the nearest element name. It must not touch real records.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use jiff::civil::{date, time};
@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 use super::profile::Profiles;
 use super::structure::{self, FaultKind};
 use crate::clock::Zone;
-use crate::issue::Place;
+use crate::issue::{Place, Severity};
 use crate::mapping::compile::ResourcePlan;
 use crate::mapping::plan::{Asked, Check, Gap, Origin, Records, Run, run};
 use crate::mapping::problem::{Problem, nearest};
@@ -27,7 +27,7 @@ pub fn prove(set: &MappingSet, profiles: &Profiles) -> Vec<Problem> {
     let mut problems = Vec::new();
     for mapping in set.all() {
         for plan in &mapping.plans {
-            let mut proof = Proof { set, profiles, mapping, plan, told: BTreeSet::new(), judged: BTreeSet::new() };
+            let mut proof = Proof { set, profiles, mapping, plan, told: BTreeSet::new(), judged: HashSet::new() };
             proof.run(&mut problems);
         }
     }
@@ -40,8 +40,8 @@ struct Proof<'a> {
     mapping: &'a Mapping,
     plan: &'a ResourcePlan,
     told: BTreeSet<(usize, String)>,
-    /// What was judged already: most samples differ only in fields that this resource does not use.
-    judged: BTreeSet<String>,
+    /// What came out already: many samples differ in fields that the plan does not read.
+    judged: HashSet<String>,
 }
 
 impl Proof<'_> {
@@ -73,9 +73,9 @@ impl Proof<'_> {
         if !records.hold(&self.plan.when) {
             return false;
         }
-        let url = Some("urn:uuid:00000000-0000-4000-8000-000000000000".to_owned());
-        let visit_urls = vec![url.clone(); self.set.visit.plans.len()];
-        let own_urls = vec![url; self.mapping.plans.len()];
+        let urls = |kind: u8, plans: usize| (0..plans).map(|at| Some(stand_in(kind, at))).collect::<Vec<_>>();
+        let visit_urls = urls(OF_VISIT, self.set.visit.plans.len());
+        let own_urls = urls(OF_RECORD, self.mapping.plans.len());
         let with = Run {
             records,
             zone: Zone::Wib,
@@ -124,11 +124,22 @@ impl Proof<'_> {
             self.tell(&fault.path, text, suggestion, problems);
         }
         if let Ok(value) = serde_json::from_str::<Json>(json) {
-            for breach in self.profiles.breaches(&kind, &value) {
-                let text = format!("SATUSEHAT's rule {} does not hold at `{}`", breach.rule, breach.path);
-                self.tell(&breach.path, text, None, problems);
+            // A warning is about the published sources, which contradict each other: no mistake of the file.
+            let findings = self.profiles.findings(&kind, &value, &|url| self.target(url)).into_iter();
+            for finding in findings.filter(|finding| finding.severity == Severity::Error) {
+                let text = format!("SATUSEHAT's rule {} does not hold at `{}`", finding.number, finding.path);
+                self.tell(&finding.path, text, None, problems);
             }
         }
+    }
+
+    /// The resource type behind a stand-in.
+    fn target(&self, url: &str) -> Option<String> {
+        let known = |kind: u8, mapping: &Mapping| {
+            let at = (0..mapping.plans.len()).find(|at| stand_in(kind, *at) == url)?;
+            mapping.plans.get(at).map(|plan| plan.resource_type.clone())
+        };
+        known(OF_VISIT, &self.set.visit).or_else(|| known(OF_RECORD, self.mapping))
     }
 
     /// Tells a fault once per place, at the line of the element it is about.
@@ -145,6 +156,16 @@ impl Proof<'_> {
             problems.push(problem);
         }
     }
+}
+
+/// Marks the stand-in of a visit's resource.
+const OF_VISIT: u8 = 1;
+/// Marks the stand-in of a record's resource.
+const OF_RECORD: u8 = 2;
+
+/// Stands for the address of a resource of the same visit.
+fn stand_in(kind: u8, at: usize) -> String {
+    format!("urn:uuid:00000000-0000-4000-8{kind:03x}-{at:012x}")
 }
 
 /// The resource types that we send.

@@ -28,6 +28,7 @@ mod record;
 mod remap;
 mod remote;
 mod report;
+mod rules;
 mod servers;
 mod simulator;
 mod source;

@@ -8,6 +8,7 @@ mod piece;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::code_list::CodeList;
 use super::concept_map::ConceptMap;
@@ -43,7 +44,12 @@ pub struct ResourcePlan {
     pub identifier_system: String,
     /// Which fields each element comes from.
     pub lineage: Vec<Leaf>,
+    /// Tells it from every other plan of this process.
+    pub serial: u64,
 }
+
+/// The next plan's serial.
+static SERIAL: AtomicU64 = AtomicU64::new(1);
 
 /// One element of a resource and the fields it comes from.
 #[derive(Debug)]
@@ -180,6 +186,7 @@ impl Compiler<'_> {
             operations: piece.operations,
             identifier_system: format!("{IDENTIFIER_SYSTEM}{kind}/"),
             lineage,
+            serial: SERIAL.fetch_add(1, Ordering::Relaxed),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::city::{conserved, files};
 #[test]
 fn every_command_has_examples_and_an_unknown_one_is_refused() {
     let town = Town::alone();
-    let commands: [&[&str]; 18] = [
+    let commands: [&[&str]; 19] = [
         &[],
         &["demo"],
         &["init"],
@@ -26,6 +26,7 @@ fn every_command_has_examples_and_an_unknown_one_is_refused() {
         &["mapping"],
         &["mapping", "list"],
         &["mapping", "test"],
+        &["mapping", "rules"],
         &["source"],
         &["source", "new"],
         &["source", "check"],

@@ -62,3 +62,18 @@ fn list_and_test_speak_of_the_built_in_and_of_own_files() {
     assert_eq!(tested["failed"].as_array().unwrap().len(), 0);
     town.gateway(&["mapping", "list", "--directory", "nowhere"]).only_sentence(2, &["nowhere"]);
 }
+
+#[test]
+fn rules_are_listed_with_what_is_looked_at_and_why_the_others_are_not() {
+    let town = own_mappings();
+    let listed = town.gateway(&["mapping", "rules"]).out;
+    assert!(listed.ends_with("537 rules are looked at before sending, 21 cannot be\n"), "{listed}");
+    assert!(listed.contains("20002 not checked    Bundle: only the server knows"));
+    let one = town.gateway(&["mapping", "rules", "10398"]).out;
+    assert!(one.starts_with("10398 system         Observation.interpretation\n"), "{one}");
+    assert!(one.contains("clinical-term (told, not refused)"), "{one}");
+    let as_json = town.gateway(&["mapping", "rules", "10121", "--format", "json"]).json();
+    assert_eq!((as_json["checked"].as_u64(), as_json["rules"].as_array().unwrap().len()), (Some(1), 3));
+    assert_eq!(as_json["rules"][1]["when"], "status = finished");
+    town.gateway(&["mapping", "rules", "99999"]).only_sentence(2, &["no published rule"]);
+}
