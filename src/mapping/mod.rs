@@ -12,6 +12,7 @@ pub mod difference;
 pub mod head;
 pub mod plan;
 pub mod problem;
+pub mod registration;
 pub mod set;
 pub mod template;
 pub mod tree;
