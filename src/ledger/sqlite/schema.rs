@@ -27,7 +27,7 @@ const READERS_MAX: u32 = 4;
 /// How long a connection waits for another process, in seconds.
 const BUSY_SECONDS: u64 = 10;
 /// Pages that each connection of a dry run keeps in memory, in KiB.
-const SCRATCH_CACHE_KIB: u32 = 4 * 1_024;
+const SCRATCH_CACHE_KIB: u32 = 1_024;
 /// Prepared statements kept per connection.
 const STATEMENTS: usize = 200;
 /// Name and content of the row that shows whether the keys fit.
