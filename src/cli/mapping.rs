@@ -1,16 +1,18 @@
 //! `mapping`: what the mapping files say, and whether their test cases hold.
+//!
+//! It must not change what is sent: that follows from the files and, for what was delivered, from approved plans.
+
+mod test;
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::exit::Exit;
 use super::{Context, Format, installation, print};
 use crate::config::Config;
-use crate::config::assets::{self, Rules};
-use crate::mapping::case::{self, Case};
+use crate::config::assets::Rules;
 
 /// The mapping files: list them, or run their tests
 #[derive(Debug, Args)]
@@ -38,6 +40,7 @@ Examples:
 const TEST_EXAMPLES: &str = "\
 Examples:
   posyandu-gateway mapping test
+  posyandu-gateway mapping test --coverage            which lines of the mapping files no case touches
   posyandu-gateway mapping test --directory mappings
   posyandu-gateway mapping test --directory mappings --bless";
 
@@ -52,6 +55,9 @@ enum What {
         /// Write what comes out as what is expected (needs a folder)
         #[arg(long)]
         bless: bool,
+        /// Tell also which lines of the mapping files no case touches
+        #[arg(long, conflicts_with = "bless")]
+        coverage: bool,
     },
 }
 
@@ -75,7 +81,7 @@ impl Mapping {
                 print::result(&self.list(&rules, &config.mapping.accept_guesses));
                 Ok(Exit::Fine)
             }
-            What::Test { bless } => self.test(&config, &rules, bless),
+            What::Test { bless, coverage } => test::run(&config, &rules, self.format, bless, coverage),
         }
     }
 
@@ -108,49 +114,5 @@ impl Mapping {
             }
         }
         lines.join("\n")
-    }
-
-    fn test(&self, config: &Config, rules: &Rules, bless: bool) -> anyhow::Result<Exit> {
-        let folder = installation::mapping_folder(config);
-        anyhow::ensure!(!bless || folder.is_some(), "--bless writes files: name their folder with --directory");
-        let cases = assets::mapping_cases(folder.as_deref())?;
-        anyhow::ensure!(!cases.is_empty(), "there is no case in tests/ beside the mapping files");
-        let (mut passed, mut failed) = (0, Vec::new());
-        for (file, text) in &cases {
-            let case = Case::parse(file, text, &rules.mappings).map_err(|problems| {
-                problems.iter().for_each(|problem| print::note(&problem.to_string()));
-                anyhow::anyhow!("{file} is no mapping case")
-            })?;
-            if let (true, Some(folder)) = (bless, &folder) {
-                let path = folder.join(file);
-                std::fs::write(&path, case::bless(&rules.mappings, &case, text))
-                    .with_context(|| format!("cannot write {}", path.display()))?;
-                continue;
-            }
-            let result = case::run(&rules.mappings, &case);
-            if result.passed {
-                passed += 1;
-            } else {
-                failed.push((file.clone(), result));
-            }
-        }
-        if bless {
-            print::note(&format!("{} cases written; read them before you keep them", cases.len()));
-            return Ok(Exit::Fine);
-        }
-        if self.format == Format::Json {
-            let list: Vec<Value> = failed
-                .iter()
-                .map(|(file, result)| json!({"file": file, "case": result.name, "differences": result.differences}))
-                .collect();
-            print::result(&json!({"passed": passed, "failed": list}).to_string());
-        } else {
-            for (file, result) in &failed {
-                print::result(&format!("FAILED {file}: {}", result.name));
-                result.differences.iter().for_each(|difference| print::result(&format!("  {difference}")));
-            }
-            print::result(&format!("{passed} passed, {} failed", failed.len()));
-        }
-        Ok(if failed.is_empty() { Exit::Fine } else { Exit::NeedsAttention })
     }
 }

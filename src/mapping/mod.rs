@@ -8,6 +8,7 @@ pub mod case;
 pub mod code_list;
 pub mod compile;
 pub mod concept_map;
+pub mod coverage;
 pub mod difference;
 pub mod head;
 pub mod plan;

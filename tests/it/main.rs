@@ -16,6 +16,7 @@ mod ledger;
 mod ledger_intake;
 mod mapping;
 mod mapping_cases;
+mod mapping_coverage;
 mod office;
 mod person;
 mod reconciliation;

@@ -3,12 +3,14 @@
 //! Whether the result is FHIR is proved in `resource`; here a name that does not exist, a field that may be empty, a
 //! code outside the packaged list or an untranslated word is found. It must not run a plan.
 
+pub mod element;
 mod part;
 mod piece;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use self::element::Element;
 use super::code_list::CodeList;
 use super::concept_map::ConceptMap;
 use super::plan::{Asked, Check, Operation, Origin, Slot, compile_question};
@@ -43,6 +45,8 @@ pub struct ResourcePlan {
     pub identifier_system: String,
     /// Which fields each element comes from.
     pub lineage: Vec<Leaf>,
+    /// Every place of the template, in the order of the file.
+    pub elements: Vec<Element>,
 }
 
 /// One element of a resource and the fields it comes from.
@@ -180,6 +184,7 @@ impl Compiler<'_> {
             operations: piece.operations,
             identifier_system: format!("{IDENTIFIER_SYSTEM}{kind}/"),
             lineage,
+            elements: self.elements(template),
         }
     }
 
