@@ -2,6 +2,7 @@
 //!
 //! It must not change what is sent: that follows from the files and, for what was delivered, from approved plans.
 
+mod explain;
 mod test;
 
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ use crate::config::assets::Rules;
 #[command(after_help = "\
 Examples:
   posyandu-gateway mapping list
+  posyandu-gateway mapping explain kunjungan_balita
   posyandu-gateway mapping test
   posyandu-gateway mapping test --bless      in a copy of the mapping folder: write down what comes out as expected")]
 pub struct Mapping {
@@ -44,11 +46,21 @@ Examples:
   posyandu-gateway mapping test --directory mappings
   posyandu-gateway mapping test --directory mappings --bless";
 
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  posyandu-gateway mapping explain kunjungan_balita         what each field of a dataset becomes
+  posyandu-gateway mapping explain --field lila             the same for one field, in every dataset
+  posyandu-gateway mapping explain --resource Observation   which fields a type of resource is made of
+  posyandu-gateway mapping explain imunisasi --format json";
+
 #[derive(Debug, Subcommand)]
 enum What {
     /// Every resource that the mappings may yield, with its certainty and source
     #[command(after_help = LIST_EXAMPLES)]
     List,
+    /// What each field becomes: element, code and certainty; and which fields are not reported, and why
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(explain::Explain),
     /// Run the test cases of the mapping files
     #[command(after_help = TEST_EXAMPLES)]
     Test {
@@ -76,12 +88,15 @@ impl Mapping {
             config.mapping.directory = std::path::absolute(folder)?;
         }
         let rules = installation::rules(&config)?;
-        match self.command {
+        match &self.command {
             What::List => {
                 print::result(&self.list(&rules, &config.mapping.accept_guesses));
                 Ok(Exit::Fine)
             }
-            What::Test { bless, coverage } => test::run(&config, &rules, self.format, bless, coverage),
+            What::Explain(explain) => {
+                explain.run(&rules.mappings, self.format, installation::language(&config, context))
+            }
+            What::Test { bless, coverage } => test::run(&config, &rules, self.format, *bless, *coverage),
         }
     }
 

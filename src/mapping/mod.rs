@@ -10,6 +10,7 @@ pub mod compile;
 pub mod concept_map;
 pub mod coverage;
 pub mod difference;
+pub mod explain;
 pub mod head;
 pub mod plan;
 pub mod problem;

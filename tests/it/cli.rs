@@ -4,6 +4,7 @@ mod commands;
 mod configuration;
 mod instances;
 mod large;
+mod mapping_explain;
 mod mappings;
 mod servers;
 mod sources;
