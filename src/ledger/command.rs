@@ -12,6 +12,7 @@ use super::row::{PassEnding, RowFate, RowTally};
 use super::sqlite::entering::SealedEntry;
 use super::sqlite::intake::Times;
 use super::sqlite::persons::SealedPerson;
+use super::sqlite::plans;
 use super::sqlite::rows::SealedRow;
 use super::sqlite::taken;
 use super::state::{Event, State};
@@ -94,6 +95,10 @@ pub enum Command {
         sealed: Option<Vec<u8>>,
         expires: Timestamp,
         reply: Reply<()>,
+    },
+    Plan {
+        change: plans::Change,
+        reply: Reply<Option<i64>>,
     },
     Taken {
         change: taken::Change,
