@@ -2,11 +2,15 @@
 //!
 //! It must not change what is sent: that follows from the files and, for what was delivered, from approved plans.
 
+mod dictionary;
+mod diff;
 mod explain;
+mod plan;
 mod test;
 
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -14,6 +18,8 @@ use super::exit::Exit;
 use super::{Context, Format, installation, print};
 use crate::config::Config;
 use crate::config::assets::Rules;
+use crate::config::editor;
+use crate::words;
 
 /// The mapping files: list them, or run their tests
 #[derive(Debug, Args)]
@@ -53,6 +59,28 @@ Examples:
   posyandu-gateway mapping explain --resource Observation   which fields a type of resource is made of
   posyandu-gateway mapping explain imunisasi --format json";
 
+const DICTIONARY_EXAMPLES: &str = "\
+Examples:
+  posyandu-gateway mapping dictionary --output kamus.html
+  posyandu-gateway --lang en mapping dictionary --output dictionary.html";
+
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  posyandu-gateway mapping diff current pemetaan-baru                   on all configured sources
+  posyandu-gateway mapping diff current built-in --records penimbangan  on one source
+  posyandu-gateway mapping diff built-in pemetaan-baru --cases          on the test cases of the new folder
+
+Nothing is changed and nobody is called. Values of records are masked; only words of the mapping files are shown.";
+
+const PLAN_EXAMPLES: &str = "\
+Examples:
+  posyandu-gateway mapping plan                                              what would be sent again; makes plan 1
+  posyandu-gateway mapping plans                                             all plans and whether they are approved
+  posyandu-gateway mapping approve 1 --reason 'Kode LiLA diganti Dinas'      the next round sends it again
+
+Plans stand in the ledger, so stop `run` first. A visit that was not delivered yet follows a changed mapping at once and
+needs no plan.";
+
 #[derive(Debug, Subcommand)]
 enum What {
     /// Every resource that the mappings may yield, with its certainty and source
@@ -61,6 +89,26 @@ enum What {
     /// What each field becomes: element, code and certainty; and which fields are not reported, and why
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(explain::Explain),
+    /// What another mapping would change, on the configured sources or the cases
+    #[command(after_help = DIFF_EXAMPLES)]
+    Diff(diff::Diff),
+    /// Plan to send delivered visits again with the changed mapping; nothing is sent before it is approved
+    #[command(after_help = PLAN_EXAMPLES)]
+    Plan,
+    /// The plans with what became of them
+    Plans,
+    /// Approve a plan; the next round sends its visits again
+    #[command(after_help = PLAN_EXAMPLES)]
+    Approve(plan::Approve),
+    /// Write the data dictionary: every field and what becomes of it, as one HTML file to read and print
+    #[command(after_help = DICTIONARY_EXAMPLES)]
+    Dictionary {
+        /// The file to write; what stands there is replaced
+        #[arg(long, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// The JSON Schema of mapping files, for editors
+    Schema,
     /// Run the test cases of the mapping files
     #[command(after_help = TEST_EXAMPLES)]
     Test {
@@ -78,7 +126,7 @@ impl Mapping {
     ///
     /// # Errors
     /// Mistakes in the mapping files.
-    pub fn run(&self, context: &Context) -> anyhow::Result<Exit> {
+    pub async fn run(&self, context: &Context) -> anyhow::Result<Exit> {
         let mut config = if context.config.exists() {
             installation::config(context)?
         } else {
@@ -87,16 +135,36 @@ impl Mapping {
         if let Some(folder) = &self.directory {
             config.mapping.directory = std::path::absolute(folder)?;
         }
-        let rules = installation::rules(&config)?;
         match &self.command {
+            What::Diff(diff) => Box::pin(diff.run(config, self.format, context)).await,
+            What::Plan => Box::pin(plan::make(config, self.format, context)).await,
+            What::Plans => plan::list(config, self.format, context).await,
+            What::Approve(approve) => Box::pin(approve.run(config, self.format, context)).await,
             What::List => {
+                let rules = installation::rules(&config)?;
                 print::result(&self.list(&rules, &config.mapping.accept_guesses));
                 Ok(Exit::Fine)
             }
             What::Explain(explain) => {
+                let rules = installation::rules(&config)?;
                 explain.run(&rules.mappings, self.format, installation::language(&config, context))
             }
-            What::Test { bless, coverage } => test::run(&config, &rules, self.format, *bless, *coverage),
+            What::Dictionary { output } => {
+                let language = installation::language(&config, context);
+                let document = dictionary::html(&installation::rules(&config)?, language);
+                std::fs::write(output, document).with_context(|| format!("cannot write {}", output.display()))?;
+                let file = output.display().to_string();
+                print::result(&words::text(language, "mapping.dictionary.written", &[("berkas", &file)]));
+                Ok(Exit::Fine)
+            }
+            What::Schema => {
+                let rules = installation::rules(&config)?;
+                print::result(&format!("{:#}", editor::mapping(&rules.schemas, &rules.profiles)));
+                Ok(Exit::Fine)
+            }
+            What::Test { bless, coverage } => {
+                test::run(&config, &installation::rules(&config)?, self.format, *bless, *coverage)
+            }
         }
     }
 

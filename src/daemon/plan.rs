@@ -5,12 +5,13 @@
 use std::collections::BTreeMap;
 
 use super::{Daemon, DaemonError};
+use crate::config::assets::Rules;
 use crate::ingest::register::Register;
 use crate::ingest::visit::Mapper;
 use crate::ledger::Ledger;
 use crate::ledger::entry::NewEntry;
 use crate::ledger::plan::{DeliveredVisit, Effect, NewPlan};
-use crate::ledger::row::VisitId;
+use crate::ledger::row::{VisitId, VisitRecords};
 
 /// Delivered visits mapped at once.
 const VISITS_AT_ONCE: u32 = 200;
@@ -34,9 +35,41 @@ impl Daemon {
     /// # Errors
     /// [`DaemonError`] when the ledger or a setting fails.
     pub async fn plan(&self, register: &Register) -> Result<NewPlan, DaemonError> {
+        self.plan_in(&self.ledger, register).await
+    }
+
+    /// The same of another ledger than the one that is written here.
+    ///
+    /// # Errors
+    /// As [`Daemon::plan`].
+    pub async fn plan_in(&self, ledger: &Ledger, register: &Register) -> Result<NewPlan, DaemonError> {
         let means = self.means()?;
-        let mapper = means.mapper(self, register);
-        touched(&self.ledger, &mapper, &mut |_, _| {}).await
+        touched(ledger, &means.mapper(self, register)).await
+    }
+
+    /// Reads all sources and maps each visit with this mapping and with `old` ones; `seen` is shown both. `accepted`
+    /// are the guesses configured, of which each mapping knows its own.
+    ///
+    /// # Errors
+    /// As [`Daemon::ingest`]; a source that cannot be read.
+    pub async fn compared(&self, old: &Rules, accepted: &[String], seen: Both<'_>) -> Result<Register, DaemonError> {
+        let register = self.register().await?;
+        let sources = super::set_up::sources(&self.config)?;
+        let (_, read) = Box::pin(self.reading().sources(&sources, &register, &|_, _| {})).await?;
+        if let Some(outcome) = read.into_iter().find(|outcome| outcome.problem.is_some()) {
+            return Err(DaemonError::Setting(format!("source `{}` cannot be read: see `check`", outcome.source)));
+        }
+        let known = old.mappings.switches();
+        let mut means = self.means()?;
+        means.switches = accepted.iter().filter(|switch| known.contains(switch.as_str())).cloned().collect();
+        let mapper = Mapper { mappings: &old.mappings, ..means.mapper(self, &register) };
+        let mut look = |visit: &VisitRecords, entry: &mut NewEntry| {
+            let was = mapper.entry(visit).map_err(std::io::Error::other)?;
+            seen(visit, &was, entry);
+            Ok(())
+        };
+        self.map(&register, &mut look, &|_| {}).await?;
+        Ok(register)
     }
 
     /// What all but the records amounts to now: the version with which the next round maps.
@@ -48,14 +81,11 @@ impl Daemon {
     }
 }
 
-/// Who is shown each delivered visit that would change, with what it would become.
-pub type Seen<'a> = &'a mut dyn FnMut(&DeliveredVisit, &NewEntry);
+/// Who is shown each visit with what the old and the new mapping make of it.
+pub type Both<'a> = &'a mut (dyn FnMut(&VisitRecords, &NewEntry, &NewEntry) + Send);
 
-/// Maps every delivered visit of another mapping again and compares; `seen` is shown those that would change.
-///
-/// # Errors
-/// [`DaemonError`] when the ledger fails or stored records cannot be read.
-pub async fn touched(ledger: &Ledger, mapper: &Mapper<'_>, seen: Seen<'_>) -> Result<NewPlan, DaemonError> {
+/// Maps every delivered visit of another mapping again and compares.
+async fn touched(ledger: &Ledger, mapper: &Mapper<'_>) -> Result<NewPlan, DaemonError> {
     let mut plan = NewPlan { new_version: mapper.version.clone(), ..NewPlan::default() };
     let mut after = VisitId::default();
     loop {
@@ -69,7 +99,6 @@ pub async fn touched(ledger: &Ledger, mapper: &Mapper<'_>, seen: Seen<'_>) -> Re
             } else if entry.content_hash != visit.content_hash {
                 compare(visit, &entry, &mut plan.effect);
                 plan.visits.push((visit.records.visit_id, visit.mapping_version.clone()));
-                seen(visit, &entry);
             }
         }
     }

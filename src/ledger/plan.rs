@@ -20,8 +20,6 @@ pub struct DeliveredVisit {
     pub content_hash: [u8; 32],
     /// The resources that were delivered.
     pub resources: Vec<EntryResource>,
-    /// What was delivered; personal.
-    pub bundle: crate::redact::Personal<String>,
     /// Its records.
     pub records: VisitRecords,
 }
@@ -108,7 +106,6 @@ impl Ledger {
                 mapping_version,
                 content_hash: hash(content_hash)?,
                 resources: opened.resources.clone(),
-                bundle: opened.bundle.clone(),
                 records: records.clone(),
             });
         }

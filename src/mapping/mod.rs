@@ -6,6 +6,7 @@
 pub mod block;
 pub mod case;
 pub mod code_list;
+pub mod compare;
 pub mod compile;
 pub mod concept_map;
 pub mod coverage;

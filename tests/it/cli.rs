@@ -5,6 +5,7 @@ mod configuration;
 mod instances;
 mod large;
 mod mapping_explain;
+mod mapping_office;
 mod mappings;
 mod servers;
 mod sources;

@@ -47,7 +47,7 @@ fn parsed(folder: Option<&Path>, rules: &Rules) -> anyhow::Result<Vec<(String, S
     let mut cases = Vec::with_capacity(texts.len());
     for (file, text) in texts {
         let case = Case::parse(&file, &text, &rules.mappings).map_err(|problems| {
-            problems.iter().for_each(|problem| print::note(&problem.to_string()));
+            problems.iter().for_each(|problem| installation::problem_told(problem, Some(&text)));
             anyhow::anyhow!("{file} is no mapping case")
         })?;
         cases.push((file, text, case));

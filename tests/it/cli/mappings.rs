@@ -43,6 +43,8 @@ fn a_mistake_is_told_with_its_place_and_a_suggestion() {
         assert!(told_here, "{old}: {}", told.err);
         let suggests = told.err.lines().any(|line| line.contains("did you mean") || line.contains('('));
         assert!(suggests, "{old}: {}", told.err);
+        let marks = told.err.lines().filter(|line| line.trim_start_matches([' ', '|']).trim_end() == "^").count();
+        assert!(marks > 0, "the line stands below with a mark: {}", told.err);
         assert!(told.err.lines().last().unwrap().starts_with("error: "), "{}", told.err);
         town.write(file, &text);
     }
@@ -61,4 +63,18 @@ fn list_and_test_speak_of_the_built_in_and_of_own_files() {
     let tested = town.gateway(&["mapping", "test", "--format", "json"]).json();
     assert_eq!(tested["failed"].as_array().unwrap().len(), 0);
     town.gateway(&["mapping", "list", "--directory", "nowhere"]).only_sentence(2, &["nowhere"]);
+}
+
+#[test]
+fn a_plan_that_changes_nothing_is_not_kept_and_an_unknown_one_not_approved() {
+    let town = Town::alone();
+    assert_eq!(town.gateway(&["init"]).code, Some(0));
+    let made = town.gateway(&["mapping", "plan", "--format", "json"]).json();
+    assert_eq!((&made["plan"], &made["visits"]), (&serde_json::Value::Null, &0.into()));
+    let listed = town.gateway(&["mapping", "plans", "--format", "json"]).json();
+    assert_eq!(listed["plans"].as_array().unwrap().len(), 0);
+    let approved = town.gateway(&["mapping", "approve", "1", "--reason", "kode diganti"]);
+    approved.only_sentence(2, &["there is no plan 1", "mapping plans"]);
+    let without = town.gateway(&["mapping", "approve", "1", "--reason", " "]);
+    without.only_sentence(2, &["--reason"]);
 }
