@@ -12,6 +12,7 @@ use crate::mapping::explain::{Coding, Role, Use};
 use crate::mapping::plan::Origin;
 use crate::mapping::set::{Mapping, MappingSet};
 use crate::mapping::template::Certainty;
+use crate::mapping::visit::without_positions;
 use crate::record::schema::{Field, Kind, Schema};
 use crate::words::{self, Language};
 
@@ -174,7 +175,7 @@ impl Document<'_> {
     }
 
     fn use_told(&self, one: &Use<'_>) -> String {
-        let mut line = format!("<code>{}</code>", escaped(one.path));
+        let mut line = format!("<code>{}</code>", escaped(&without_positions(one.path)));
         let codes: Vec<String> = one.codes.iter().map(code_told).collect();
         match &one.role {
             Role::Value => {}
@@ -185,7 +186,7 @@ impl Document<'_> {
             }
             Role::Condition => {
                 let label = self.word("mapping.dictionary.decides");
-                line = format!("{label} <code>{}</code>", escaped(one.path));
+                line = format!("{label} <code>{}</code>", escaped(&without_positions(one.path)));
             }
         }
         if !codes.is_empty() && !matches!(one.role, Role::Words(_)) {
