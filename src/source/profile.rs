@@ -205,15 +205,18 @@ pub enum ProfileError {
     },
 }
 
-/// A complaint about an unknown key or word, with the nearest of those that it lists as known.
-fn with_suggestion(reason: String) -> String {
-    let mut quoted = reason.split('`').skip(1).step_by(2);
-    let Some(unknown) = quoted.next().filter(|_| reason.contains("unknown")) else { return reason };
+/// A complaint about an unknown key or word, with the nearest of those that it lists as known. Its place stands in
+/// front already.
+fn with_suggestion(reason: &str) -> String {
+    let reason = reason.split(" at line ").next().unwrap_or(reason);
+    let Some((told, known)) = reason.split_once("expected ") else { return reason.to_owned() };
+    let Some(unknown) = told.split('`').nth(1) else { return reason.to_owned() };
+    let known = known.trim_start_matches("one of ").split([',', ' ', '`']).filter(|word| !word.is_empty());
     let likeness = |known: &str| strsim::jaro_winkler(unknown, known);
-    let near = quoted.filter(|known| likeness(known) >= LIKENESS_AT_LEAST);
+    let near = known.filter(|known| likeness(known) >= LIKENESS_AT_LEAST);
     match near.max_by(|one, other| likeness(one).total_cmp(&likeness(other))) {
         Some(near) => format!("{reason} (did you mean `{near}`?)"),
-        None => reason,
+        None => reason.to_owned(),
     }
 }
 
@@ -237,7 +240,7 @@ impl Profile {
                 file: file_name.to_owned(),
                 line: at.map_or(0, |at| at.line()),
                 column: at.map_or(0, |at| at.column()),
-                reason: with_suggestion(error.without_snippet().to_string().replace('\n', " ")),
+                reason: with_suggestion(&error.without_snippet().to_string().replace('\n', " ")),
             }
         })?;
         for specs in written.tables.iter_mut().flat_map(Table::specs_mut) {

@@ -44,9 +44,8 @@ fn files(inside: &str) -> Vec<(String, String)> {
 }
 
 fn mistakes(validator: &Validator, text: &str) -> Vec<String> {
-    let errors =
-        validator.iter_errors(&read(text)).map(|error| format!("{}: {error}", error.instance_path())).collect();
-    errors
+    let file = read(text);
+    validator.iter_errors(&file).map(|error| format!("{}: {error}", error.instance_path())).collect()
 }
 
 #[test]
