@@ -62,16 +62,10 @@ pub struct Place<'a> {
 }
 
 impl MappingSet {
-    /// The Patient, and where switched on the RelatedPerson, to be created for a person; or why there are none.
-    #[must_use]
-    pub fn draft_person<'a>(
-        &'a self,
-        person: &Person<'_>,
-        switches: &BTreeSet<String>,
-        identify: Identify<'_>,
-    ) -> Draft<'a> {
+    /// Hands what stands for a person's registration to `use_visit`, which maps it or checks it too.
+    pub fn with_person<T>(&self, person: &Person<'_>, use_visit: impl FnOnce(&Visit<'_>) -> T) -> T {
         let registration = person_record(&self.registration, person.sasaran, person.day);
-        let visit = Visit {
+        use_visit(&Visit {
             organization: person.organization,
             zone: zone(person.posyandu),
             posyandu: person.posyandu,
@@ -79,21 +73,20 @@ impl MappingSet {
             visit: &registration,
             key: person.key,
             records: &[(person.sasaran, person.key)],
-        };
-        self.draft(&visit, switches, identify)
+        })
     }
 
-    /// The Organizations and the Location to be created for a posyandu; or why there are none. The organisations above
-    /// it come out alike for each posyandu of a puskesmas.
-    #[must_use]
-    pub fn draft_place<'a>(&'a self, place: &Place<'_>, switches: &BTreeSet<String>) -> Draft<'a> {
+    /// Hands what stands for a posyandu's registration to `use_visit`, with the business identifiers: its own code, and
+    /// for the organisations above it a word that is the same for each posyandu of a puskesmas.
+    pub fn with_place<T>(&self, place: &Place<'_>, use_visit: impl FnOnce(&Visit<'_>, Identify<'_>) -> T) -> T {
         let registration = place_record(&self.registration, place.posyandu, place.day);
         let nobody = empty(&self.sasaran);
         let code = json_text(place.posyandu.text("kode_posyandu").unwrap_or_default());
+        // It stands inside a JSON text already.
+        let code = code.strip_prefix('"').and_then(|code| code.strip_suffix('"')).unwrap_or_default();
         let identify = |name: &str, _: &[u8; 32]| {
-            let shared = SHARED.iter().find(|(plan, _)| *plan == name).map(|(_, word)| (*word).to_owned());
-            // It stands inside a JSON text already.
-            shared.unwrap_or_else(|| code.trim_matches('"').to_owned())
+            let shared = SHARED.iter().find(|(plan, _)| *plan == name);
+            shared.map_or(code, |(_, word)| word).to_owned()
         };
         let visit = Visit {
             organization: place.organization,
@@ -104,7 +97,24 @@ impl MappingSet {
             key: [0; 32],
             records: &[(place.posyandu, [0; 32])],
         };
-        self.draft(&visit, switches, &identify)
+        use_visit(&visit, &identify)
+    }
+
+    /// The Patient, and where switched on the RelatedPerson, to be created for a person; or why there are none.
+    #[must_use]
+    pub fn draft_person<'a>(
+        &'a self,
+        person: &Person<'_>,
+        switches: &BTreeSet<String>,
+        identify: Identify<'_>,
+    ) -> Draft<'a> {
+        self.with_person(person, |visit| self.draft(visit, switches, identify))
+    }
+
+    /// The Organizations and the Location to be created for a posyandu; or why there are none.
+    #[must_use]
+    pub fn draft_place<'a>(&'a self, place: &Place<'_>, switches: &BTreeSet<String>) -> Draft<'a> {
+        self.with_place(place, |visit, identify| self.draft(visit, switches, identify))
     }
 
     /// The mapping of a person or posyandu, when that is what a visit stands for.

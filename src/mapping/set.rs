@@ -49,6 +49,8 @@ pub struct Mapping {
     pub must_yield: bool,
     /// The schema of what stands beside the record: the visit, or the registration of a person or posyandu.
     pub beside: Arc<Schema>,
+    /// Fields that are knowingly not reported, with the reason.
+    pub not_reported: BTreeMap<String, String>,
 }
 
 /// All mappings.
@@ -60,6 +62,8 @@ pub struct MappingSet {
     pub by_dataset: BTreeMap<String, Mapping>,
     /// The mappings of what a visit stands on, person and posyandu: no part of its Bundle.
     pub alone: BTreeMap<String, Mapping>,
+    /// The concept maps by name.
+    pub concept_maps: BTreeMap<String, Arc<ConceptMap>>,
     /// Content hash over all files, first 12 hexadecimal digits: stored with everything sent.
     pub version: String,
     /// The person's schema.
@@ -99,8 +103,8 @@ impl MappingSet {
             problems.push(Problem { file, line: 1, column: 1, text, suggestion: None });
             return Err(problems);
         };
-        let concept_maps = &concept_maps;
-        let world = World { schemas, sasaran, posyandu, visit, registration, concept_maps, codes: &codes };
+        let (concept_maps_read, codes) = (&concept_maps, &codes);
+        let world = World { schemas, sasaran, posyandu, visit, registration, concept_maps: concept_maps_read, codes };
         let mut mappings = compile_all(&written, &world, &mut problems);
         let visit_mapping = mappings.remove(VISIT);
         let alone = ALONE.into_iter().filter_map(|dataset| mappings.remove_entry(dataset)).collect();
@@ -109,6 +113,7 @@ impl MappingSet {
                 visit,
                 by_dataset: mappings,
                 alone,
+                concept_maps,
                 version: version(files),
                 sasaran: Arc::clone(sasaran),
                 posyandu: Arc::clone(posyandu),
@@ -128,6 +133,12 @@ impl MappingSet {
     /// All mappings, the visit's first and those of person and posyandu last.
     pub fn all(&self) -> impl Iterator<Item = &Mapping> {
         std::iter::once(&self.visit).chain(self.by_dataset.values()).chain(self.alone.values())
+    }
+
+    /// The mapping of a dataset's records, of the visit or alone.
+    #[must_use]
+    pub fn of_record(&self, dataset: &str) -> Option<&Mapping> {
+        self.by_dataset.get(dataset).or_else(|| self.alone.get(dataset))
     }
 
     /// Names of all switches.
@@ -193,6 +204,7 @@ fn mapping(file: &MappingFile, scope: &Scope<'_>, plans: Vec<ResourcePlan>) -> M
         switches: file.switches.clone(),
         must_yield: file.must_yield,
         beside: Arc::clone(scope.visit),
+        not_reported: file.not_reported.iter().map(|(name, (_, reason))| (name.clone(), reason.clone())).collect(),
     }
 }
 

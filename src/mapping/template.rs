@@ -20,6 +20,9 @@ pub enum Certainty {
 }
 
 impl Certainty {
+    /// All of them, the best founded first.
+    pub const ALL: [Self; 3] = [Self::Official, Self::ThirdParty, Self::Guess];
+
     /// Reads the word used in files.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
@@ -148,8 +151,8 @@ pub enum Question {
     Below(String),
 }
 
-/// All instructions, for suggestions.
-const INSTRUCTIONS: [&str; 9] = [
+/// All instructions, for suggestions and for editors.
+pub const INSTRUCTIONS: [&str; 9] = [
     "$field",
     "$optional",
     "$date",
@@ -160,6 +163,12 @@ const INSTRUCTIONS: [&str; 9] = [
     "$translate",
     "$when",
 ];
+
+/// Keys of a mapping file.
+pub const FILE_KEYS: [&str; 7] =
+    ["mapping", "dataset", "version", "must_yield", "switches", "not_reported", "resources"];
+/// Keys of a resource in it.
+pub const RESOURCE_KEYS: [&str; 6] = ["name", "certainty", "switch", "source", "when", "resource"];
 
 /// Reads a mapping file's shape.
 ///
@@ -191,8 +200,7 @@ impl Reader<'_> {
     }
 
     fn file(&mut self, root: &Node) -> Option<MappingFile> {
-        let known = ["mapping", "dataset", "version", "must_yield", "switches", "not_reported", "resources"];
-        self.only(root, &known)?;
+        self.only(root, &FILE_KEYS)?;
         let (dataset_position, dataset) = self.required(root, "dataset")?;
         let (_, version) = self.required(root, "version")?;
         let _ = self.required(root, "mapping")?;
@@ -227,8 +235,7 @@ impl Reader<'_> {
     }
 
     fn resource(&mut self, node: &Node) -> Option<ResourceTemplate> {
-        let known = ["name", "certainty", "switch", "source", "when", "resource"];
-        self.only(node, &known)?;
+        self.only(node, &RESOURCE_KEYS)?;
         let (position, name) = self.required(node, "name")?;
         let (at, word) = self.required(node, "certainty")?;
         let Some(certainty) = Certainty::from_word(&word) else {
