@@ -19,3 +19,4 @@ pub mod set;
 pub mod template;
 pub mod tree;
 pub mod visit;
+pub mod vocabulary;
