@@ -3,8 +3,10 @@
 //! It must not know how a person started it, and it decides nothing that the three decide themselves.
 
 pub mod counter;
+pub mod plan;
 pub mod set_up;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -58,6 +60,9 @@ pub enum DaemonError {
     /// A setting names something that does not exist.
     #[error("{0}")]
     Setting(String),
+    /// The register of posyandu cannot be read, so no visit can be mapped.
+    #[error("the register of posyandu (source `{0}`) cannot be read: see `check`")]
+    RegisterUnread(String),
     /// A client cannot be made.
     #[error("the connection of `{puskesmas}` cannot be set up")]
     Remote {
@@ -151,6 +156,29 @@ pub struct Daemon {
     pub halt: Arc<AtomicBool>,
 }
 
+/// What a mapper borrows from the configuration.
+struct Means {
+    switches: BTreeSet<String>,
+    organizations: Vec<(String, String)>,
+}
+
+impl Means {
+    fn mapper<'a>(&'a self, daemon: &'a Daemon, register: &'a Register) -> Mapper<'a> {
+        let rules = &daemon.rules;
+        Mapper {
+            keys: &daemon.keys,
+            schemas: &rules.schemas,
+            standards: &rules.standards,
+            mappings: &rules.mappings,
+            profiles: &rules.profiles,
+            switches: &self.switches,
+            register,
+            organizations: &self.organizations,
+            version: visit::version(&rules.mappings, &rules.profiles, &self.switches, register, &self.organizations),
+        }
+    }
+}
+
 impl Daemon {
     /// Reads all sources and enters what is new; sends nothing. `look` is shown each new entry first.
     ///
@@ -179,22 +207,18 @@ impl Daemon {
     /// # Errors
     /// [`DaemonError`] when the ledger or a setting fails.
     pub async fn map(&self, register: &Register, look: Look<'_>, progress: Progress<'_>) -> Result<u64, DaemonError> {
-        let switches = set_up::switches(&self.config, &self.rules)?;
-        let organizations: Vec<(String, String)> =
-            self.config.puskesmas.iter().map(|one| (one.name.clone(), one.organization_id.clone())).collect();
-        let mapper = Mapper {
-            keys: &self.keys,
-            schemas: &self.rules.schemas,
-            standards: &self.rules.standards,
-            mappings: &self.rules.mappings,
-            profiles: &self.rules.profiles,
-            switches: &switches,
-            register,
-            organizations: &organizations,
-            version: visit::version(&self.rules.mappings, &self.rules.profiles, &switches, register, &organizations),
-        };
+        let means = self.means()?;
+        let mapper = means.mapper(self, register);
         self.ledger.remap(&mapper.version).await?;
         Ok(self.reading().map(&mapper, look, &|visits| progress(Step::Mapping(visits))).await?)
+    }
+
+    fn means(&self) -> Result<Means, DaemonError> {
+        let puskesmas = self.config.puskesmas.iter();
+        Ok(Means {
+            switches: set_up::switches(&self.config, &self.rules)?,
+            organizations: puskesmas.map(|one| (one.name.clone(), one.organization_id.clone())).collect(),
+        })
     }
 
     fn reading(&self) -> Ingest<'_> {

@@ -7,7 +7,9 @@ use std::error::Error;
 use crate::config::ConfigError;
 use crate::daemon::DaemonError;
 use crate::ledger::LedgerError;
+use crate::mapping::problem::excerpt_of;
 use crate::seal::SealError;
+use crate::source::profile::ProfileError;
 
 /// The causes of a failure, each told once, and what to do about it, without a line break.
 #[must_use]
@@ -30,6 +32,18 @@ pub fn sentence(error: &anyhow::Error) -> String {
         text.push_str(advice);
     }
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The line of a source profile that a failure is about, with a mark below its column.
+#[must_use]
+pub fn excerpt(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(|cause| match cause.downcast_ref::<ProfileError>()? {
+        ProfileError::Text { line, column, excerpt, .. } => {
+            let place = |number: &u64| usize::try_from(*number).ok().filter(|number| *number > 0);
+            excerpt_of(excerpt, place(line)?, place(column)?)
+        }
+        ProfileError::Meaning { .. } => None,
+    })
 }
 
 fn advice(cause: &(dyn Error + 'static)) -> Option<&'static str> {

@@ -128,23 +128,29 @@ impl Check {
             return installation::config_at(&installation::file_in(folder), context);
         }
         let mut config = installation::config(context)?;
-        for name in &self.sources {
-            let names = || config.source.iter().map(|source| source.name.as_str());
-            if !names().any(|known| known == name) {
-                let near = crate::mapping::problem::nearest(name, names()).unwrap_or_default();
-                anyhow::bail!("there is no source `{name}`, nor a folder of that name with a {FILE_NAME} {near}");
-            }
-        }
-        if !self.sources.is_empty() {
-            // The register of posyandu is always needed; it is told from the others by having no puskesmas.
-            config.source.retain(|source| source.puskesmas.is_empty() || self.sources.contains(&source.name));
-        }
+        narrow(&mut config, &self.sources)?;
         Ok(config)
     }
 }
 
+/// Narrows a configuration to the sources that were named; none named means all.
+pub(super) fn narrow(config: &mut Config, sources: &[String]) -> anyhow::Result<()> {
+    for name in sources {
+        let names = || config.source.iter().map(|source| source.name.as_str());
+        if !names().any(|known| known == name) {
+            let near = crate::mapping::problem::nearest(name, names()).unwrap_or_default();
+            anyhow::bail!("there is no source `{name}`, nor a folder of that name with a {FILE_NAME} {near}");
+        }
+    }
+    if !sources.is_empty() {
+        // The register of posyandu is always needed; it is told from the others by having no puskesmas.
+        config.source.retain(|source| source.puskesmas.is_empty() || sources.contains(&source.name));
+    }
+    Ok(())
+}
+
 /// The gateway on a ledger for once. Without keys of its own it borrows new ones: only identifiers then differ.
-async fn dry(config: Config, clock: Clock, temporary: &Path) -> anyhow::Result<Daemon> {
+pub(super) async fn dry(config: Config, clock: Clock, temporary: &Path) -> anyhow::Result<Daemon> {
     let rules = installation::rules(&config)?;
     let file = config.key_file();
     let keys = Arc::new(if file.is_file() { Keys::load(&file)? } else { Keys::generate()? });

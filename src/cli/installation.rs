@@ -13,6 +13,7 @@ use crate::config::{Config, FILE_NAME};
 use crate::daemon::Daemon;
 use crate::daemon::set_up::ledger_options;
 use crate::ledger::{Ledger, LedgerError};
+use crate::mapping::problem::Problem;
 use crate::seal::Keys;
 use crate::words::Language;
 
@@ -52,7 +53,8 @@ pub fn language(config: &Config, context: &Context) -> Language {
 /// # Errors
 /// Any mistake.
 pub fn rules(config: &Config) -> anyhow::Result<Rules> {
-    told(assets::rules(mapping_folder(config).as_deref()))
+    let folder = mapping_folder(config);
+    told(assets::rules(folder.as_deref()), folder.as_deref())
 }
 
 /// The rules of a configuration for work that cannot wait for a proof of what was proved when it was built.
@@ -60,7 +62,8 @@ pub fn rules(config: &Config) -> anyhow::Result<Rules> {
 /// # Errors
 /// Any mistake.
 pub fn rules_for_work(config: &Config) -> anyhow::Result<Rules> {
-    told(assets::rules_for_work(mapping_folder(config).as_deref()))
+    let folder = mapping_folder(config);
+    told(assets::rules_for_work(folder.as_deref()), folder.as_deref())
 }
 
 /// The folder with own mapping files; `None` means the built-in ones.
@@ -70,10 +73,21 @@ pub fn mapping_folder(config: &Config) -> Option<PathBuf> {
     (!folder.as_os_str().is_empty()).then(|| config.path(folder))
 }
 
-fn told(rules: Result<Rules, AssetsError>) -> anyhow::Result<Rules> {
+/// Prints a mistake in a file with the line it stands on.
+pub fn problem_told(problem: &Problem, text: Option<&str>) {
+    print::note(&problem.to_string());
+    if let Some(excerpt) = text.and_then(|text| problem.excerpt(text)) {
+        print::note(&excerpt);
+    }
+}
+
+fn told(rules: Result<Rules, AssetsError>, folder: Option<&Path>) -> anyhow::Result<Rules> {
     rules.map_err(|error| {
         if let AssetsError::Mapping(problems) = &error {
-            problems.iter().for_each(|problem| print::note(&problem.to_string()));
+            let texts = assets::mapping_texts(folder).unwrap_or_default();
+            for problem in problems {
+                problem_told(problem, texts.get(&problem.file).map(String::as_str));
+            }
         }
         anyhow::Error::new(error)
     })

@@ -1,6 +1,13 @@
 //! `mapping`: what the mapping files say, and whether their test cases hold.
+//!
+//! It must not change what is sent: that follows from the files and, for what was delivered, from approved plans.
 
-use std::collections::BTreeSet;
+mod dictionary;
+mod diff;
+mod explain;
+mod plan;
+mod test;
+
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -10,14 +17,16 @@ use serde_json::{Value, json};
 use super::exit::Exit;
 use super::{Context, Format, installation, print, rules};
 use crate::config::Config;
-use crate::config::assets::{self, Rules};
-use crate::mapping::case::{self, Case};
+use crate::config::assets::Rules;
+use crate::config::editor;
+use crate::words;
 
 /// The mapping files: list them, or run their tests
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   posyandu-gateway mapping list
+  posyandu-gateway mapping explain kunjungan_balita
   posyandu-gateway mapping test
   posyandu-gateway mapping test --bless      in a copy of the mapping folder: write down what comes out as expected")]
 pub struct Mapping {
@@ -39,6 +48,7 @@ Examples:
 const TEST_EXAMPLES: &str = "\
 Examples:
   posyandu-gateway mapping test
+  posyandu-gateway mapping test --coverage            which lines of the mapping files no case touches
   posyandu-gateway mapping test --directory mappings
   posyandu-gateway mapping test --directory mappings --bless";
 
@@ -47,18 +57,72 @@ Examples:
   posyandu-gateway mapping rules
   posyandu-gateway mapping rules 10398
   posyandu-gateway mapping rules --format json";
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  posyandu-gateway mapping explain kunjungan_balita         what each field of a dataset becomes
+  posyandu-gateway mapping explain --field lila             the same for one field, in every dataset
+  posyandu-gateway mapping explain --resource Observation   which fields a type of resource is made of
+  posyandu-gateway mapping explain imunisasi --format json";
+
+const DICTIONARY_EXAMPLES: &str = "\
+Examples:
+  posyandu-gateway mapping dictionary --output kamus.html
+  posyandu-gateway --lang en mapping dictionary --output dictionary.html";
+
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  posyandu-gateway mapping diff current pemetaan-baru                   on all configured sources
+  posyandu-gateway mapping diff current built-in --records penimbangan  on one source
+  posyandu-gateway mapping diff built-in pemetaan-baru --cases          on the test cases of the new folder
+
+Nothing is changed and nobody is called. Values of records are masked; only words of the mapping files are shown.";
+
+const PLAN_EXAMPLES: &str = "\
+Examples:
+  posyandu-gateway mapping plan                                              what would be sent again; makes plan 1
+  posyandu-gateway mapping plans                                             all plans and whether they are approved
+  posyandu-gateway mapping approve 1 --reason 'Kode LiLA diganti Dinas'      the next round sends it again
+
+Plans stand in the ledger, so stop `run` first. A visit that was not delivered yet follows a changed mapping at once and
+needs no plan.";
 
 #[derive(Debug, Subcommand)]
 enum What {
     /// Every resource that the mappings may yield, with its certainty and source
     #[command(after_help = LIST_EXAMPLES)]
     List,
+    /// What each field becomes: element, code and certainty; and which fields are not reported, and why
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(explain::Explain),
+    /// What another mapping would change, on the configured sources or the cases
+    #[command(after_help = DIFF_EXAMPLES)]
+    Diff(diff::Diff),
+    /// Plan to send delivered visits again with the changed mapping; nothing is sent before it is approved
+    #[command(after_help = PLAN_EXAMPLES)]
+    Plan,
+    /// The plans with what became of them
+    Plans,
+    /// Approve a plan; the next round sends its visits again
+    #[command(after_help = PLAN_EXAMPLES)]
+    Approve(plan::Approve),
+    /// Write the data dictionary: every field and what becomes of it, as one HTML file to read and print
+    #[command(after_help = DICTIONARY_EXAMPLES)]
+    Dictionary {
+        /// The file to write; what stands there is replaced
+        #[arg(long, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// The JSON Schema of mapping files, for editors
+    Schema,
     /// Run the test cases of the mapping files
     #[command(after_help = TEST_EXAMPLES)]
     Test {
         /// Write what comes out as what is expected (needs a folder)
         #[arg(long)]
         bless: bool,
+        /// Tell also which lines of the mapping files no case touches
+        #[arg(long, conflicts_with = "bless")]
+        coverage: bool,
     },
     /// SATUSEHAT's published rules: what is looked at before sending, and what cannot be
     #[command(after_help = RULES_EXAMPLES)]
@@ -73,7 +137,7 @@ impl Mapping {
     ///
     /// # Errors
     /// Mistakes in the mapping files.
-    pub fn run(&self, context: &Context) -> anyhow::Result<Exit> {
+    pub async fn run(&self, context: &Context) -> anyhow::Result<Exit> {
         let mut config = if context.config.exists() {
             installation::config(context)?
         } else {
@@ -82,17 +146,41 @@ impl Mapping {
         if let Some(folder) = &self.directory {
             config.mapping.directory = std::path::absolute(folder)?;
         }
-        let loaded = installation::rules(&config)?;
-        match self.command {
+        match &self.command {
+            What::Diff(diff) => Box::pin(diff.run(config, self.format, context)).await,
+            What::Plan => Box::pin(plan::make(config, self.format, context)).await,
+            What::Plans => plan::list(config, self.format, context).await,
+            What::Approve(approve) => Box::pin(approve.run(config, self.format, context)).await,
             What::Rules { number } => {
-                print::result(&rules::list(&loaded.profiles.dictionary, number, self.format)?);
+                let loaded = installation::rules(&config)?;
+                print::result(&rules::list(&loaded.profiles.dictionary, *number, self.format)?);
                 Ok(Exit::Fine)
             }
             What::List => {
-                print::result(&self.list(&loaded, &config.mapping.accept_guesses));
+                let rules = installation::rules(&config)?;
+                print::result(&self.list(&rules, &config.mapping.accept_guesses));
                 Ok(Exit::Fine)
             }
-            What::Test { bless } => self.test(&config, &loaded, bless),
+            What::Explain(explain) => {
+                let rules = installation::rules(&config)?;
+                explain.run(&rules.mappings, self.format, installation::language(&config, context))
+            }
+            What::Dictionary { output } => {
+                let language = installation::language(&config, context);
+                let document = dictionary::html(&installation::rules(&config)?, language);
+                std::fs::write(output, document).with_context(|| format!("cannot write {}", output.display()))?;
+                let file = output.display().to_string();
+                print::result(&words::text(language, "mapping.dictionary.written", &[("berkas", &file)]));
+                Ok(Exit::Fine)
+            }
+            What::Schema => {
+                let rules = installation::rules(&config)?;
+                print::result(&format!("{:#}", editor::mapping(&rules.schemas, &rules.profiles)));
+                Ok(Exit::Fine)
+            }
+            What::Test { bless, coverage } => {
+                test::run(&config, &installation::rules(&config)?, self.format, *bless, *coverage)
+            }
         }
     }
 
@@ -125,54 +213,5 @@ impl Mapping {
             }
         }
         lines.join("\n")
-    }
-
-    fn test(&self, config: &Config, loaded: &Rules, bless: bool) -> anyhow::Result<Exit> {
-        let folder = installation::mapping_folder(config);
-        anyhow::ensure!(!bless || folder.is_some(), "--bless writes files: name their folder with --directory");
-        let cases = assets::mapping_cases(folder.as_deref())?;
-        anyhow::ensure!(!cases.is_empty(), "there is no case in tests/ beside the mapping files");
-        let (mut passed, mut failed, mut disputed) = (0, Vec::new(), BTreeSet::new());
-        for (file, text) in &cases {
-            let case = Case::parse(file, text, &loaded.mappings).map_err(|problems| {
-                problems.iter().for_each(|problem| print::note(&problem.to_string()));
-                anyhow::anyhow!("{file} is no mapping case")
-            })?;
-            if let (true, Some(folder)) = (bless, &folder) {
-                let path = folder.join(file);
-                std::fs::write(&path, case::bless(&loaded.mappings, &case, text))
-                    .with_context(|| format!("cannot write {}", path.display()))?;
-                continue;
-            }
-            let mut result = case::run(&loaded.mappings, &case);
-            let held = rules::hold(loaded, &case);
-            disputed.extend(held.disputed);
-            result.passed &= held.broken.is_empty();
-            result.differences.extend(held.broken);
-            if result.passed {
-                passed += 1;
-            } else {
-                failed.push((file.clone(), result));
-            }
-        }
-        if bless {
-            print::note(&format!("{} cases written; read them before you keep them", cases.len()));
-            return Ok(Exit::Fine);
-        }
-        if self.format == Format::Json {
-            let list: Vec<Value> = failed
-                .iter()
-                .map(|(file, result)| json!({"file": file, "case": result.name, "differences": result.differences}))
-                .collect();
-            print::result(&json!({"passed": passed, "failed": list, "disputed": disputed}).to_string());
-        } else {
-            for (file, result) in &failed {
-                print::result(&format!("FAILED {file}: {}", result.name));
-                result.differences.iter().for_each(|difference| print::result(&format!("  {difference}")));
-            }
-            disputed.iter().for_each(|sentence| print::result(&format!("disputed {sentence}")));
-            print::result(&format!("{passed} passed, {} failed", failed.len()));
-        }
-        Ok(if failed.is_empty() { Exit::Fine } else { Exit::NeedsAttention })
     }
 }

@@ -170,7 +170,7 @@ async fn command(command: Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Reconcile(reconcile) => Box::pin(reconcile.run(context)).await,
         Command::Report(report) => report.run(context).await,
         Command::Status(status) => status.run(context).await,
-        Command::Mapping(mapping) => mapping.run(context),
+        Command::Mapping(mapping) => Box::pin(mapping.run(context)).await,
         Command::Source(source) => Box::pin(source.run(context)).await,
         Command::Simulate(simulate) => simulate.run().await,
         Command::Doctor(doctor) => Box::pin(doctor.run(context)).await,

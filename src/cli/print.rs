@@ -31,9 +31,12 @@ pub fn note(text: &str) {
     eprintln!("{text}");
 }
 
-/// Writes an error with its causes and what to do, once, on one line.
+/// Writes an error with its causes and what to do, once, on one line; a mistake in a profile with its line below.
 pub fn error(error: &anyhow::Error) {
     eprintln!("error: {}", advice::sentence(error));
+    if let Some(excerpt) = advice::excerpt(error) {
+        eprintln!("{excerpt}");
+    }
 }
 
 /// Starts the log: warnings and worse, to standard error.

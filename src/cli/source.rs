@@ -8,8 +8,10 @@ pub mod new;
 
 use clap::{Args, Subcommand};
 
-use super::Context;
 use super::exit::Exit;
+use super::{Context, print};
+use crate::config::editor;
+use crate::record::schema::Schemas;
 
 /// Files and databases: propose a profile, try a profile, list the files of drop folders
 #[derive(Debug, Args)]
@@ -31,6 +33,8 @@ enum What {
     Check(check::Check),
     /// The files of drop folders with what became of them
     Files(files::Files),
+    /// The JSON Schema of source profiles, for editors
+    Schema,
     /// Let a file through that waits because it lost many rows
     Accept(files::Accept),
 }
@@ -45,6 +49,11 @@ impl Source {
             What::New(new) => Box::pin(new.run(context)).await,
             What::Check(check) => Box::pin(check.run(context)).await,
             What::Files(files) => files.run(context).await,
+            What::Schema => {
+                let schemas = Schemas::built_in()?;
+                print::result(&format!("{:#}", editor::source_profile(&schemas)));
+                Ok(Exit::Fine)
+            }
             What::Accept(accept) => accept.run(context).await,
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! It must not interpret them; it hands names and texts to the modules that do.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use rust_embed::RustEmbed;
@@ -115,6 +116,15 @@ fn mapping_files(folder: Option<&Path>) -> Result<Files, AssetsError> {
         }
     }
     Ok(files)
+}
+
+/// The mapping files' texts by the names that messages give them.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn mapping_texts(folder: Option<&Path>) -> Result<BTreeMap<String, String>, AssetsError> {
+    let files = mapping_files(folder)?;
+    Ok(files.templates.into_iter().chain(files.concept_maps).chain([files.codes]).collect())
 }
 
 /// The mapping test cases: file name and text.

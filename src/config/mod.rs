@@ -4,6 +4,7 @@
 //! secrets come from files only.
 
 pub mod assets;
+pub mod editor;
 pub mod sections;
 pub mod senders;
 pub mod wording;

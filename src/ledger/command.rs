@@ -11,6 +11,7 @@ use super::entry::{EntryId, Finding, Lease};
 use super::row::{PassEnding, RowFate, RowTally};
 use super::sqlite::entering::SealedEntry;
 use super::sqlite::persons::Batch;
+use super::sqlite::plans;
 use super::sqlite::taken;
 use super::state::{Event, State};
 use super::taken::TakenRows;
@@ -34,5 +35,6 @@ pub enum Command {
     Verify { entry: EntryId, findings: Vec<(u32, Finding)>, reply: Reply<()> },
     PutIdentity { kind: String, key: [u8; 32], server_id: Option<String>, expires: Timestamp, reply: Reply<()> },
     PutToken { client: String, sealed: Option<Vec<u8>>, expires: Timestamp, reply: Reply<()> },
+    Plan { change: plans::Change, reply: Reply<Option<i64>> },
     Taken { change: taken::Change, reply: Reply<Option<TakenRows>> },
 }

@@ -297,6 +297,7 @@ fn open_resource(stored: StoredResource) -> Result<EntryResource, LedgerError> {
         content_hash: hash(stored.content_hash)?,
         server_id: stored.server_id,
         server_version: stored.server_version,
+        server_mapping: stored.server_mapping,
         unchanged: stored.unchanged == Some(true),
     })
 }

@@ -89,6 +89,8 @@ pub struct EntryResource {
     pub server_id: Option<String>,
     /// Version at the server.
     pub server_version: Option<String>,
+    /// The mapping that made what the server holds.
+    pub server_mapping: Option<String>,
     /// The server holds this very content: nothing to send.
     pub unchanged: bool,
 }

@@ -95,6 +95,11 @@ impl Ledger {
         let mut reader = self.readers.acquire().await?;
         let stored = visits::stale(&mut reader, after.0, limit).await?;
         drop(reader);
+        self.open_visits(stored)
+    }
+
+    /// Visits with their records, from records in the order of their visits.
+    pub(super) fn open_visits(&self, stored: Vec<StaleRecord>) -> Result<Vec<VisitRecords>, LedgerError> {
         let mut all: Vec<VisitRecords> = Vec::new();
         for record in stored {
             let visit_key = hash(record.key.clone())?;
@@ -126,8 +131,8 @@ impl Ledger {
         self.writer()?.ask(|reply| Command::Enter { entries, reply }).await
     }
 
-    /// Marks what another mapping made and nobody sent yet as stale; what is at the server stays as it is. Returns how
-    /// many visits were marked.
+    /// Marks what another mapping made and nobody sent yet as stale; what is at the server stays as it is, unless a
+    /// person approved a plan for this very mapping. Returns how many visits were marked.
     ///
     /// # Errors
     /// Failures of the store.

@@ -11,6 +11,7 @@ pub mod entry;
 mod intake;
 pub mod origin;
 pub mod person;
+pub mod plan;
 pub mod reading;
 pub mod row;
 mod sqlite;
@@ -120,6 +121,9 @@ pub enum LedgerError {
     /// An entry that does not exist.
     #[error("entry {} does not exist", .0.number())]
     NoSuchEntry(EntryId),
+    /// The id of a person's command was used for another decision.
+    #[error("this command id was used for another plan: give each decision an id of its own")]
+    CommandUsed,
     /// A visit that does not exist.
     #[error("the visit does not exist")]
     NoSuchVisit,

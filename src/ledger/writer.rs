@@ -18,7 +18,7 @@ use super::attempt::AttemptId;
 use super::command::{Command, Reply};
 use super::sqlite::claims::Begin;
 use super::sqlite::endings::End;
-use super::sqlite::{cache, claims, endings, entering, entries, intake, persons, taken, visits};
+use super::sqlite::{cache, claims, endings, entering, entries, intake, persons, plans, taken, visits};
 use super::state::State;
 use crate::clock::Clock;
 
@@ -306,6 +306,7 @@ impl Task {
             Command::PutToken { client, sealed, expires, reply } => {
                 settled(reply, cache::put_token(c, &client, sealed.as_deref(), expires).await)
             }
+            Command::Plan { change, reply } => settled(reply, plans::change(c, &change, now).await),
             Command::Taken { change, reply } => settled(reply, taken::change(c, &change, now).await),
         }
     }
@@ -342,6 +343,7 @@ fn refuse(command: Command) -> Answer {
         Command::Prolong { reply, .. } => no(reply),
         Command::Release { reply, .. } | Command::Resolve { reply, .. } | Command::Decide { reply, .. } => no(reply),
         Command::PutIdentity { reply, .. } | Command::PutToken { reply, .. } => no(reply),
+        Command::Plan { reply, .. } => no(reply),
         Command::Taken { reply, .. } => no(reply),
     }
 }

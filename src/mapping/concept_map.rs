@@ -15,6 +15,7 @@ pub struct ConceptMap {
     /// File name for messages.
     pub file: String,
     rows: BTreeMap<String, Target>,
+    lines: Vec<Row>,
 }
 
 /// What a source code becomes.
@@ -29,6 +30,27 @@ pub enum Target {
     },
     /// Knowingly not reported.
     NotReported,
+}
+
+/// One line of a concept map, for people.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// Line in the file, from 1.
+    pub line: usize,
+    /// The field's word.
+    pub source_code: String,
+    /// System of the coding; empty when the word is not reported.
+    pub system: String,
+    /// Its code.
+    pub code: String,
+    /// Its display.
+    pub display: String,
+    /// `equivalent`, `wider`, `narrower` or `not-reported`.
+    pub relationship: String,
+    /// How well it is founded, as written.
+    pub certainty: String,
+    /// Where it comes from.
+    pub note: String,
 }
 
 #[derive(serde::Deserialize)]
@@ -46,6 +68,23 @@ struct Line {
     note: String,
 }
 
+impl Line {
+    fn row(self, line: usize) -> Row {
+        // Systems' versions are for provenance; nobody looks a code up by them.
+        let _ = (self.source_system, self.source_version, self.target_version);
+        Row {
+            line,
+            source_code: self.source_code,
+            system: self.target_system,
+            code: self.target_code,
+            display: self.target_display,
+            relationship: self.relationship,
+            certainty: self.certainty,
+            note: self.note,
+        }
+    }
+}
+
 impl ConceptMap {
     /// Reads a concept map.
     ///
@@ -54,12 +93,16 @@ impl ConceptMap {
     pub fn parse(name: &str, file: &str, text: &str) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let mut rows = BTreeMap::new();
+        let mut kept = Vec::new();
         let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).from_reader(text.as_bytes());
         let mut lines = reader.deserialize::<Line>();
         loop {
             let number = usize::try_from(lines.reader().position().line()).unwrap_or(1);
             match lines.next() {
-                Some(Ok(line)) => Self::take(&mut rows, file, number.max(2), &line, &mut problems),
+                Some(Ok(line)) => {
+                    Self::take(&mut rows, file, number.max(2), &line, &mut problems);
+                    kept.push(line.row(number.max(2)));
+                }
                 Some(Err(error)) => problems.push(Problem {
                     file: file.to_owned(),
                     line: number,
@@ -71,15 +114,13 @@ impl ConceptMap {
             }
         }
         if problems.is_empty() {
-            Ok(Self { name: name.to_owned(), file: file.to_owned(), rows })
+            Ok(Self { name: name.to_owned(), file: file.to_owned(), rows, lines: kept })
         } else {
             Err(problems)
         }
     }
 
     fn take(rows: &mut BTreeMap<String, Target>, file: &str, number: usize, line: &Line, problems: &mut Vec<Problem>) {
-        // Kept for people and for provenance; the lookup itself needs only the codes.
-        let _ = (&line.source_system, &line.source_version, &line.target_version, &line.note);
         let mut wrong = |text: String, suggestion: Option<String>| {
             problems.push(Problem { file: file.to_owned(), line: number, column: 1, text, suggestion });
         };
@@ -125,6 +166,12 @@ impl ConceptMap {
     #[must_use]
     pub fn target(&self, code: &str) -> Option<&Target> {
         self.rows.get(code)
+    }
+
+    /// All lines, in the order of the file.
+    #[must_use]
+    pub fn lines(&self) -> &[Row] {
+        &self.lines
     }
 
     /// All source codes.

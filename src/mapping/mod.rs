@@ -6,9 +6,12 @@
 pub mod block;
 pub mod case;
 pub mod code_list;
+pub mod compare;
 pub mod compile;
 pub mod concept_map;
+pub mod coverage;
 pub mod difference;
+pub mod explain;
 pub mod head;
 pub mod plan;
 pub mod problem;
@@ -16,3 +19,4 @@ pub mod set;
 pub mod template;
 pub mod tree;
 pub mod visit;
+pub mod vocabulary;

@@ -19,6 +19,14 @@ pub struct Problem {
     pub suggestion: Option<String>,
 }
 
+impl Problem {
+    /// The line it stands on, with a mark below the column, when the text of the file is at hand.
+    #[must_use]
+    pub fn excerpt(&self, text: &str) -> Option<String> {
+        excerpt(text, self.line, self.column)
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}:{}:{}: {}", self.file, self.line, self.column, self.text)?;
@@ -28,6 +36,26 @@ impl fmt::Display for Problem {
         }
     }
 }
+
+/// A line of a text with its number and a mark below a column, both counted from 1; `None` when there is no such line.
+#[must_use]
+pub fn excerpt(text: &str, line: usize, column: usize) -> Option<String> {
+    excerpt_of(text.lines().nth(line.checked_sub(1)?)?, line, column)
+}
+
+/// The same of a line that is at hand by itself; `None` when its place is not known.
+#[must_use]
+pub fn excerpt_of(shown: &str, line: usize, column: usize) -> Option<String> {
+    let shown: String =
+        shown.chars().take(EXCERPT_LENGTH_MAX).map(|letter| if letter == '\t' { ' ' } else { letter }).collect();
+    let mark = column.checked_sub(1)?.min(shown.chars().count());
+    let number = line.to_string();
+    let margin = " ".repeat(number.len());
+    Some(format!("  {number} | {shown}\n  {margin} | {}^", " ".repeat(mark)))
+}
+
+/// Longest part of a line that is shown, in characters.
+const EXCERPT_LENGTH_MAX: usize = 160;
 
 /// The candidate most like `name`, phrased as a suggestion; `None` when none is near.
 #[must_use]

@@ -46,6 +46,8 @@ pub struct Mapping {
     pub switches: BTreeMap<String, String>,
     /// Whether a record that yields no resource is an issue.
     pub must_yield: bool,
+    /// Fields that are knowingly not reported, with the reason.
+    pub not_reported: BTreeMap<String, String>,
 }
 
 /// All mappings.
@@ -55,6 +57,8 @@ pub struct MappingSet {
     pub visit: Mapping,
     /// The mapping of each dataset.
     pub by_dataset: BTreeMap<String, Mapping>,
+    /// The concept maps by name.
+    pub concept_maps: BTreeMap<String, Arc<ConceptMap>>,
     /// Content hash over all files, first 12 hexadecimal digits: stored with everything sent.
     pub version: String,
     /// The person's schema.
@@ -98,6 +102,7 @@ impl MappingSet {
             Some(visit) if problems.is_empty() => Ok(Self {
                 visit,
                 by_dataset: mappings,
+                concept_maps,
                 version: version(files),
                 sasaran: Arc::clone(sasaran),
                 posyandu: Arc::clone(posyandu),
@@ -178,6 +183,7 @@ fn mapping(file: &MappingFile, schema: &Arc<Schema>, plans: Vec<ResourcePlan>) -
         plans,
         switches: file.switches.clone(),
         must_yield: file.must_yield,
+        not_reported: file.not_reported.iter().map(|(name, (_, reason))| (name.clone(), reason.clone())).collect(),
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::problem::{Problem, nearest};
 use super::tree::{Content, Node, Position};
+use super::vocabulary::{FILE_KEYS, INSTRUCTIONS, RESOURCE_KEYS};
 
 /// How well a piece of mapping is founded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,6 +21,9 @@ pub enum Certainty {
 }
 
 impl Certainty {
+    /// All of them, the best founded first.
+    pub const ALL: [Self; 3] = [Self::Official, Self::ThirdParty, Self::Guess];
+
     /// Reads the word used in files.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
@@ -148,19 +152,6 @@ pub enum Question {
     Below(String),
 }
 
-/// All instructions, for suggestions.
-const INSTRUCTIONS: [&str; 9] = [
-    "$field",
-    "$optional",
-    "$date",
-    "$instant",
-    "$identifier",
-    "$reference",
-    "$optional_reference",
-    "$translate",
-    "$when",
-];
-
 /// Reads a mapping file's shape.
 ///
 /// # Errors
@@ -191,8 +182,7 @@ impl Reader<'_> {
     }
 
     fn file(&mut self, root: &Node) -> Option<MappingFile> {
-        let known = ["mapping", "dataset", "version", "must_yield", "switches", "not_reported", "resources"];
-        self.only(root, &known)?;
+        self.only(root, &FILE_KEYS)?;
         let (dataset_position, dataset) = self.required(root, "dataset")?;
         let (_, version) = self.required(root, "version")?;
         let _ = self.required(root, "mapping")?;
@@ -227,8 +217,7 @@ impl Reader<'_> {
     }
 
     fn resource(&mut self, node: &Node) -> Option<ResourceTemplate> {
-        let known = ["name", "certainty", "switch", "source", "when", "resource"];
-        self.only(node, &known)?;
+        self.only(node, &RESOURCE_KEYS)?;
         let (position, name) = self.required(node, "name")?;
         let (at, word) = self.required(node, "certainty")?;
         let Some(certainty) = Certainty::from_word(&word) else {

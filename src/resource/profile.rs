@@ -123,6 +123,11 @@ impl Profiles {
         self.by_type.contains_key(resource_type)
     }
 
+    /// The resource types that have a profile.
+    pub fn resource_types(&self) -> impl Iterator<Item = &str> {
+        self.by_type.keys().map(String::as_str)
+    }
+
     /// R4 element names of all types, for suggestions.
     pub fn elements(&self) -> impl Iterator<Item = &str> {
         self.by_type.values().flat_map(|profile| profile.elements.iter().map(String::as_str))

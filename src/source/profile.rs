@@ -7,6 +7,7 @@ mod grammar;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use field::{DateStyle, DecimalMark, FieldSpec};
@@ -27,7 +28,7 @@ pub fn built_in() -> Vec<(String, String)> {
 }
 
 /// What carries the rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// A file of rows, recognised by its content: delimited text or a workbook.
@@ -37,7 +38,7 @@ pub enum Kind {
 }
 
 /// Character encoding of a delimited file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Encoding {
     /// UTF-8, with or without a byte order mark.
@@ -58,7 +59,7 @@ pub enum Encoding {
 pub type FieldSpecs = BTreeMap<String, FieldSpec>;
 
 /// Words in a column that say something about the whole row.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Mark {
     /// Headers that mean this column.
@@ -72,7 +73,7 @@ fn default_overlap_hours() -> u32 {
 }
 
 /// A table of a database, or of a file.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Table {
     /// Name people know it by; in a database it is part of each row's place.
@@ -146,21 +147,35 @@ pub struct Profile {
     pub datasets: BTreeSet<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Written {
+    /// What the source is, for people.
     title: String,
+    /// What carries the rows.
     kind: Kind,
+    /// Character encoding of a delimited file; none means it is recognised.
     #[serde(default)]
     encoding: Option<Encoding>,
+    /// Delimiter of a delimited file, one ASCII character; none means the header decides.
     #[serde(default)]
     delimiter: Option<char>,
+    /// Names of sheets that hold no records, such as recapitulations; `*` at the end stands for anything.
     #[serde(default)]
     skipped_sheets: Vec<String>,
+    /// Decimal mark of measured numbers.
     #[serde(default)]
     decimal: DecimalMark,
+    /// Date styles the source uses, tried in order.
     dates: Vec<DateStyle>,
+    /// The tables, in reading order.
     tables: Vec<Table>,
+}
+
+/// The JSON Schema of profiles, as far as it follows from their shape alone.
+#[must_use]
+pub fn json_schema() -> serde_json::Value {
+    schemars::schema_for!(Written).to_value()
 }
 
 /// Why a profile is refused.
@@ -177,6 +192,8 @@ pub enum ProfileError {
         column: u64,
         /// What is wrong.
         reason: String,
+        /// The line as it stands in the file.
+        excerpt: String,
     },
     /// The parts of the profile do not fit together.
     #[error("{file}: {reason}")]
@@ -187,6 +204,24 @@ pub enum ProfileError {
         reason: String,
     },
 }
+
+/// A complaint about an unknown key or word, with the nearest of those that it lists as known. Its place stands in
+/// front already.
+fn with_suggestion(reason: &str) -> String {
+    let reason = reason.split(" at line ").next().unwrap_or(reason);
+    let Some((told, known)) = reason.split_once("expected ") else { return reason.to_owned() };
+    let Some(unknown) = told.split('`').nth(1) else { return reason.to_owned() };
+    let known = known.trim_start_matches("one of ").split([',', ' ', '`']).filter(|word| !word.is_empty());
+    let likeness = |known: &str| strsim::jaro_winkler(unknown, known);
+    let near = known.filter(|known| likeness(known) >= LIKENESS_AT_LEAST);
+    match near.max_by(|one, other| likeness(one).total_cmp(&likeness(other))) {
+        Some(near) => format!("{reason} (did you mean `{near}`?)"),
+        None => reason.to_owned(),
+    }
+}
+
+/// Below this Jaro-Winkler likeness (0 to 1) a suggestion would be noise.
+const LIKENESS_AT_LEAST: f64 = 0.75;
 
 /// Name of the dataset that fills the register of posyandu.
 const REGISTER_DATASET: &str = "posyandu";
@@ -199,11 +234,13 @@ impl Profile {
     pub fn parse(file_name: &str, text: &str) -> Result<Self, ProfileError> {
         let mut written: Written = serde_saphyr::from_str(text).map_err(|error| {
             let at = error.location();
+            let line = at.and_then(|at| usize::try_from(at.line()).ok()).unwrap_or(0);
             ProfileError::Text {
+                excerpt: text.lines().nth(line.saturating_sub(1)).unwrap_or_default().to_owned(),
                 file: file_name.to_owned(),
                 line: at.map_or(0, |at| at.line()),
                 column: at.map_or(0, |at| at.column()),
-                reason: error.without_snippet().to_string().replace('\n', " "),
+                reason: with_suggestion(&error.without_snippet().to_string().replace('\n', " ")),
             }
         })?;
         for specs in written.tables.iter_mut().flat_map(Table::specs_mut) {
@@ -291,6 +328,9 @@ mod tests {
         let error = Profile::parse("a.yaml", text).err().map(|error| error.to_string()).unwrap_or_default();
         assert!(error.starts_with("a.yaml:6:"), "{error}");
         assert!(error.contains("colour"), "{error}");
+        let error = Profile::parse("a.yaml", &text.replace("colour: red", "fotters: [a]")).unwrap_err();
+        assert!(error.to_string().contains("did you mean `footers`?"), "{error}");
+        assert!(matches!(error, ProfileError::Text { excerpt, .. } if excerpt == "    fotters: [a]"));
     }
 
     #[track_caller]

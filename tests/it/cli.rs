@@ -4,6 +4,8 @@ mod commands;
 mod configuration;
 mod instances;
 mod large;
+mod mapping_explain;
+mod mapping_office;
 mod mappings;
 mod servers;
 mod sources;

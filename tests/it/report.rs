@@ -96,7 +96,7 @@ async fn the_sum_line_adds_up_and_the_day_is_measured_at_midnight() {
     let reasons: Vec<&str> = report.late.iter().map(posyandu_gateway::report::coverage::Late::reason).collect();
     assert_eq!(report.late.len(), 4, "{reasons:?}");
     assert!(reasons.contains(&"patient") && reasons.contains(&"refused") && reasons.contains(&"delivered"));
-    assert!(report.late.iter().all(|late| late.rows[0].file == "a.csv"));
+    assert!(report.late.iter().all(|late| &*late.rows[0].file == "a.csv"));
 }
 
 #[tokio::test]

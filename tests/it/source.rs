@@ -233,7 +233,7 @@ async fn a_database_is_read_whole_and_left_untouched() {
             last = Some(row);
         }
         let last = last.unwrap();
-        assert_eq!((count, last.place.file.as_str(), last.place.row.as_str()), (1201, "imunisasis", "5"));
+        assert_eq!((count, &*last.place.file, last.place.row.as_str()), (1201, "imunisasis", "5"));
         assert_eq!(last.table, 1);
         assert_eq!(last.cell("dosis").unwrap().raw, "1");
         drop(open);

@@ -6,8 +6,15 @@ use super::token::{Kind, Token, tokens};
 use super::tree::File;
 
 /// Beginnings of keys that the code puts together: with the number of a ministry's rule, or a word of the ledger.
-const PREFIXES: [&str; 6] =
-    ["remote.rule.", "report.column.", "report.group.", "report.reason.", "report.skipped.", "report.state."];
+const PREFIXES: [&str; 7] = [
+    "mapping.dictionary.",
+    "remote.rule.",
+    "report.column.",
+    "report.group.",
+    "report.reason.",
+    "report.skipped.",
+    "report.state.",
+];
 
 /// What makes an issue.
 const MAKERS: [&str; 3] = ["error", "warning", "information"];

@@ -73,6 +73,8 @@ const MISSING: &str = "SELECT j.value, (SELECT json_group_object(position || '',
 const ACCEPT: &str = "UPDATE entry_resource
     SET server_id = j.value->>'id', server_version = j.value->>'version',
         server_hash = CASE WHEN j.value->>'equal' THEN content_hash ELSE zeroblob(32) END,
+        server_mapping = CASE WHEN server_hash = content_hash AND server_mapping IS NOT NULL THEN server_mapping
+            ELSE (SELECT mapping_version FROM entry WHERE entry.id = entry_resource.entry) END,
         verified = NULL, verified_at = NULL
     FROM json_each(?1) AS j
     WHERE entry_resource.entry = j.value->>'entry' AND entry_resource.position = j.value->>'position'

@@ -40,6 +40,7 @@ pub struct StoredResource {
     pub content_hash: Vec<u8>,
     pub server_id: Option<String>,
     pub server_version: Option<String>,
+    pub server_mapping: Option<String>,
     pub unchanged: Option<bool>,
 }
 
@@ -51,7 +52,8 @@ const OPEN: &str = "SELECT entry.id, visit.key, entry.version, entry.lane, visit
 
 const RESOURCES: &str = "SELECT resource.entry, resource.position, resource.resource_type,
         resource.identifier_system, resource.identifier_value, resource.full_url, resource.content_hash,
-        resource.server_id, resource.server_version, resource.server_hash = resource.content_hash AS unchanged
+        resource.server_id, resource.server_version, resource.server_mapping,
+        resource.server_hash = resource.content_hash AS unchanged
     FROM json_each(?1) AS j CROSS JOIN entry_resource AS resource ON resource.entry = j.value
     ORDER BY resource.entry, resource.position";
 

@@ -28,6 +28,7 @@ pub mod entries;
 pub mod intake;
 pub mod lists;
 pub mod persons;
+pub mod plans;
 pub mod recovery;
 pub mod rows;
 pub mod schema;

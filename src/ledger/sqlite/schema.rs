@@ -10,11 +10,12 @@ use crate::ledger::LedgerError;
 use crate::seal::{Keys, SealError};
 
 /// The schema's steps, oldest first; a database remembers the last one taken in `user_version`.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     include_str!("../../../schemas/ledger/sqlite/0001_ledger.sql"),
     include_str!("../../../schemas/ledger/sqlite/0002_window.sql"),
     include_str!("../../../schemas/ledger/sqlite/0003_taken_file.sql"),
     include_str!("../../../schemas/ledger/sqlite/0004_person.sql"),
+    include_str!("../../../schemas/ledger/sqlite/0005_mapping_plan.sql"),
 ];
 /// Marks a file as ours: "PSYG" in ASCII, kept in `application_id`.
 const APPLICATION: i64 = 0x5053_5947;
@@ -27,7 +28,7 @@ const READERS_MAX: u32 = 4;
 /// How long a connection waits for another process, in seconds.
 const BUSY_SECONDS: u64 = 10;
 /// Pages that each connection of a dry run keeps in memory, in KiB.
-const SCRATCH_CACHE_KIB: u32 = 4 * 1_024;
+const SCRATCH_CACHE_KIB: u32 = 1_024;
 /// Prepared statements kept per connection.
 const STATEMENTS: usize = 200;
 /// Name and content of the row that shows whether the keys fit.

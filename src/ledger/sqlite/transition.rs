@@ -152,9 +152,10 @@ async fn follow(connection: &mut SqliteConnection, settled: &[i64], now: Timesta
 }
 
 const INHERIT: &str = "UPDATE entry_resource SET server_id = older.server_id, server_version = older.server_version,
-        server_hash = older.server_hash
+        server_hash = older.server_hash, server_mapping = older.server_mapping
     FROM (SELECT heir.id AS entry, resource.identifier_system, resource.identifier_value, resource.resource_type,
-            resource.server_id, resource.server_version, resource.server_hash, max(source.version)
+            resource.server_id, resource.server_version, resource.server_hash, resource.server_mapping,
+            max(source.version)
         FROM json_each(?1) AS j CROSS JOIN entry AS heir ON heir.id = j.value
         JOIN entry AS source ON source.visit = heir.visit AND source.version < heir.version
         JOIN entry_resource AS resource ON resource.entry = source.id AND resource.server_id IS NOT NULL

@@ -2,7 +2,7 @@
 
 use sqlx::{FromRow, SqliteConnection};
 
-use super::json;
+use super::{json, plans};
 use crate::ledger::LedgerError;
 
 /// A visit with a record of it, as stored.
@@ -38,6 +38,20 @@ pub async fn stale(connection: &mut SqliteConnection, after: i64, limit: u32) ->
     Ok(sqlx::query_as(STALE).bind(after).bind(i64::from(limit)).fetch_all(connection).await?)
 }
 
+const OF_VISITS: &str =
+    "SELECT visit.id AS visit, visit.key, visit.revision, visit.puskesmas, visit.posyandu, visit.service_date, visit.zone,
+        visit.due_at, record.dataset, record.record_key, record.sealed, source_row.row_key, source_row.source,
+        source_row.place_sealed
+    FROM json_each(?1) AS j CROSS JOIN visit ON visit.id = j.value
+    JOIN record ON record.visit = visit.id AND record.current = 1
+    JOIN source_row ON source_row.id = record.source_row
+    ORDER BY visit.id, record.dataset, record.record_key";
+
+/// Records of visits in the order in which they are mapped.
+pub async fn of_visits(connection: &mut SqliteConnection, visits: &[i64]) -> Result<Vec<StaleRecord>, LedgerError> {
+    Ok(sqlx::query_as(OF_VISITS).bind(json(visits)?).fetch_all(connection).await?)
+}
+
 const FEEDING: &str =
     "SELECT visit.id AS visit, visit.key, visit.revision, visit.puskesmas, visit.posyandu, visit.service_date, visit.zone,
         visit.due_at, record.dataset, record.record_key, record.sealed, source_row.row_key, source_row.source,
@@ -53,7 +67,7 @@ pub async fn feeding(connection: &mut SqliteConnection, entries: &[i64]) -> Resu
 }
 
 /// Marks visits for mapping again that another mapping made and that are not at the server nor on their way: those
-/// that wait, and those that the mapping refused.
+/// that wait, and those that the mapping refused. What was delivered is marked only by an approved plan.
 pub async fn remap(connection: &mut SqliteConnection, mapping_version: &str) -> Result<u64, LedgerError> {
     let marked = sqlx::query(
         "UPDATE visit SET revision = revision + 1 WHERE emptied = 0 AND revision = entered_revision AND id IN (
@@ -61,7 +75,7 @@ pub async fn remap(connection: &mut SqliteConnection, mapping_version: &str) -> 
                 AND (state IN ('pending', 'blocked') OR (state = 'refused' AND mapping_refused = 1)))",
     )
     .bind(mapping_version)
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
-    Ok(marked.rows_affected())
+    Ok(marked.rows_affected() + plans::carry_out(connection, mapping_version).await?)
 }

@@ -3,6 +3,7 @@
 //! Whether the result is FHIR is proved in `resource`; here a name that does not exist, a field that may be empty, a
 //! code outside the packaged list or an untranslated word is found. It must not run a plan.
 
+pub mod element;
 mod part;
 mod piece;
 
@@ -10,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use self::element::Element;
 use super::code_list::CodeList;
 use super::concept_map::ConceptMap;
 use super::plan::{Asked, Check, Operation, Origin, Slot, compile_question};
@@ -46,6 +48,8 @@ pub struct ResourcePlan {
     pub lineage: Vec<Leaf>,
     /// Tells it from every other plan of this process.
     pub serial: u64,
+    /// Every place of the template, in the order of the file.
+    pub elements: Vec<Element>,
 }
 
 /// The next plan's serial.
@@ -187,6 +191,7 @@ impl Compiler<'_> {
             identifier_system: format!("{IDENTIFIER_SYSTEM}{kind}/"),
             lineage,
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+            elements: self.elements(template),
         }
     }
 

@@ -4,12 +4,13 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::source::layout::plain_header;
 
 /// What stands between the whole and the fraction of a number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DecimalMark {
     /// `10.5`
@@ -20,7 +21,7 @@ pub enum DecimalMark {
 }
 
 /// A way of writing dates that a source uses. What is not listed is not read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DateStyle {
     /// `2026-11-18`, also with a time behind it.
@@ -37,7 +38,7 @@ pub enum DateStyle {
 }
 
 /// How one cell is read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
     /// Text as written, spaces tidied.
@@ -86,7 +87,7 @@ pub enum Format {
 pub const SHEET_TITLE: &str = "*sheet*";
 
 /// How one record field is read from a column.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FieldSpec {
     /// Column headers that mean this column; the first is used in messages.

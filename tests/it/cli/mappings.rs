@@ -43,6 +43,8 @@ fn a_mistake_is_told_with_its_place_and_a_suggestion() {
         assert!(told_here, "{old}: {}", told.err);
         let suggests = told.err.lines().any(|line| line.contains("did you mean") || line.contains('('));
         assert!(suggests, "{old}: {}", told.err);
+        let marks = told.err.lines().filter(|line| line.trim_start_matches([' ', '|']).trim_end() == "^").count();
+        assert!(marks > 0, "the line stands below with a mark: {}", told.err);
         assert!(told.err.lines().last().unwrap().starts_with("error: "), "{}", told.err);
         town.write(file, &text);
     }
@@ -76,4 +78,18 @@ fn rules_are_listed_with_what_is_looked_at_and_why_the_others_are_not() {
     assert_eq!((as_json["checked"].as_u64(), as_json["rules"].as_array().unwrap().len()), (Some(1), 3));
     assert_eq!(as_json["rules"][1]["when"], "status = finished");
     town.gateway(&["mapping", "rules", "99999"]).only_sentence(2, &["no published rule"]);
+}
+
+#[test]
+fn a_plan_that_changes_nothing_is_not_kept_and_an_unknown_one_not_approved() {
+    let town = Town::alone();
+    assert_eq!(town.gateway(&["init"]).code, Some(0));
+    let made = town.gateway(&["mapping", "plan", "--format", "json"]).json();
+    assert_eq!((&made["plan"], &made["visits"]), (&serde_json::Value::Null, &0.into()));
+    let listed = town.gateway(&["mapping", "plans", "--format", "json"]).json();
+    assert_eq!(listed["plans"].as_array().unwrap().len(), 0);
+    let approved = town.gateway(&["mapping", "approve", "1", "--reason", "kode diganti"]);
+    approved.only_sentence(2, &["there is no plan 1", "mapping plans"]);
+    let without = town.gateway(&["mapping", "approve", "1", "--reason", " "]);
+    without.only_sentence(2, &["--reason"]);
 }

@@ -97,7 +97,7 @@ async fn a_problem_waits_for_its_correction_under_the_same_id() {
         assert_eq!((counts.read, counts.issue), (1, 1));
     }
     let open = counter.ledger.row_issues(&Filter::default(), false, 10).await.unwrap();
-    assert_eq!((open[0].place.source.as_str(), open[0].place.file.as_str()), ("aplikasi-utara", "v1/records"));
+    assert_eq!((&*open[0].place.source, &*open[0].place.file), ("aplikasi-utara", "v1/records"));
     assert_eq!((open[0].place.row.as_str(), open[0].puskesmas.as_deref()), ("a", Some("Puskesmas Utara")));
     let english = counter.send(wrong.to_string(), &[("accept-language", "en")]).await;
     assert_eq!(english.header("content-language"), "en");
@@ -200,7 +200,7 @@ async fn the_same_mistake_has_the_same_issues_in_a_file_and_in_a_record() {
         let all = counter.ledger.row_issues(&Filter::default(), true, 10).await.unwrap();
         let mut from_file: Vec<String> = all
             .iter()
-            .filter(|row| row.place.file == "ekspor.csv")
+            .filter(|row| &*row.place.file == "ekspor.csv")
             .flat_map(|row| &row.issues)
             .map(|issue| issue.rule.to_string())
             .collect();
