@@ -25,6 +25,7 @@ pub fn round_trip(resource_type: &str, json: &str) -> Option<Result<String, Stri
         "Patient" => patient(json),
         "Procedure" => procedure(json),
         "QuestionnaireResponse" => questionnaire_response(json),
+        "RelatedPerson" => related_person(json),
         "ServiceRequest" => service_request(json),
         _ => return None,
     })
@@ -54,5 +55,6 @@ through! {
     patient: Patient;
     procedure: Procedure;
     questionnaire_response: QuestionnaireResponse;
+    related_person: RelatedPerson;
     service_request: ServiceRequest;
 }

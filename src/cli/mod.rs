@@ -11,6 +11,7 @@ pub mod init;
 pub mod installation;
 pub mod mapping;
 pub mod print;
+pub mod provision;
 pub mod read_workbook;
 pub mod reconcile;
 pub mod report;
@@ -98,6 +99,8 @@ enum Command {
     Mapping(mapping::Mapping),
     /// Files and databases: propose a profile, try a profile, list the files of drop folders
     Source(source::Source),
+    /// The Organizations and Locations of posyandu that SATUSEHAT does not know yet
+    Provision(provision::Provision),
     /// A stand-in for SATUSEHAT on this machine
     Simulate(simulate::Simulate),
     /// Check configuration, keys, ledger, sources, clock and reachability
@@ -172,6 +175,7 @@ async fn command(command: Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Status(status) => status.run(context).await,
         Command::Mapping(mapping) => Box::pin(mapping.run(context)).await,
         Command::Source(source) => Box::pin(source.run(context)).await,
+        Command::Provision(provision) => Box::pin(provision.run(context)).await,
         Command::Simulate(simulate) => simulate.run().await,
         Command::Doctor(doctor) => Box::pin(doctor.run(context)).await,
         Command::ReadWorkbook(read_workbook) => Ok(read_workbook.run()),

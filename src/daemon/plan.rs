@@ -22,11 +22,20 @@ impl Daemon {
     /// # Errors
     /// [`DaemonError::RegisterUnread`] when a source of it cannot be read; failures of the ledger.
     pub async fn register(&self) -> Result<Register, DaemonError> {
+        Ok(self.counted_register().await?.0)
+    }
+
+    /// The register of posyandu, read now, and how many of its rows wait for a correction and are not in it.
+    ///
+    /// # Errors
+    /// As [`Daemon::register`].
+    pub async fn counted_register(&self) -> Result<(Register, u64), DaemonError> {
         let sources = super::set_up::sources(&self.config)?;
         let (register, outcomes) = self.reading().register(&sources).await?;
+        let waiting = outcomes.iter().map(|outcome| outcome.tally.issue).sum();
         match outcomes.into_iter().find(|outcome| outcome.problem.is_some()) {
             Some(outcome) => Err(DaemonError::RegisterUnread(outcome.source)),
-            None => Ok(register),
+            None => Ok((register, waiting)),
         }
     }
 

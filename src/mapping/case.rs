@@ -3,6 +3,8 @@
 //! A case is run through the same plans as real visits. Business identifiers are made up from the resource's name and
 //! the record's number, and references inside the visit are shown by them. It must not check FHIR nor touch files.
 
+mod alone;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -22,9 +24,21 @@ use crate::record::fingerprint::canonical;
 use crate::record::schema::{Kind, Schema};
 use crate::record::{Record, Value};
 
-/// Keys of a case file; what is expected comes last.
-const KEYS: [&str; 9] =
-    ["case", "posyandu", "sasaran", "organization", "switches", "kunjungan", "records", "resources", "issues"];
+/// Keys of a case file; what is expected comes last. A case of a visit has `records`; one of a person or posyandu has
+/// `registers` and the `day` instead.
+const KEYS: [&str; 11] = [
+    "case",
+    "posyandu",
+    "sasaran",
+    "organization",
+    "switches",
+    "registers",
+    "day",
+    "kunjungan",
+    "records",
+    "resources",
+    "issues",
+];
 
 /// A case as read.
 #[derive(Debug)]
@@ -198,13 +212,20 @@ impl Reader<'_> {
         let organization = self.text(root, "organization")?;
         let set = self.set;
         let posyandu = self.section(root, "posyandu", &set.posyandu)?;
-        let sasaran = self.section(root, "sasaran", &set.sasaran)?;
+        let registers = root.member("registers").map(|node| (node.position, node.text().unwrap_or_default()));
+        let sasaran = self.person(root, registers.map(|(_, dataset)| dataset))?;
         let Some(zone) = posyandu.text("zona_waktu").and_then(Zone::from_name) else {
             self.problem(root.position, "the posyandu needs its `zona_waktu`");
             return None;
         };
-        let records = self.records(root)?;
-        let visit = self.visit(root, sasaran.date("tanggal_lahir"), &records)?;
+        let (records, visit) = match registers {
+            Some((at, dataset)) => self.registration(root, at, dataset, &sasaran, &posyandu)?,
+            None => {
+                let records = self.records(root)?;
+                let visit = self.visit(root, sasaran.date("tanggal_lahir"), &records)?;
+                (records, visit)
+            }
+        };
         let switches = self.switches(root);
         let expected = |name: &str| root.member(name).cloned();
         Some(Case {

@@ -79,8 +79,8 @@ impl<'a> Coverage<'a> {
             for record in std::iter::once(None).chain(services) {
                 let records = records_of(visit, record);
                 let mapping = match record {
-                    None => Some(&set.visit),
-                    Some(_) => set.by_dataset.get(&records.own.schema.dataset),
+                    None => Some(&set.visit).filter(|mapping| mapping.dataset == visit.visit.schema.dataset),
+                    Some(_) => set.of_record(&records.own.schema.dataset),
                 };
                 for plan in mapping.iter().flat_map(|mapping| &mapping.plans) {
                     if plan.switch.as_ref().is_none_or(|switch| switches.contains(switch)) {

@@ -74,7 +74,7 @@ impl Use<'_> {
     /// The field as templates write it.
     #[must_use]
     pub fn field_name(&self) -> String {
-        written_name(self.origin, self.field)
+        written_name(self.mapping, self.origin, self.field)
     }
 
     /// Conditions of the element itself: those of the whole resource only where the resource itself is meant.
@@ -100,14 +100,14 @@ impl Use<'_> {
 }
 
 /// A field's name with the record it belongs to, as templates write it.
-fn written_name(origin: Origin, field: &Field) -> String {
-    let prefix = match origin {
-        Origin::Own => "",
-        Origin::Sasaran => "sasaran.",
-        Origin::Posyandu => "posyandu.",
-        Origin::Visit => "kunjungan.",
+fn written_name(mapping: &Mapping, origin: Origin, field: &Field) -> String {
+    let whose = match origin {
+        Origin::Own => return field.name.clone(),
+        Origin::Sasaran => "sasaran",
+        Origin::Posyandu => "posyandu",
+        Origin::Visit => &mapping.beside.dataset,
     };
-    format!("{prefix}{}", field.name)
+    format!("{whose}.{}", field.name)
 }
 
 impl MappingSet {
@@ -122,7 +122,7 @@ impl MappingSet {
             Origin::Own => &mapping.schema,
             Origin::Sasaran => &self.sasaran,
             Origin::Posyandu => &self.posyandu,
-            Origin::Visit => &self.visit.schema,
+            Origin::Visit => &mapping.beside,
         }
     }
 
@@ -160,7 +160,7 @@ impl MappingSet {
     #[must_use]
     pub fn conditions(&self, mapping: &Mapping, checks: &[Check]) -> String {
         let told = |check: &Check| {
-            let name = written_name(check.slot.origin, self.field(mapping, check.slot));
+            let name = written_name(mapping, check.slot.origin, self.field(mapping, check.slot));
             match &check.question {
                 Asked::Present => format!("{name}: present"),
                 Asked::Absent => format!("{name}: absent"),

@@ -15,6 +15,7 @@ pub mod explain;
 pub mod head;
 pub mod plan;
 pub mod problem;
+pub mod registration;
 pub mod set;
 pub mod template;
 pub mod tree;

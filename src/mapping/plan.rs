@@ -104,6 +104,8 @@ pub enum Pointer {
     Puskesmas,
     /// The posyandu's Location.
     Location(Slot),
+    /// The posyandu's own Organization.
+    Posyandu(Slot),
 }
 
 /// Stands in a stored bundle for the patient's IHS number until it is sent.
@@ -321,6 +323,11 @@ fn write_reference(target: &Pointer, with: &Run<'_>, out: &mut String) -> Result
         Pointer::Location(slot) => {
             let Some(Value::Text(id)) = with.records.value(*slot) else { return Err(Gap::NoLocation(*slot)) };
             out.push_str("Location/");
+            out.push_str(id);
+        }
+        Pointer::Posyandu(slot) => {
+            let Some(Value::Text(id)) = with.records.value(*slot) else { return Err(Gap::Empty(*slot)) };
+            out.push_str("Organization/");
             out.push_str(id);
         }
     }

@@ -11,6 +11,7 @@ use super::code_list::CodeList;
 use super::compile::{ResourcePlan, Scope, compile};
 use super::concept_map::ConceptMap;
 use super::problem::{Problem, nearest};
+use super::registration::{ALONE, REGISTRATION};
 use super::template::{self, MappingFile};
 use super::tree;
 use crate::record::schema::{Schema, Schemas};
@@ -46,6 +47,8 @@ pub struct Mapping {
     pub switches: BTreeMap<String, String>,
     /// Whether a record that yields no resource is an issue.
     pub must_yield: bool,
+    /// The schema of what stands beside the record: the visit, or the registration of a person or posyandu.
+    pub beside: Arc<Schema>,
     /// Fields that are knowingly not reported, with the reason.
     pub not_reported: BTreeMap<String, String>,
 }
@@ -57,6 +60,8 @@ pub struct MappingSet {
     pub visit: Mapping,
     /// The mapping of each dataset.
     pub by_dataset: BTreeMap<String, Mapping>,
+    /// The mappings of what a visit stands on, person and posyandu: no part of its Bundle.
+    pub alone: BTreeMap<String, Mapping>,
     /// The concept maps by name.
     pub concept_maps: BTreeMap<String, Arc<ConceptMap>>,
     /// Content hash over all files, first 12 hexadecimal digits: stored with everything sent.
@@ -65,6 +70,8 @@ pub struct MappingSet {
     pub sasaran: Arc<Schema>,
     /// The posyandu's schema.
     pub posyandu: Arc<Schema>,
+    /// The registration's schema.
+    pub registration: Arc<Schema>,
 }
 
 impl MappingSet {
@@ -87,25 +94,30 @@ impl MappingSet {
                 template::read(file, &root).map_err(|found| problems.extend(found)).ok()
             })
             .collect();
-        let (Some(sasaran), Some(posyandu), Some(visit)) =
-            (schemas.0.get("sasaran"), schemas.0.get("posyandu"), schemas.0.get(VISIT))
+        let schema = |dataset: &str| schemas.0.get(dataset);
+        let (Some(sasaran), Some(posyandu), Some(visit), Some(registration)) =
+            (schema("sasaran"), schema("posyandu"), schema(VISIT), schema(REGISTRATION))
         else {
-            let text = "the record schemas sasaran, posyandu and kunjungan are needed".to_owned();
+            let text = "the record schemas sasaran, posyandu, kunjungan and pendaftaran are needed".to_owned();
             let file = "schemas/record".to_owned();
             problems.push(Problem { file, line: 1, column: 1, text, suggestion: None });
             return Err(problems);
         };
-        let world = World { schemas, sasaran, posyandu, visit, concept_maps: &concept_maps, codes: &codes };
+        let (concept_maps_read, codes) = (&concept_maps, &codes);
+        let world = World { schemas, sasaran, posyandu, visit, registration, concept_maps: concept_maps_read, codes };
         let mut mappings = compile_all(&written, &world, &mut problems);
         let visit_mapping = mappings.remove(VISIT);
+        let alone = ALONE.into_iter().filter_map(|dataset| mappings.remove_entry(dataset)).collect();
         match visit_mapping {
             Some(visit) if problems.is_empty() => Ok(Self {
                 visit,
                 by_dataset: mappings,
+                alone,
                 concept_maps,
                 version: version(files),
                 sasaran: Arc::clone(sasaran),
                 posyandu: Arc::clone(posyandu),
+                registration: Arc::clone(registration),
             }),
             Some(_) => Err(problems),
             None => {
@@ -118,9 +130,15 @@ impl MappingSet {
         }
     }
 
-    /// All mappings, the visit's first.
+    /// All mappings, the visit's first and those of person and posyandu last.
     pub fn all(&self) -> impl Iterator<Item = &Mapping> {
-        std::iter::once(&self.visit).chain(self.by_dataset.values())
+        std::iter::once(&self.visit).chain(self.by_dataset.values()).chain(self.alone.values())
+    }
+
+    /// The mapping of a dataset's records, of the visit or alone.
+    #[must_use]
+    pub fn of_record(&self, dataset: &str) -> Option<&Mapping> {
+        self.by_dataset.get(dataset).or_else(|| self.alone.get(dataset))
     }
 
     /// Names of all switches.
@@ -136,6 +154,7 @@ struct World<'a> {
     sasaran: &'a Arc<Schema>,
     posyandu: &'a Arc<Schema>,
     visit: &'a Arc<Schema>,
+    registration: &'a Arc<Schema>,
     concept_maps: &'a BTreeMap<String, Arc<ConceptMap>>,
     codes: &'a CodeList,
 }
@@ -155,18 +174,19 @@ fn compile_all(written: &[MappingFile], world: &World<'_>, problems: &mut Vec<Pr
             problems.push(problem);
             continue;
         };
+        let is_alone = ALONE.contains(&file.dataset.as_str());
         let scope = Scope {
             own,
             sasaran: world.sasaran,
             posyandu: world.posyandu,
-            visit: world.visit,
-            visit_resources: &visit_resources,
+            visit: if is_alone { world.registration } else { world.visit },
+            visit_resources: if is_alone { &[] } else { &visit_resources },
             concept_maps: world.concept_maps,
             codes: world.codes,
         };
         match compile(file, &scope) {
             Ok(plans) => {
-                mappings.insert(file.dataset.clone(), mapping(file, own, plans));
+                mappings.insert(file.dataset.clone(), mapping(file, &scope, plans));
             }
             Err(found) => problems.extend(found),
         }
@@ -174,15 +194,16 @@ fn compile_all(written: &[MappingFile], world: &World<'_>, problems: &mut Vec<Pr
     mappings
 }
 
-fn mapping(file: &MappingFile, schema: &Arc<Schema>, plans: Vec<ResourcePlan>) -> Mapping {
+fn mapping(file: &MappingFile, scope: &Scope<'_>, plans: Vec<ResourcePlan>) -> Mapping {
     Mapping {
         dataset: file.dataset.clone(),
         file: file.file.clone(),
         version: file.version.clone(),
-        schema: Arc::clone(schema),
+        schema: Arc::clone(scope.own),
         plans,
         switches: file.switches.clone(),
         must_yield: file.must_yield,
+        beside: Arc::clone(scope.visit),
         not_reported: file.not_reported.iter().map(|(name, (_, reason))| (name.clone(), reason.clone())).collect(),
     }
 }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::compile::ResourcePlan;
 use super::plan::{Gap, Origin, Records, Run, Slot, run};
+use super::registration;
 use super::set::{Mapping, MappingSet};
 use super::template::Certainty;
 use crate::clock::Zone;
@@ -75,6 +76,9 @@ impl MappingSet {
     /// Runs the mappings over a visit. `switches` are the guesses that the configuration accepted.
     #[must_use]
     pub fn draft<'a>(&'a self, visit: &Visit<'_>, switches: &BTreeSet<String>, identify: Identify<'_>) -> Draft<'a> {
+        if let Some(mapping) = self.alone(visit) {
+            return draft_alone(mapping, visit, switches, identify);
+        }
         let mut draft = Draft::default();
         if let Some(issue) = self.nothing_mapped(visit) {
             draft.issues.push(issue);
@@ -118,6 +122,26 @@ impl MappingSet {
         let issue = Issue::error(Code::BusinessRule, "mapping.none").with("dataset", datasets(visit));
         Some(issue.at(visit.visit.place.clone()))
     }
+}
+
+/// Runs the mapping of a person or posyandu, who stands as the only record beside the registration.
+fn draft_alone<'a>(
+    mapping: &'a Mapping,
+    visit: &Visit<'_>,
+    switches: &BTreeSet<String>,
+    identify: Identify<'_>,
+) -> Draft<'a> {
+    let mut draft = Draft { resources: Vec::new(), issues: registration::obstacles(visit) };
+    let Some((own, key)) = visit.records.first().filter(|_| draft.issues.is_empty()) else { return draft };
+    let shared = Shared { visit, visit_mapping: mapping, switches, identify };
+    let records = Records { own, sasaran: visit.sasaran, posyandu: visit.posyandu, visit: visit.visit };
+    let (planned, urls) = shared.planned(mapping, records, key, &mut draft.issues);
+    shared.fill(mapping, planned, records, Some(0), &[], &urls, &mut draft);
+    if draft.resources.is_empty() && !draft.issues.iter().any(Issue::is_error) {
+        let issue = Issue::error(Code::BusinessRule, "mapping.registration_off").at(own.place.clone());
+        draft.issues.push(issue.with("dataset", &own.schema.dataset));
+    }
+    draft
 }
 
 /// The datasets of a visit's records, for people.

@@ -65,7 +65,7 @@ impl Proof<'_> {
         if let Some(index) = posyandu.schema.index("id_lokasi_satusehat") {
             posyandu.values[index] = Some(Value::Text("lokasi".to_owned()));
         }
-        let mut visit = sample(&self.set.visit.schema, full);
+        let mut visit = sample(&self.mapping.beside, full);
         satisfy(&mut visit, &self.plan.when, Origin::Visit);
         let is_visit = self.mapping.dataset == self.set.visit.dataset;
         let visit = if is_visit { own.clone() } else { visit };
@@ -169,7 +169,7 @@ fn stand_in(kind: u8, at: usize) -> String {
 }
 
 /// The resource types that we send.
-const RESOURCE_TYPES: [&str; 11] = [
+const RESOURCE_TYPES: [&str; 15] = [
     "Encounter",
     "Condition",
     "EpisodeOfCare",
@@ -181,6 +181,10 @@ const RESOURCE_TYPES: [&str; 11] = [
     "MedicationStatement",
     "QuestionnaireResponse",
     "ServiceRequest",
+    "Patient",
+    "RelatedPerson",
+    "Organization",
+    "Location",
 ];
 
 /// Samples of a record for which a resource's `when` can hold.

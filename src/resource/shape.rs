@@ -126,7 +126,7 @@ impl<State: Hasher> Trace<'_, State> {
                 Operation::Text(_) | Operation::Comma | Operation::Organization | Operation::OwnIdentifier => {}
                 Operation::Field(slot) => self.value(*slot),
                 Operation::Instant(date, time) => self.instant(*date, *time),
-                Operation::Reference(Pointer::Location(slot)) => self.id(*slot),
+                Operation::Reference(Pointer::Location(slot) | Pointer::Posyandu(slot)) => self.id(*slot),
                 Operation::Reference(_) => {}
                 Operation::Codings(slot, _) => self.literal(Mark::Code, *slot),
                 Operation::Guard(checks, inner) => {

@@ -109,11 +109,14 @@ impl Document<'_> {
         let origin = match schema.dataset.as_str() {
             "sasaran" => Origin::Sasaran,
             "posyandu" => Origin::Posyandu,
-            "kunjungan" => Origin::Visit,
+            "kunjungan" | "pendaftaran" => Origin::Visit,
             _ => return own.collect(),
         };
         let shared = self.set.all().flat_map(|mapping| self.set.uses(mapping));
-        own.chain(shared.filter(|one| one.origin == origin)).collect()
+        let is_meant = |one: &Use<'_>| {
+            one.origin == origin && (origin != Origin::Visit || one.mapping.beside.dataset == schema.dataset)
+        };
+        own.chain(shared.filter(is_meant)).collect()
     }
 
     fn cells(&self, field: &Field, mapping: Option<&Mapping>, uses: &[Use<'_>], schema: &Schema) -> [String; 7] {
@@ -266,7 +269,7 @@ impl Document<'_> {
 
 /// Person and posyandu have no mapping of their own: every mapping may read them.
 fn is_shared(schema: &Schema) -> bool {
-    matches!(schema.dataset.as_str(), "sasaran" | "posyandu")
+    matches!(schema.dataset.as_str(), "sasaran" | "posyandu" | "pendaftaran")
 }
 
 fn title_of(schema: &Schema) -> &str {

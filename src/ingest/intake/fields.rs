@@ -19,7 +19,7 @@ pub const PERSON: &str = "sasaran";
 pub const ELEMENTS_MAX: usize = 1;
 
 /// Datasets that are never sent: the registers are files of the puskesmas, the others are derived.
-const NOT_TAKEN: [&str; 4] = ["posyandu", "hari_buka", "kunjungan", "pertumbuhan"];
+const NOT_TAKEN: [&str; 5] = ["posyandu", "hari_buka", "kunjungan", "pendaftaran", "pertumbuhan"];
 /// Fields that the gateway works out itself.
 const DERIVED: [&str; 4] = ["status_nik", "cara_ukur_diturunkan", "vaksin_nama", "jadwal"];
 /// Fields that are only compared with what the gateway works out.

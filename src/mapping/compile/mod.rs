@@ -74,7 +74,7 @@ pub struct Scope<'a> {
     pub sasaran: &'a Arc<Schema>,
     /// Schema of the posyandu.
     pub posyandu: &'a Arc<Schema>,
-    /// Schema of the visit.
+    /// Schema of the visit, or of the registration when a person or posyandu is mapped alone.
     pub visit: &'a Arc<Schema>,
     /// Names of the visit's own resources.
     pub visit_resources: &'a [String],
@@ -86,6 +86,9 @@ pub struct Scope<'a> {
 
 /// System of all business identifiers, before kind and Organization id (satusehat-api.md, section 3.2).
 const IDENTIFIER_SYSTEM: &str = "http://sys-ids.kemkes.go.id/";
+
+/// System of a person's numbers, before their kind (satusehat-api.md, section 3.2).
+const PERSON_SYSTEM: &str = "https://fhir.kemkes.go.id/id/";
 
 /// Compiles a mapping file.
 ///
@@ -146,7 +149,7 @@ impl Compiler<'_> {
         let (origin, name) = match written.split_once('.') {
             Some(("sasaran", name)) => (Origin::Sasaran, name),
             Some(("posyandu", name)) => (Origin::Posyandu, name),
-            Some(("kunjungan", name)) => (Origin::Visit, name),
+            Some((beside, name)) if beside == self.scope.visit.dataset => (Origin::Visit, name),
             _ => (Origin::Own, written),
         };
         let schema = Arc::clone(self.schema(origin));
@@ -173,6 +176,10 @@ impl Compiler<'_> {
         let piece = self.value(&template.skeleton, &template.resource_type, &known, &mut lineage);
         let mut kinds = BTreeSet::new();
         identifier_kinds(&template.skeleton, &mut kinds);
+        if kinds.is_empty() && names_person(&template.skeleton) {
+            // A person has a number of the state's; the address inside the program is made as for any resource.
+            kinds.insert(template.resource_type.to_lowercase());
+        }
         if kinds.len() != 1 {
             let text = format!("`{}` needs exactly one kind of `$identifier`: it is found by it later", template.name);
             self.problem(template.position, text);
@@ -279,6 +286,17 @@ impl Compiler<'_> {
                 self.suggest(*at, format!("the record `{}` has no field `{name}`", schema.dataset), suggestion);
             }
         }
+    }
+}
+
+/// Whether a resource is identified by a person's number instead of an identifier of ours.
+fn names_person(template: &Template) -> bool {
+    match &template.part {
+        Part::Constant(json) => json.trim_matches('"').starts_with(PERSON_SYSTEM),
+        Part::Object(_, members) => members.iter().any(|(_, member)| names_person(member)),
+        Part::List(entries) => entries.iter().any(names_person),
+        Part::Conditional(_, inner) => names_person(inner),
+        _ => false,
     }
 }
 

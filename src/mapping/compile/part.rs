@@ -118,11 +118,12 @@ impl Compiler<'_> {
             "practitioner" => Some(Pointer::Practitioner),
             "puskesmas" => Some(Pointer::Puskesmas),
             "location" => self.slot(at, "posyandu.id_lokasi_satusehat").map(Pointer::Location),
+            "posyandu" => self.slot(at, "id_organisasi_satusehat").map(Pointer::Posyandu),
             _ if is_visit_file => own.map(Pointer::Visit),
             _ => own.map(Pointer::Own).or(visit.map(Pointer::Visit)),
         };
         leaf(match &pointer {
-            Some(Pointer::Location(slot)) => vec![*slot],
+            Some(Pointer::Location(slot) | Pointer::Posyandu(slot)) => vec![*slot],
             _ => Vec::new(),
         });
         match pointer {
@@ -134,6 +135,7 @@ impl Compiler<'_> {
                     "practitioner",
                     "puskesmas",
                     "location",
+                    "posyandu",
                 ]);
                 let suggestion = nearest(target, names);
                 self.suggest(at, format!("no resource of the visit is called `{target}`"), suggestion);
