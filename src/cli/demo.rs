@@ -28,8 +28,6 @@ use crate::words;
 
 /// The sample's day at 15:30 WIB: every posyandu has closed.
 const SAMPLE_INSTANT: &str = "2026-11-18T08:30:00Z";
-/// The sample's day.
-const SAMPLE_DATE: jiff::civil::Date = jiff::civil::date(2026, 11, 18);
 /// What the simulated server holds, kept between two demonstrations.
 const SERVER_FILE: &str = "satusehat-simulasi.ndjson";
 
@@ -70,7 +68,7 @@ impl Demo {
         let counts = daemon.ledger.counts(&crate::ledger::reading::Filter::default()).await?;
         print::note(&run::as_text(&round, &counts, language));
         troubles::of_round(&round, &daemon.config, language).iter().for_each(|line| print::note(line));
-        let read_back = super::reconcile::read_back(&daemon, Some(SAMPLE_DATE)).await?;
+        let read_back = super::reconcile::read_back(&daemon, None).await?;
         print::note(&super::reconcile::as_text(&read_back, language));
         let (report, text) = super::report::day(&daemon, Span::All, language, &folder).await?;
         print::result(&text);

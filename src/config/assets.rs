@@ -162,7 +162,8 @@ pub fn source_profile_names() -> Vec<String> {
 #[must_use]
 pub fn sample_city() -> Vec<(String, Vec<u8>)> {
     // The scripts that made the sample are for developers.
-    let for_people = |name: &str| ["csv", "sqlite", "json", "toml"].iter().any(|kind| has_extension(name, kind));
+    let for_people =
+        |name: &str| ["csv", "xlsx", "sqlite", "json", "yaml", "toml"].iter().any(|kind| has_extension(name, kind));
     SampleCity::iter()
         .filter(|name| for_people(name))
         .filter_map(|name| SampleCity::get(&name).map(|file| (name.to_string(), file.data.into_owned())))

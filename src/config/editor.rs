@@ -5,7 +5,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::mapping::template::{Certainty, FILE_KEYS, INSTRUCTIONS, RESOURCE_KEYS};
+use crate::mapping::template::Certainty;
+use crate::mapping::vocabulary::{FILE_KEYS, INSTRUCTIONS, RESOURCE_KEYS};
 use crate::record::group::GROUPS;
 use crate::record::schema::{Schema, Schemas};
 use crate::resource::profile::Profiles;

@@ -20,3 +20,4 @@ pub mod set;
 pub mod template;
 pub mod tree;
 pub mod visit;
+pub mod vocabulary;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::problem::{Problem, nearest};
 use super::tree::{Content, Node, Position};
+use super::vocabulary::{FILE_KEYS, INSTRUCTIONS, RESOURCE_KEYS};
 
 /// How well a piece of mapping is founded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -150,25 +151,6 @@ pub enum Question {
     /// A number below this.
     Below(String),
 }
-
-/// All instructions, for suggestions and for editors.
-pub const INSTRUCTIONS: [&str; 9] = [
-    "$field",
-    "$optional",
-    "$date",
-    "$instant",
-    "$identifier",
-    "$reference",
-    "$optional_reference",
-    "$translate",
-    "$when",
-];
-
-/// Keys of a mapping file.
-pub const FILE_KEYS: [&str; 7] =
-    ["mapping", "dataset", "version", "must_yield", "switches", "not_reported", "resources"];
-/// Keys of a resource in it.
-pub const RESOURCE_KEYS: [&str; 6] = ["name", "certainty", "switch", "source", "when", "resource"];
 
 /// Reads a mapping file's shape.
 ///

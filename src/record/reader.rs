@@ -134,6 +134,7 @@ impl Reader {
             let found: Vec<Issue> = found.collect();
             outcome.issues.extend(found);
         }
+        outcome.issues = told_once(outcome.issues);
         outcome
     }
 
@@ -222,4 +223,19 @@ fn check(record: &Record, is_alone: bool) -> Vec<Issue> {
                 .at(record.place_of(&violation.field))
         })
         .collect()
+}
+
+/// A cell that several records of a row share, such as the day, is told once: it is mended once.
+fn told_once(issues: Vec<Issue>) -> Vec<Issue> {
+    let mut once: Vec<Issue> = Vec::with_capacity(issues.len());
+    for issue in issues {
+        let same = |told: &Issue| {
+            (&told.rule, told.severity, &told.arguments, &told.place)
+                == (&issue.rule, issue.severity, &issue.arguments, &issue.place)
+        };
+        if issue.place.is_none() || !once.iter().any(same) {
+            once.push(issue);
+        }
+    }
+    once
 }

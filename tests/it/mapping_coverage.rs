@@ -36,8 +36,11 @@ fn a_line_that_no_case_touches_is_named() {
     let files = assets::mapping_texts(None).unwrap();
     let figure = coverage.templates();
     assert!(figure.touched > 50, "{figure:?}");
-    let texts: Vec<&str> =
-        figure.untouched.iter().map(|(file, line)| files[file].lines().nth(line - 1).unwrap().trim()).collect();
+    let of_toddlers = figure
+        .untouched
+        .iter()
+        .filter(|(file, _)| ["kunjungan.yaml", "kunjungan_balita.yaml"].iter().any(|name| file.ends_with(name)));
+    let texts: Vec<&str> = of_toddlers.map(|(file, line)| files[file].lines().nth(line - 1).unwrap().trim()).collect();
     assert!(texts.contains(&"value: {$field: lila}"), "{texts:#?}");
     assert!(texts.contains(&"- $when: {alasan: imunisasi}"), "{texts:#?}");
     assert!(!texts.contains(&"value: {$field: bb}"), "{texts:#?}");

@@ -2,6 +2,7 @@
 //!
 //! It must not print values of records; it knows only the mapping files and schemas.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use anyhow::bail;
@@ -142,13 +143,20 @@ fn as_text(set: &MappingSet, uses: &[Use<'_>], kept: &[Kept<'_>], language: Lang
     let mut out = words::text(language, "mapping.explain.version", &[("versi", &set.version)]);
     let mut dataset = "";
     let mut rows: Vec<[String; 4]> = Vec::new();
+    let mut shared = BTreeSet::new();
     for one in uses {
         if dataset != one.mapping.dataset {
             table(&mut out, &mut rows, language);
             dataset = &one.mapping.dataset;
             let _ = write!(out, "\n\n{dataset} ({})", one.plan.file);
         }
-        rows.extend(lines_of(set, one, language));
+        let alike = uses.iter().filter(|other| is_alike(one, other)).count();
+        if alike < ALIKE_MIN {
+            rows.extend(lines_of(set, one, language));
+        } else if shared.insert((dataset, one.field_name(), one.path)) {
+            let many = words::text(language, "mapping.explain.in_many", &[("jumlah", &alike.to_string())]);
+            rows.push([one.field_name(), one.path.to_owned(), many, String::new()]);
+        }
     }
     table(&mut out, &mut rows, language);
     if !kept.is_empty() {
@@ -158,6 +166,16 @@ fn as_text(set: &MappingSet, uses: &[Use<'_>], kept: &[Kept<'_>], language: Lang
         }
     }
     out
+}
+
+/// From so many resources of a dataset on, a field that means the same in each of them is told once: a visit's day
+/// stands in every resource.
+const ALIKE_MIN: usize = 4;
+
+fn is_alike(one: &Use<'_>, other: &Use<'_>) -> bool {
+    matches!((&one.role, &other.role), (Role::Value, Role::Value))
+        && (one.path, one.field_name()) == (other.path, other.field_name())
+        && one.mapping.dataset == other.mapping.dataset
 }
 
 /// The lines of one use: a field with several codes takes one line for each.

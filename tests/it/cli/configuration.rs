@@ -24,10 +24,10 @@ fn a_wrong_type_an_unknown_value_and_broken_syntax_are_told_with_their_place() {
         (
             "requests_per_minute = 60000",
             "requests_per_minute = \"fast\"",
-            &[":19:23:", "`requests_per_minute`", "whole number"] as &[&str],
+            &[":31:23:", "`requests_per_minute`", "whole number"] as &[&str],
         ),
         ("environment = \"custom\"", "environment = \"custon\"", &[":5:15:", "`custon`", "did you mean `custom`"]),
-        ("timezone = \"WITA\"", "timezone = \"CET\"", &["posyandu-gateway.toml:26:12:", "CET"]),
+        ("timezone = \"WITA\"", "timezone = \"CET\"", &["posyandu-gateway.toml:38:12:", "CET"]),
         ("[satusehat]", "[satusehat", &["posyandu-gateway.toml:4:"]),
         (
             "name = \"utara\"\nprofile = \"eppgbm_ekspor\"",
@@ -36,7 +36,7 @@ fn a_wrong_type_an_unknown_value_and_broken_syntax_are_told_with_their_place() {
         ),
         ("puskesmas = \"Puskesmas Utara\"", "puskesmas = \"Puskesmas Utarra\"", &["did you mean `Puskesmas Utara`"]),
         ("name = \"tengah\"", "name = \"utara\"", &["two sources", "`utara`"]),
-        ("accept_guesses = [\"diagnosis", "accept_guesses = [\"diagnosa", &["accept_guesses", "did you mean"]),
+        ("\"diagnosis_balita", "\"diagnosa_balita", &["accept_guesses", "did you mean"]),
     ] {
         town.write(CONFIG, &whole.replacen(old, new, 1));
         assert_ne!(town.read(CONFIG), whole, "{old}");

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use crate::city::{conserved, fixtures};
+use crate::city::{conserved, fixtures, without_selatan};
 
 /// The configuration of a town.
 pub const CONFIG: &str = "posyandu-gateway.toml";
@@ -39,7 +39,7 @@ pub struct Told {
 }
 
 impl Town {
-    /// A city with its files and secrets, whose SATUSEHAT stands at `address`.
+    /// A city with its files and secrets, whose SATUSEHAT stands at `address`. Puskesmas Selatan sends no files.
     pub fn at(address: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for entry in std::fs::read_dir(fixtures()).unwrap() {
@@ -49,9 +49,10 @@ impl Town {
             }
         }
         let town = Self { folder };
-        for name in ["utara", "tengah", "timur"] {
+        for name in ["utara", "tengah", "timur", "selatan"] {
             town.write(&format!("rahasia-{name}.txt"), "a-secret-of-nobody\n");
         }
+        town.write(CONFIG, &without_selatan(&town.read(CONFIG)));
         town.edit(CONFIG, SAMPLE_ADDRESS, address);
         town
     }
