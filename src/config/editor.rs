@@ -15,7 +15,7 @@ use crate::source::profile;
 /// The dialect of both schemas.
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 /// Records whose fields every template may read, with the prefix it writes.
-const SHARED: [&str; 3] = ["sasaran", "posyandu", "kunjungan"];
+const SHARED: [&str; 4] = ["sasaran", "posyandu", "kunjungan", "pendaftaran"];
 
 /// The schema of a mapping file.
 #[must_use]

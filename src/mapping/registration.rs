@@ -211,7 +211,7 @@ fn way(person: &Record, day: Date) -> Result<&'static str, Box<Issue>> {
         return Err(about("mapping.registration_nik_unreadable", "nik"));
     }
     let days = person.date("tanggal_lahir").map(|birth| (day - birth).get_days());
-    if !days.is_some_and(|days| days <= NEWBORN_DAYS) {
+    if days.is_none_or(|days| days > NEWBORN_DAYS) {
         let told = issue(Code::BusinessRule, "mapping.registration_too_old", person, "nik");
         return Err(Box::new(told.with("hari", NEWBORN_DAYS)));
     }

@@ -7,6 +7,7 @@ mod large;
 mod mapping_explain;
 mod mapping_office;
 mod mappings;
+mod provision;
 mod servers;
 mod sources;
 mod sources_new;

@@ -16,6 +16,7 @@ mod flows_toddler;
 mod folder;
 mod growth;
 mod growth_visit;
+mod identity;
 mod intake;
 mod kill;
 mod ledger;

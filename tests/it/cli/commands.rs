@@ -14,7 +14,7 @@ use crate::city::{conserved, files};
 #[test]
 fn every_command_has_examples_and_an_unknown_one_is_refused() {
     let town = Town::alone();
-    let commands: [&[&str]; 19] = [
+    let commands: [&[&str]; 20] = [
         &[],
         &["demo"],
         &["init"],
@@ -32,6 +32,7 @@ fn every_command_has_examples_and_an_unknown_one_is_refused() {
         &["source", "check"],
         &["source", "files"],
         &["source", "accept"],
+        &["provision"],
         &["simulate"],
         &["doctor"],
     ];
