@@ -34,7 +34,7 @@ use row::Origin;
 use visit::{Mapper, VisitError};
 
 /// Visits mapped and entered at once.
-const VISITS_AT_ONCE: u32 = 200;
+const VISITS_AT_ONCE: u32 = 64;
 
 /// One source as configured.
 #[derive(Clone, Debug)]

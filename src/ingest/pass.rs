@@ -17,7 +17,7 @@ use crate::source::problem::SourceError;
 use crate::source::{Reading, Row, Rows};
 
 /// Rows handed to the ledger at once: one transaction each.
-const ROWS_AT_ONCE: usize = 500;
+const ROWS_AT_ONCE: usize = 250;
 /// How often a batch is settled anew when others tell the same persons at the same time.
 pub const TRIES: usize = 5;
 
