@@ -9,7 +9,15 @@ use posyandu_gateway::mapping::plan::{PATIENT_TOKEN, PRACTITIONER_TOKEN};
 use posyandu_gateway::mapping::visit::{Draft, DraftResource};
 use serde_json::{Value, json};
 
-use crate::visits::{DAY, Dose, HOURS, LOCATION, Made, ORGANIZATION, Told, ZONE};
+use crate::visits::{DAY, HOURS, LOCATION, Made, ORGANIZATION, Seen, ZONE};
+
+#[path = "by_hand/doses.rs"]
+mod doses;
+
+const LOINC: &str = "http://loinc.org";
+const SNOMED: &str = "http://snomed.info/sct";
+/// The ministry's own terms.
+const TERMS: &str = "http://terminology.kemkes.go.id/CodeSystem/clinical-term";
 
 /// What identifies a resource, made beforehand.
 pub struct Name {
@@ -66,18 +74,17 @@ pub fn bundle(made: &Made, names: &[Name]) -> String {
         entries.push(entry(name, on.condition(name, "Z27.8", display)));
     }
     let vital = ("vital-signs", "Vital Signs");
-    let loinc = "http://loinc.org";
     let length = if seen.standing { ("8308-9", "Body height --standing") } else { ("8306-3", "Body height --lying") };
-    let arm = ("284473002", "Mid upper arm circumference");
-    for (category, system, code, value, unit) in [
-        (vital, loinc, ("29463-7", "Body weight"), seen.weight, "kg"),
-        (vital, loinc, length, seen.length, "cm"),
-        (vital, loinc, ("9843-4", "Head Occipital-frontal circumference"), seen.head, "cm"),
-        (("exam", "Exam"), "http://snomed.info/sct", arm, seen.arm, "cm"),
+    for (code, value, unit) in [
+        (("29463-7", "Body weight"), seen.weight, "kg"),
+        (length, seen.length, "cm"),
+        (("9843-4", "Head Occipital-frontal circumference"), seen.head, "cm"),
     ] {
         let name = next();
-        entries.push(entry(name, on.observation(name, category, (system, code.0, code.1), value, unit)));
+        entries.push(entry(name, on.observation(name, vital, (LOINC, code.0, code.1), value, unit)));
     }
+    let name = next();
+    entries.push(entry(name, on.arm(name, seen)));
     if seen.vitamin_a {
         let name = next();
         entries.push(entry(name, on.vitamin_a(name)));
@@ -89,6 +96,10 @@ pub fn bundle(made: &Made, names: &[Name]) -> String {
     for dose in &seen.doses {
         let name = next();
         entries.push(entry(name, on.immunization(name, dose)));
+        if doses::is_procedure(dose) {
+            let name = next();
+            entries.push(entry(name, on.vaccination(name)));
+        }
     }
     json!({ "resourceType": "Bundle", "type": "transaction", "entry": entries }).to_string()
 }
@@ -105,6 +116,10 @@ fn instant(time: jiff::civil::Time) -> String {
 
 fn coding(system: &str, code: &str, display: &str) -> Value {
     json!({ "coding": [{ "system": system, "code": code, "display": display }] })
+}
+
+fn quantity(value: f64, unit: &str) -> Value {
+    json!({ "value": value, "unit": unit, "system": "http://unitsofmeasure.org", "code": unit })
 }
 
 fn reference(kind: &str, id: &str) -> Value {
@@ -214,22 +229,50 @@ impl On<'_> {
             "effectiveDateTime": self.day.open,
             "issued": self.day.close,
             "performer": [practitioner()],
-            "valueQuantity": { "value": value, "unit": unit, "system": "http://unitsofmeasure.org", "code": unit }
+            "valueQuantity": quantity(value, unit)
         })
     }
 
-    fn vitamin_a(&self, name: &Name) -> Value {
+    fn arm(&self, name: &Name, seen: &Seen) -> Value {
+        let code = (SNOMED, "284473002", "Mid upper arm circumference");
+        let mut out = self.observation(name, ("exam", "Exam"), code, seen.arm, "cm");
+        if !(2..60).contains(&seen.months) {
+            return out;
+        }
+        let poor = coding(TERMS, "OI000001", "Gizi Buruk");
+        let under = coding(SNOMED, "248325000", "Undernourished");
+        let normal = coding("http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation", "N", "Normal");
+        let class = match seen.arm {
+            arm if arm < 11.5 => &poor,
+            arm if arm < 12.5 => &under,
+            _ => &normal,
+        };
+        out["interpretation"] = json!([class]);
+        out["referenceRange"] = json!([
+            { "high": quantity(11.4, "cm"), "text": "Gizi Buruk", "type": poor },
+            { "low": quantity(11.5, "cm"), "high": quantity(12.4, "cm"), "type": under },
+            { "low": quantity(12.5, "cm"), "type": normal }
+        ]);
+        out
+    }
+
+    fn procedure(&self, name: &Name, category: &Value, code: &Value) -> Value {
         json!({
             "resourceType": "Procedure",
             "identifier": identifier(name),
             "status": "completed",
-            "category": coding("http://snomed.info/sct", "709543002", "Administration of vitamin"),
-            "code": coding("http://snomed.info/sct", "767224000", "Administration of vitamin A"),
+            "category": category,
+            "code": code,
             "subject": patient(),
             "encounter": self.visit(),
             "performedPeriod": { "start": self.day.open, "end": self.day.close },
             "performer": [{ "actor": practitioner() }]
         })
+    }
+
+    fn vitamin_a(&self, name: &Name) -> Value {
+        let category = coding(SNOMED, "709543002", "Administration of vitamin");
+        self.procedure(name, &category, &coding(SNOMED, "767224000", "Administration of vitamin A"))
     }
 
     fn deworming(&self, name: &Name) -> Value {
@@ -248,101 +291,4 @@ impl On<'_> {
             "informationSource": practitioner()
         })
     }
-
-    fn immunization(&self, name: &Name, dose: &Dose) -> Value {
-        let mut out = json!({
-            "resourceType": "Immunization",
-            "identifier": identifier(name),
-            "status": if dose.told == Told::NotGiven { "not-done" } else { "completed" },
-            "vaccineCode": { "coding": vaccine(dose) },
-            "patient": patient(),
-            "encounter": self.visit(),
-            "occurrenceDateTime": self.day.open,
-            "recorded": self.day.close,
-            "primarySource": !matches!(dose.told, Told::Parents | Told::Book),
-            "location": reference("Location", LOCATION),
-            "performer": performers(dose),
-            "reasonCode": reasons(dose),
-            "protocolApplied": [{ "doseNumberPositiveInt": dose.number }]
-        });
-        let origin = "http://terminology.hl7.org/CodeSystem/immunization-origin";
-        match dose.told {
-            Told::Nakes => {
-                out["lotNumber"] = json!(dose.batch);
-                out["expirationDate"] = json!(dose.expiry.to_string());
-            }
-            Told::Kader => out["reportOrigin"] = coding(origin, "provider", "Other Provider"),
-            Told::Parents => out["reportOrigin"] = coding(origin, "recall", "Parent/Guardian/Patient Recall"),
-            Told::Book => out["reportOrigin"] = coding(origin, "record", "Written Record"),
-            Told::NotGiven => {
-                let reasons = "http://terminology.kemkes.go.id/CodeSystem/immunization-statusReason";
-                out["statusReason"] = coding(reasons, "IS000001", "Tunda");
-            }
-        }
-        out
-    }
-}
-
-fn vaccine(dose: &Dose) -> Vec<Value> {
-    let kfa = |code: &str, display: &str| json!({ "system": "http://sys-ids.kemkes.go.id/kfa", "code": code, "display": display });
-    let cvx = |code: &str| json!({ "system": "http://hl7.org/fhir/sid/cvx", "code": code });
-    let named = |code: &str, display: &str| json!({ "system": "http://hl7.org/fhir/sid/cvx", "code": code, "display": display });
-    let product = dose.product.filter(|_| dose.told == Told::Nakes);
-    let mut codings: Vec<Value> =
-        product.map(|code| json!({ "system": "http://sys-ids.kemkes.go.id/kfa", "code": code })).into_iter().collect();
-    codings.extend(match dose.antigen {
-        "BCG" => vec![kfa("VG19", "BCG"), cvx("19")],
-        "OPV" => vec![kfa("VG89", "POLIO"), cvx("178")],
-        "IPV" => vec![kfa("VG89", "POLIO"), named("10", "IPV")],
-        "DPT-HB-HIB" => {
-            let combined = named("198", "DTP-hepB-Hib Pentavalent Non-US");
-            vec![kfa("VG17", "HIB"), kfa("VG45", "HepB"), kfa("VG107", "DTAP"), combined]
-        }
-        "MR" => vec![kfa("VG03", "MMR"), cvx("4")],
-        "PCV" => vec![kfa("VG152", "PneumoPCV"), cvx("152")],
-        _ => vec![kfa("VG122", "ROTAVIRUS")],
-    });
-    codings
-}
-
-fn performers(dose: &Dose) -> Value {
-    let function = |code: &str, display: &str| coding("http://terminology.hl7.org/CodeSystem/v2-0443", code, display);
-    match dose.told {
-        Told::Nakes => {
-            json!([{ "function": function("AP", "Administering Provider"), "actor": practitioner() }, { "actor": puskesmas() }])
-        }
-        Told::Kader => {
-            let mut entering = function("EP", "Entering Provider");
-            if let Some(name) = dose.kader {
-                entering["text"] = json!(name);
-            }
-            json!([{ "function": entering, "actor": puskesmas() }])
-        }
-        Told::Parents | Told::Book => {
-            json!([{ "function": function("EP", "Entering Provider"), "actor": practitioner() }])
-        }
-        Told::NotGiven => json!([{ "function": function("OP", "Ordering Provider"), "actor": practitioner() }]),
-    }
-}
-
-fn reasons(dose: &Dose) -> Vec<Value> {
-    let reason = "http://terminology.kemkes.go.id/CodeSystem/immunization-reason";
-    let timing = "http://terminology.kemkes.go.id/CodeSystem/immunization-routine-timing";
-    let basic = match dose.antigen {
-        "DPT-HB-HIB" => dose.number < 4,
-        "MR" => dose.number < 2,
-        "PCV" => dose.number < 3,
-        _ => true,
-    };
-    let bare = |system: &str, code: &str| json!({ "coding": [{ "system": system, "code": code }] });
-    let mut reasons = vec![match basic {
-        true => coding(reason, "IM-Dasar", "Imunisasi Program Rutin Dasar"),
-        false => bare(reason, "IM-Baduta"),
-    }];
-    match dose.schedule {
-        Some("ideal") => reasons.push(coding(timing, "IM-Ideal", "Imunisasi Ideal")),
-        Some(_) => reasons.push(bare(timing, "IM-Kejar")),
-        None => {}
-    }
-    reasons
 }

@@ -70,6 +70,8 @@ pub struct Dose {
 /// A visit as a program would hold it.
 #[derive(Clone, Debug)]
 pub struct Seen {
+    /// Age in months.
+    pub months: i64,
     /// Weight in kg.
     pub weight: f64,
     /// Length or height in cm.
@@ -150,6 +152,7 @@ fn visit(rules: &Rules, index: usize) -> Made {
     let tenths = |number: i64| Value::Decimal(Decimal::new(number, 1));
     let float = |number: i64| f64::from(i32::try_from(number).unwrap()) / 10.0;
     let seen = Seen {
+        months,
         weight: float(weight),
         length: float(length),
         standing: months >= 24,
