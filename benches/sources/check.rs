@@ -22,7 +22,7 @@ pub fn measure(rows: usize) {
     for name in ["posyandu-gateway.toml", "posyandu.csv"] {
         std::fs::copy(sample.join(name), folder.path().join(name)).unwrap();
     }
-    for name in ["utara", "tengah", "timur"] {
+    for name in ["utara", "tengah", "timur", "selatan"] {
         std::fs::write(folder.path().join(format!("rahasia-{name}.txt")), "a-secret-of-nobody\n").unwrap();
     }
     let file = File::create(folder.path().join("puskesmas-tengah-register.csv")).unwrap();

@@ -315,7 +315,7 @@ mod tests {
     #[test]
     fn the_built_in_schemas_are_usable_and_titled() {
         let schemas = Schemas::built_in().unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(schemas.0.len(), 16, "{:?}", schemas.0.keys());
+        assert_eq!(schemas.0.len(), 18, "{:?}", schemas.0.keys());
         for schema in schemas.0.values() {
             assert!(schema.fields.iter().all(|field| field.title != field.name), "{}", schema.dataset);
         }
