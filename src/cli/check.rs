@@ -48,7 +48,7 @@ Examples:
 
 With --output DIR it writes bundles.ndjson (one Bundle a line, as it would be sent; {patient} and {practitioner}
 stand for ids that are looked up when sending) and issues.csv. Text and JSON show the first 1000 lines of a list; the
-files have them all. While it works it uses a sealed temporary file (TMPDIR), about 2 GB for a million rows.")]
+files have them all. While it works it uses a sealed temporary file (TMPDIR), about 3 GB for a million rows.")]
 pub struct Check {
     /// Names of sources, or a folder with its own configuration
     #[arg(value_name = "SOURCE")]
