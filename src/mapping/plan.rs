@@ -37,7 +37,7 @@ pub struct Slot {
 }
 
 /// A compiled test.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Check {
     /// The field asked.
     pub slot: Slot,
@@ -46,7 +46,7 @@ pub struct Check {
 }
 
 /// A compiled question.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Asked {
     /// Filled.
     Present,

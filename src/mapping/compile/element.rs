@@ -19,7 +19,7 @@ pub struct Element {
     /// Where it stands in the mapping file.
     pub position: Position,
     /// It is written only when all of these hold.
-    pub checks: Vec<Check>,
+    pub checks: Arc<[Check]>,
     /// What stands there.
     pub content: Written,
 }
@@ -71,7 +71,10 @@ impl Walk<'_, '_> {
     }
 
     fn note(&mut self, path: &str, position: Position, checks: &[Check], content: Written) {
-        self.elements.push(Element { path: path.to_owned(), position, checks: checks.to_vec(), content });
+        // Neighbours mostly share their conditions; thousands of places would be megabytes of copies.
+        let shared = self.elements.last().filter(|last| *last.checks == *checks).map(|last| Arc::clone(&last.checks));
+        let checks = shared.unwrap_or_else(|| checks.into());
+        self.elements.push(Element { path: path.to_owned(), position, checks, content });
     }
 
     fn part(&mut self, template: &Template, path: &str, checks: &[Check]) {
