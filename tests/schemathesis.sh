@@ -9,6 +9,7 @@ set -eu
 
 address=${1:?usage: TOKEN=... tests/schemathesis.sh ADDRESS [FOLDER]}
 here=$(dirname "$0")
+. "$here/python.sh"
 folder=${2:-$here/../target/schemathesis}
 packages='schemathesis==4.32.5 anyio==4.16.0 certifi==2026.10.18 charset-normalizer==3.5.2 click==8.5.1
 graphql-core==3.3.2 harfile==0.6.0 hypothesis==6.170.15 hypothesis-graphql==0.13.5 idna==3.20 iniconfig==2.3.1
@@ -21,25 +22,7 @@ checks=not_a_server_error,status_code_conformance,content_type_conformance,respo
 checks=$checks,response_schema_conformance,positive_data_acceptance,unsupported_method,allow_header_conformance
 checks=$checks,ignored_auth
 
-if ! command -v python3 >/dev/null; then
-    echo "python3 is missing. On Debian or Ubuntu: apt install python3 python3-venv" >&2
-    exit 2
-fi
-
-# The stamp names what was installed, so that a changed version is installed anew.
-if [ "$(cat "$folder/installed" 2>/dev/null)" != "$packages" ]; then
-    # Only what this script put there: the folder may hold something else.
-    rm -rf "$folder/python"
-    mkdir -p "$folder"
-    # Word splitting of the list is meant.
-    # shellcheck disable=SC2086
-    if ! { python3 -m venv "$folder/python" &&
-        "$folder/python/bin/pip" install --quiet --disable-pip-version-check --no-deps $packages; } >&2; then
-        echo "schemathesis cannot be installed: python3-venv and access to PyPI are needed" >&2
-        exit 2
-    fi
-    printf '%s' "$packages" >"$folder/installed"
-fi
+install_python "$folder" "$packages" "schemathesis"
 
 # It keeps what it learns in the folder it runs in.
 cd "$folder"

