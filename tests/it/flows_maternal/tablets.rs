@@ -28,6 +28,7 @@ records:
             ("status", "completed"),
             ("contained.0.resourceType", "Medication"),
             ("contained.0.id", "obat"),
+            ("contained.0.status", "active"),
             ("contained.0.code.coding.0.system", "http://sys-ids.kemkes.go.id/kfa"),
             ("medicationReference.reference", "#obat"),
             ("subject.reference", "Patient/{patient}"),
