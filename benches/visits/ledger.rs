@@ -132,7 +132,7 @@ fn stored(record: &Record, record_key: [u8; 32]) -> StoredRecord {
     let named = record.schema.fields.iter().zip(&record.columns);
     let columns =
         named.filter_map(|(field, column)| Some((field.name.clone(), column.as_ref()?.to_string()))).collect();
-    StoredRecord { dataset: record.schema.dataset.clone(), record_key, json: record.to_json(), columns }
+    StoredRecord { dataset: record.schema.dataset.clone(), record_key, json: record.to_json(), columns, series: None }
 }
 
 struct Maker<'a> {

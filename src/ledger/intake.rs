@@ -1,5 +1,7 @@
 //! Intake's side of the ledger: passes, rows, stale visits and new entries. Seals on the way in, opens on the way out.
 
+use std::collections::HashMap;
+
 use jiff::ToSpan as _;
 use jiff::civil::{Date, Time};
 use serde::{Deserialize, Serialize};
@@ -10,6 +12,7 @@ use super::row::{
     CurrentRecord, PassEnding, PassHistory, PassId, RowKind, RowSeen, RowTally, StoredRecord, TakenRow, VisitHead,
     VisitId, VisitRecords,
 };
+use super::series::Earlier;
 use super::sqlite::entering::SealedEntry;
 use super::sqlite::rows::{SealedIssue, SealedRecord, SealedRow, SealedVisit};
 use super::sqlite::visits::StaleRecord;
@@ -94,12 +97,17 @@ impl Ledger {
     pub async fn stale_visits_after(&self, after: VisitId, limit: u32) -> Result<Vec<VisitRecords>, LedgerError> {
         let mut reader = self.readers.acquire().await?;
         let stored = visits::stale(&mut reader, after.0, limit).await?;
+        let earlier = self.earlier(&mut reader, &stored).await?;
         drop(reader);
-        self.open_visits(stored)
+        self.open_visits(stored, earlier)
     }
 
-    /// Visits with their records, from records in the order of their visits.
-    pub(super) fn open_visits(&self, stored: Vec<StaleRecord>) -> Result<Vec<VisitRecords>, LedgerError> {
+    /// Visits with their records, from records in the order of their visits, and with what stands before them.
+    pub(super) fn open_visits(
+        &self,
+        stored: Vec<StaleRecord>,
+        mut earlier: HashMap<i64, Earlier>,
+    ) -> Result<Vec<VisitRecords>, LedgerError> {
         let mut all: Vec<VisitRecords> = Vec::new();
         for record in stored {
             let visit_key = hash(record.key.clone())?;
@@ -111,6 +119,7 @@ impl Ledger {
                     visit,
                     revision: record.revision,
                     records: Vec::new(),
+                    earlier: earlier.remove(&record.visit).unwrap_or_default(),
                 });
             }
             let current = self.open_record(&record)?;
@@ -188,6 +197,7 @@ impl Ledger {
                 record_key: record.record_key,
                 content_hash: self.keys.hash("record", &[&record.dataset, &record.json]),
                 sealed: self.keys.seal(&record_context(key, &record.record_key), &content)?,
+                series: record.series,
             })
         };
         let next_day = visit.service_date.checked_add(1.day()).unwrap_or(Date::MAX);
@@ -264,6 +274,7 @@ impl Ledger {
                 record_key,
                 json: content.json,
                 columns: content.columns,
+                series: None,
             },
             place: self.open_place(&stored.source, &stored.row_key, &stored.place_sealed)?,
         })

@@ -14,6 +14,7 @@ pub mod person;
 pub mod plan;
 pub mod reading;
 pub mod row;
+pub mod series;
 mod sqlite;
 pub mod state;
 pub mod taken;

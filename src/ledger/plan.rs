@@ -93,8 +93,9 @@ impl Ledger {
         let delivered = plans::delivered(&mut reader, version, after.0, limit).await?;
         let ids: Vec<i64> = delivered.iter().map(|one| one.visit).collect();
         let stored = visits::of_visits(&mut reader, &ids).await?;
+        let earlier = self.earlier(&mut reader, &stored).await?;
         drop(reader);
-        let records = self.open_visits(stored)?;
+        let records = self.open_visits(stored, earlier)?;
         let entries: Vec<EntryId> = delivered.iter().map(|one| EntryId(one.entry)).collect();
         let opened = self.load(&entries).await?;
         let mut all = Vec::with_capacity(delivered.len());

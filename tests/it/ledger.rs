@@ -117,6 +117,7 @@ pub fn row(source: &str, key: &str, content: &str, day: Date) -> RowSeen {
         record_key: sha("kunjungan_balita"),
         json,
         columns: vec![("bb".to_owned(), "BB".to_owned())],
+        series: None,
     };
     RowSeen {
         place: Place { source: source.into(), file: "a.csv".into(), row: "2".to_owned(), column: None },

@@ -39,4 +39,5 @@ mod source;
 mod source_grid;
 mod source_text;
 mod state;
+mod weight_gain;
 mod workbook;

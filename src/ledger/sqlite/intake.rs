@@ -10,7 +10,7 @@ use sqlx::SqliteConnection;
 
 use super::contention::{CORRECTED, DUPLICATE};
 use super::rows::{self, About, KnownRow, MovedRow, RowToWrite, SealedRecord, SealedRow, StandingToWrite};
-use super::{count, hex, settling};
+use super::{count, hex, series, settling};
 use crate::ledger::LedgerError;
 use crate::ledger::row::{PassEnding, RowFate, RowTally};
 
@@ -270,6 +270,7 @@ async fn carry_out(
     rows::write(connection, &written, &pass.source, &pass.file, pass.id).await?;
     rows::stand(connection, &plan.standings).await?;
     rows::insert_records(connection, &records).await?;
+    series::join(connection, &records).await?;
     rows::insert_issues(connection, &issues).await?;
     Ok(affected.into_iter().collect())
 }

@@ -32,6 +32,7 @@ pub mod plans;
 pub mod recovery;
 pub mod rows;
 pub mod schema;
+pub mod series;
 pub mod settling;
 pub mod taken;
 pub mod transition;

@@ -7,6 +7,7 @@ use sqlx::{FromRow, SqliteConnection};
 use super::{hex, json};
 use crate::clock::Zone;
 use crate::ledger::LedgerError;
+use crate::ledger::series::InSeries;
 
 /// A row as intake hands it over: everything personal is sealed.
 #[derive(Debug)]
@@ -44,6 +45,7 @@ pub struct SealedRecord {
     pub record_key: [u8; 32],
     pub content_hash: [u8; 32],
     pub sealed: Vec<u8>,
+    pub series: Option<InSeries>,
 }
 
 /// An issue, sealed.
@@ -219,6 +221,7 @@ struct RecordRow<'a> {
     key: String,
     hash: String,
     sealed: String,
+    series: Option<String>,
 }
 
 /// Stores records, none of them current yet.
@@ -238,12 +241,13 @@ pub async fn insert_records(
             key: hex(&record.record_key),
             hash: hex(&record.content_hash),
             sealed: hex(&record.sealed),
+            series: record.series.map(|series| hex(&series.content)),
         })
         .collect();
     sqlx::query(
-        "INSERT INTO record (source_row, visit, dataset, record_key, content_hash, sealed)
+        "INSERT INTO record (source_row, visit, dataset, record_key, content_hash, sealed, series_content)
          SELECT value->>'row', value->>'visit', value->>'dataset', unhex(value->>'key'), unhex(value->>'hash'),
-            unhex(value->>'sealed') FROM json_each(?1)",
+            unhex(value->>'sealed'), unhex(value->>'series') FROM json_each(?1)",
     )
     .bind(json(&rows)?)
     .execute(connection)

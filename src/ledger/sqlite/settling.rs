@@ -10,7 +10,7 @@ use sqlx::{FromRow, SqliteConnection};
 use super::contention::{self, Candidate, Standing};
 use super::rows::{self, SealedVisit, StandingToWrite};
 use super::transition::{self, Step};
-use super::{hex, json};
+use super::{hex, json, series};
 use crate::ledger::LedgerError;
 use crate::ledger::state::{Event, State};
 
@@ -197,6 +197,7 @@ async fn write(connection: &mut SqliteConnection, changes: &Changes, now: Timest
     .bind(json(&changes.visits)?)
     .execute(&mut *connection)
     .await?;
+    series::follow(connection, &changes.visits.iter().map(|change| change.visit).collect::<Vec<_>>()).await?;
     let emptied: Vec<i64> =
         changes.visits.iter().filter(|change| change.emptied == 1).map(|change| change.visit).collect();
     withdraw_entries(connection, &emptied, now).await
