@@ -17,6 +17,7 @@ pub mod row;
 mod sqlite;
 pub mod state;
 pub mod taken;
+pub mod watching;
 mod writer;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
