@@ -72,7 +72,7 @@ async fn nothing_that_is_written_holds_a_byte_of_a_person() {
     let canaries = Canaries::new();
     let known = folder.path().join("people.json");
     std::fs::write(&known, canaries.known()).unwrap();
-    let satusehat = Satusehat::start(&["--people", known.to_str().unwrap()]);
+    let satusehat = Satusehat::with_people(&known, &[]);
     let echo = Echo::start(&satusehat.address).await;
     let (town, address) = town(&echo, &canaries);
     let thrown = echo.clone();
