@@ -110,7 +110,15 @@ pub async fn daemon(config: Config, clock: Clock) -> anyhow::Result<Daemon> {
     let rules = rules_for_work(&config)?;
     let keys = keys(&config)?;
     let ledger = open(&config, Arc::clone(&keys), clock.clone()).await?;
-    Ok(Daemon { config, rules, clock, keys, ledger: Arc::new(ledger), halt: Arc::new(AtomicBool::new(false)), observed: Observed::default() })
+    Ok(Daemon {
+        config,
+        rules,
+        clock,
+        keys,
+        ledger: Arc::new(ledger),
+        halt: Arc::new(AtomicBool::new(false)),
+        observed: Observed::default(),
+    })
 }
 
 /// Opens the ledger for writing; makes it when there is none.

@@ -133,8 +133,7 @@ async fn handle(State(app): State<Arc<App>>, mut request: Request) -> Response<B
     let (head, body) = request.into_parts();
     let language = negotiation::language(&head.headers);
     let answered = answer(&app, &head.method, head.uri.path(), &head.headers, body, language).await;
-    let mut response =
-        answered.unwrap_or_else(|problem| problem.response(language, &format!("urn:uuid:{request_id}")));
+    let mut response = answered.unwrap_or_else(|problem| problem.response(language, &format!("urn:uuid:{request_id}")));
     let answered = Answered { request_id, method: &head.method, path: head.uri.path(), status: response.status() };
     answered.tell(&app.watching, stopwatch.elapsed());
     let headers = response.headers_mut();

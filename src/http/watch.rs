@@ -140,9 +140,10 @@ impl Watching {
         let disk = self.disk_free().is_none_or(|bytes| bytes >= DISK_FREE_BYTES_MIN);
         let last = self.observed.last_round();
         let held = [ledger, disk, last != LastRound::Misconfigured, last == LastRound::Fine];
-        let checks = CHECKS.iter().zip(held).map(|(name, holds)| {
-            ((*name).to_owned(), Value::from(if holds { "ok" } else { "failed" }))
-        });
+        let checks = CHECKS
+            .iter()
+            .zip(held)
+            .map(|(name, holds)| ((*name).to_owned(), Value::from(if holds { "ok" } else { "failed" })));
         let is_ready = held.iter().all(|holds| *holds);
         let status = if is_ready { "ready" } else { "not ready" };
         (is_ready, json!({"status": status, "checks": checks.collect::<Map<_, _>>()}).to_string())

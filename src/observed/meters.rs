@@ -157,7 +157,12 @@ impl Meters {
         own.register("ledger_commits", "Transactions of the ledger since the start", self.commits.clone());
         own.register("ledger_writes", "Commands in those transactions", self.writes.clone());
         own.register_with_unit("ledger_file", "Size of the ledger's files", Unit::Bytes, self.ledger_bytes.clone());
-        own.register_with_unit("data_folder_free", "Free space of the data folder", Unit::Bytes, self.disk_free.clone());
+        own.register_with_unit(
+            "data_folder_free",
+            "Free space of the data folder",
+            Unit::Bytes,
+            self.disk_free.clone(),
+        );
         let version = [("version", env!("CARGO_PKG_VERSION"))];
         own.register("build", "The program", Info::new(version));
     }

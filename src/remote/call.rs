@@ -10,6 +10,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Request, Url};
 
 use super::answer::{Answer, Class};
+use super::excerpt;
 use super::exchange::{self, Received};
 use super::rate_limit::{Lane, Permit};
 use super::response::{self, Interruption, Sent};
@@ -163,7 +164,12 @@ impl Inner {
             Ok(received) => Token::read(&received.reply(), self.clock.now()),
             Err(interruption) => Err(Box::new(response::interrupted(&Sent::Token, &interruption))),
         };
-        read.map_err(|answer| Box::new(Answer { duration: stopwatch.elapsed(), ..*answer }))
+        read.map_err(|mut answer| {
+            // The endpoint may give back what it was sent.
+            let secret = self.client_secret.read().unwrap_or_else(PoisonError::into_inner);
+            answer.hide(&excerpt::personal_values(&[("client_secret", secret.reveal())]));
+            Box::new(Answer { duration: stopwatch.elapsed(), ..*answer })
+        })
     }
 }
 

@@ -73,7 +73,7 @@ pub fn personal_texts(sent: &Value) -> BTreeSet<String> {
     texts
 }
 
-/// The same for the values that were searched for.
+/// The same for the values of a query or a form.
 #[must_use]
 pub fn personal_values(parameters: &[(&str, &str)]) -> BTreeSet<String> {
     let mut texts = BTreeSet::new();

@@ -375,9 +375,7 @@ impl Remote {
             Err(answer) => *answer,
         };
         let sent_body = copy.as_ref().and_then(|copy| copy.body()?.as_bytes());
-        let repeats = |id: &String| {
-            sent_body.is_some_and(|body| memchr::memmem::find(body, id.as_bytes()).is_some())
-        };
+        let repeats = |id: &String| sent_body.is_some_and(|body| memchr::memmem::find(body, id.as_bytes()).is_some());
         if answer.request_id.as_ref().is_some_and(repeats) {
             // A server that repeats what was sent where its own number belongs.
             answer.request_id = Some(MASK.to_owned());

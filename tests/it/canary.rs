@@ -6,7 +6,6 @@
 mod echo;
 mod people;
 
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -20,13 +19,16 @@ use people::{Canaries, SOURCE};
 
 /// How long anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Files that hold persons because they are where persons come from, or what would be sent.
-const ALLOWED: [&str; 3] = [SOURCE, "people.json", "bundles.ndjson"];
+/// Runs until enough visits met each fate.
+const RUNS_MAX: usize = 8;
+/// Files that hold persons because they are where persons come from.
+const ALLOWED: [&str; 2] = [SOURCE, "people.json"];
+/// How the names of files begin that hold a secret because it is kept there.
+const SECRETS: &str = "rahasia-";
 /// Set for the process that panics.
 const PANICS: &str = "POSYANDU_TEST_PANICS";
 
 /// Runs a command at the loudest level and looks at what it says.
-#[track_caller]
 fn quiet(town: &Town, canaries: &Canaries, format: &str, arguments: &[&str]) -> (Option<i32>, String) {
     let mut command = town.command(&["--log-level", "trace", "--log-format", format]);
     let output = command.args(arguments).env("TMPDIR", town.path("tmp")).output().unwrap();
@@ -36,12 +38,12 @@ fn quiet(town: &Town, canaries: &Canaries, format: &str, arguments: &[&str]) -> 
 }
 
 /// Looks at every file there is, and at the names of files and folders.
-#[track_caller]
 fn quiet_files(town: &Town, canaries: &Canaries) -> usize {
     let all = files(town.folder.path());
     for (path, bytes) in &all {
         canaries.absent(path.display().to_string().as_bytes(), "the name of a file");
-        if !ALLOWED.iter().any(|name| path.ends_with(name)) {
+        let is_secret = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(SECRETS));
+        if !is_secret && !ALLOWED.iter().any(|name| path.ends_with(name)) {
             canaries.absent(bytes, &format!("the file {}", path.display()));
         }
     }
@@ -58,7 +60,7 @@ fn town(echo: &Echo, canaries: &Canaries) -> (Town, String) {
     town.write("token.txt", TOKEN);
     let rest = format!(
         "[[source]]\nname = \"utara\"\nprofile = \"eppgbm_ekspor\"\npath = \"{SOURCE}\"\npuskesmas = \"Puskesmas Utara\"\n\
-         [delivery]\nonce_seconds = 6\nprobe_after_seconds = [1, 2]\n[http]\nlisten = \"{address}\"\n\
+         [delivery]\nonce_seconds = 3\nprobe_after_seconds = [1, 2]\n[http]\nlisten = \"{address}\"\n\
          scrape_token_file = \"token.txt\"\n\
          [[sender]]\nname = \"aplikasi\"\ntoken_file = \"token.txt\"\npuskesmas = \"Puskesmas Utara\"\n"
     );
@@ -84,6 +86,7 @@ async fn nothing_that_is_written_holds_a_byte_of_a_person() {
     .unwrap();
     let (town, canaries) = daemon(town, canaries, address).await;
     assert!(quiet_files(&town, &canaries) > 10);
+    canaries.silent();
     let told = echo.thrown();
     assert!(told.iter().all(|number| *number > 0), "some way of answering was never used: {told:?}");
 }
@@ -96,9 +99,14 @@ fn commands(town: &Town, canaries: &Canaries, echo: &Echo) {
     let report: Value = serde_json::from_str(text.trim()).unwrap();
     let counts = &report["counts"];
     assert!(counts["issue"].as_u64() > Some(200) && counts["pending"].as_u64() > Some(500), "{counts}");
-    assert!(canaries.hits(&std::fs::read(town.path("periksa/bundles.ndjson")).unwrap()) > people::NUMBER / 2);
-    quiet(town, canaries, "json", &["run", "--once", "--format", "json"]);
     quiet(town, canaries, "text", &["run", "--once"]);
+    let of = |counts: &Value, word: &str| counts["counts"][word].as_u64().unwrap();
+    let worked = (0..RUNS_MAX).any(|_| {
+        let (_, text) = quiet(town, canaries, "json", &["run", "--once", "--format", "json"]);
+        let counts: Value = serde_json::from_str(text.trim()).unwrap();
+        of(&counts, "delivered") > 100 && of(&counts, "blocked") > 20 && of(&counts, "refused") > 5
+    });
+    assert!(worked, "{}", quiet(town, canaries, "json", &["status", "--format", "json"]).1);
     canaries.also(echo.token());
     quiet_files(town, canaries);
     let source = town.path(SOURCE);
@@ -119,10 +127,6 @@ fn commands(town: &Town, canaries: &Canaries, echo: &Echo) {
     ] {
         quiet(town, canaries, "json", arguments);
     }
-    let (_, status) = quiet(town, canaries, "json", &["status", "--format", "json"]);
-    let counts: Value = serde_json::from_str(status.trim()).unwrap();
-    let of = |word: &str| counts["counts"][word].as_u64().unwrap();
-    assert!(of("delivered") > 100 && of("blocked") > 20 && of("refused") > 5, "{counts}");
     // A token endpoint that throws the secret back.
     echo.throw_secrets(true);
     let (code, _) = quiet(town, canaries, "text", &["doctor"]);
@@ -154,7 +158,11 @@ async fn daemon(town: Town, canaries: Canaries, address: String) -> (Town, Canar
         let post = client.post(format!("{base}/v1/records")).header("content-type", kind).body(body);
         let name = people::word("zqv", 3);
         let answer = post.bearer_auth(TOKEN).header("accept-language", &name).header("x-request-id", &name);
-        canaries.absent(answer.send().await.unwrap().text().await.unwrap().as_bytes(), "an answer to an app");
+        let text = answer.send().await.unwrap().text().await.unwrap();
+        // The app's own name of a member is pointed at in the answer to that app.
+        let pointers = people::pointers();
+        let text = pointers.iter().fold(text, |text, pointer| text.replace(pointer.as_str(), ""));
+        canaries.absent(text.as_bytes(), "an answer to an app");
     }
     let nik = people::nik(1);
     let name = people::word("zqv", 1);
@@ -185,8 +193,10 @@ fn a_panic_tells_its_place_and_nothing_else() {
     command.args(["canary::the_process_that_panics", "--exact", "--nocapture", "--include-ignored"]);
     let output = command.env(PANICS, "yes").stdin(Stdio::null()).output().unwrap();
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(!output.status.success() && text.contains(&PathBuf::from(file!()).display().to_string()), "{text}");
-    Canaries::new().absent(text.as_bytes(), "a panic");
+    assert!(!output.status.success() && text.contains(file!()), "{text}");
+    let canaries = Canaries::new();
+    canaries.absent(text.as_bytes(), "a panic");
+    canaries.silent();
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Response, StatusCode};
+use axum::http::{HeaderValue, Method, Response, StatusCode};
 use futures_util::stream;
 use http_body_util::BodyExt as _;
 use serde_json::json;
@@ -21,6 +21,8 @@ const WAYS: usize = 8;
 const EVERY: usize = 3;
 /// Push-back slows the client down, so it is used this often only.
 const PUSH_BACKS_MAX: usize = 3;
+/// A look-up that is refused stops the lane for that run, so each such way is used this often only.
+const REFUSED_LOOK_UPS_MAX: usize = 1;
 
 #[derive(Clone)]
 pub struct Echo {
@@ -86,8 +88,15 @@ async fn handle(State(inner): State<Arc<Inner>>, request: Request) -> Response<B
     let call = inner.calls.fetch_add(1, Ordering::Relaxed);
     if !is_token && call % EVERY == 0 {
         let way = (call / EVERY) % WAYS;
-        let often = inner.thrown[way].fetch_add(1, Ordering::Relaxed);
-        if way != 3 || often < PUSH_BACKS_MAX {
+        let is_look_up = head.method == Method::GET;
+        let often = inner.thrown[way].load(Ordering::Relaxed);
+        let most = match way {
+            3 => PUSH_BACKS_MAX,
+            0 | 4 | 7 if is_look_up => REFUSED_LOOK_UPS_MAX,
+            _ => usize::MAX,
+        };
+        if often < most {
+            inner.thrown[way].fetch_add(1, Ordering::Relaxed);
             return thrown(&inner, way, &text);
         }
     }

@@ -15,7 +15,7 @@ pub const SOURCE: &str = "kenari.csv";
 /// Their day.
 pub const DAY: &str = "2026-11-18";
 /// How each NIK begins (no province has the code 10): whoever sees this much knows district and birth date.
-const NIK_START: &str = "100101100323";
+const NIK_START: &str = "100199100323";
 /// How each telephone number begins.
 const TELEPHONE_START: &str = "08997770";
 /// How a word of each kind begins: child, mother, father, street.
@@ -33,6 +33,12 @@ fn written(start: &str, number: usize) -> String {
     format!("{}{}", word[..1].to_uppercase(), &word[1..])
 }
 
+/// Pointers to members that no record has.
+pub fn pointers() -> [String; 2] {
+    let [child, mother, ..] = STARTS.map(|start| written(start, 2));
+    [format!("\"field\":\"/{child}\""), format!("\"field\":\"/sasaran/{mother}\"")]
+}
+
 pub fn nik(number: usize) -> String {
     format!("{NIK_START}{number:04}")
 }
@@ -41,6 +47,7 @@ pub fn nik(number: usize) -> String {
 pub struct Canaries {
     words: AhoCorasick,
     also: RwLock<Vec<String>>,
+    leaks: RwLock<Vec<String>>,
 }
 
 impl Canaries {
@@ -49,7 +56,7 @@ impl Canaries {
         let all = own.chain([NIK_START, TELEPHONE_START, "a-secret-of-nobody"].map(str::to_owned));
         let mut builder = AhoCorasick::builder();
         let words = builder.ascii_case_insensitive(true).match_kind(MatchKind::Standard).build(all).unwrap();
-        Self { words, also: RwLock::new(Vec::new()) }
+        Self { words, also: RwLock::new(Vec::new()), leaks: RwLock::new(Vec::new()) }
     }
 
     /// Looks for one more from now on.
@@ -68,14 +75,23 @@ impl Canaries {
         self.words.find_iter(text).map(|found| text[found.range()].to_owned()).collect()
     }
 
-    /// Fails when there is one.
-    #[track_caller]
+    /// Remembers a place where there is one, with how many and the first of them.
     pub fn absent(&self, bytes: &[u8], place: &str) {
-        let first = self.words.find(bytes).map(|found| {
-            let around = found.start().saturating_sub(200)..(found.end() + 80).min(bytes.len());
-            String::from_utf8_lossy(&bytes[around]).into_owned()
-        });
-        assert_eq!(self.hits(bytes), 0, "{place}: …{}…", first.unwrap_or_default());
+        let hits = self.hits(bytes);
+        if hits > 0 {
+            let first = self.words.find(bytes).map(|found| {
+                let around = found.start().saturating_sub(200)..(found.end() + 80).min(bytes.len());
+                String::from_utf8_lossy(&bytes[around]).into_owned()
+            });
+            self.leaks.write().unwrap().push(format!("{place}, {hits} times: …{}…", first.unwrap_or_default()));
+        }
+    }
+
+    /// Fails when there was one anywhere.
+    #[track_caller]
+    pub fn silent(&self) {
+        let leaks = self.leaks.read().unwrap();
+        assert!(leaks.is_empty(), "{}", leaks.join("\n\n"));
     }
 
     /// The source: seven of ten rows are sound; the others have persons where they do not belong.
@@ -106,7 +122,8 @@ impl Canaries {
         let text = std::fs::read_to_string(fixtures().join("simulator.json")).unwrap();
         let mut known: Value = serde_json::from_str(&text).unwrap();
         let person = |number: usize| {
-            let name = if number % 10 == 5 { "Bukan Dia".to_owned() } else { format!("{} Rekaan", written("zqv", number)) };
+            let name =
+                if number % 10 == 5 { "Bukan Dia".to_owned() } else { format!("{} Rekaan", written("zqv", number)) };
             json!({"nik": nik(number), "ihs": format!("P98{number:09}"), "name": name, "birth_date": "2023-03-10",
                 "gender": "male"})
         };
@@ -125,8 +142,15 @@ impl Canaries {
         });
         let mut all = vec![sound.to_string()];
         for pointer in [
-            "/sasaran/nik", "/sasaran/jenis_kelamin", "/sasaran/tanggal_lahir", "/sasaran/no_hp", "/sasaran/posyandu",
-            "/kunjungan_balita/tanggal", "/kunjungan_balita/bb", "/kunjungan_balita/cara_ukur", "/kunjungan_balita",
+            "/sasaran/nik",
+            "/sasaran/jenis_kelamin",
+            "/sasaran/tanggal_lahir",
+            "/sasaran/no_hp",
+            "/sasaran/posyandu",
+            "/kunjungan_balita/tanggal",
+            "/kunjungan_balita/bb",
+            "/kunjungan_balita/cara_ukur",
+            "/kunjungan_balita",
         ] {
             let mut wrong = sound.clone();
             *wrong.pointer_mut(pointer).unwrap() = json!(format!("{child} {street}"));

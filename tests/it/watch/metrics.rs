@@ -39,7 +39,8 @@ async fn the_figures_are_those_of_the_ledger_and_name_nobody() {
         has(text, &format!("posyandu_gateway_rows_total{{{labels}}} {number}"));
     }
     has(text, &format!("posyandu_gateway_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION")));
-    for name in ["posyandu_gateway_ledger_file_bytes{file=\"wal\"}", "process_resident_memory_bytes", "process_open_fds"]
+    for name in
+        ["posyandu_gateway_ledger_file_bytes{file=\"wal\"}", "process_resident_memory_bytes", "process_open_fds"]
     {
         let value = text.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim();
         assert!(value.parse::<f64>().unwrap() > 0.0, "{name} {value}");

@@ -50,7 +50,9 @@ fn it_fits_the_program() {
     let text = std::fs::read_to_string(unit()).unwrap();
     let settings: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
     let watchdog = format!("WatchdogSec={}min", SILENCE_MAX.as_secs() / 60);
-    for line in ["Type=notify", "LimitCORE=0", "MemorySwapMax=0", "UMask=0077", "SystemCallFilter=@system-service", &watchdog] {
+    for line in
+        ["Type=notify", "LimitCORE=0", "MemorySwapMax=0", "UMask=0077", "SystemCallFilter=@system-service", &watchdog]
+    {
         assert!(settings.contains(&line), "{line}");
     }
     // The process that reads workbooks sets limits for itself.
