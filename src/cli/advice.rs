@@ -17,7 +17,11 @@ pub fn sentence(error: &anyhow::Error) -> String {
     let mut text = String::new();
     let mut last = String::new();
     for cause in error.chain() {
-        let words = cause.to_string();
+        let words = match cause.downcast_ref::<tokio::task::JoinError>() {
+            // What a panic said may quote a cell; its place is in the log.
+            Some(_) => "see the log".to_owned(),
+            None => cause.to_string(),
+        };
         // A transparent error says what its cause says: once is enough.
         if words != last {
             if !last.is_empty() {

@@ -14,6 +14,7 @@ use crate::daemon::Daemon;
 use crate::daemon::set_up::ledger_options;
 use crate::ledger::{Ledger, LedgerError};
 use crate::mapping::problem::Problem;
+use crate::observed::Observed;
 use crate::seal::Keys;
 use crate::words::Language;
 
@@ -109,7 +110,15 @@ pub async fn daemon(config: Config, clock: Clock) -> anyhow::Result<Daemon> {
     let rules = rules_for_work(&config)?;
     let keys = keys(&config)?;
     let ledger = open(&config, Arc::clone(&keys), clock.clone()).await?;
-    Ok(Daemon { config, rules, clock, keys, ledger: Arc::new(ledger), halt: Arc::new(AtomicBool::new(false)) })
+    Ok(Daemon {
+        config,
+        rules,
+        clock,
+        keys,
+        ledger: Arc::new(ledger),
+        halt: Arc::new(AtomicBool::new(false)),
+        observed: Observed::default(),
+    })
 }
 
 /// Opens the ledger for writing; makes it when there is none.

@@ -146,11 +146,13 @@ pub struct Mapping {
 pub struct Http {
     /// Address.
     pub listen: String,
+    /// File that holds only the token for `/metrics`; empty means none.
+    pub scrape_token_file: PathBuf,
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8200".to_owned() }
+        Self { listen: "127.0.0.1:8200".to_owned(), scrape_token_file: PathBuf::new() }
     }
 }
 

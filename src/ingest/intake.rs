@@ -307,14 +307,6 @@ impl Intake {
         self.has_news.store(false, Ordering::Release);
     }
 
-    /// Whether the ledger answers.
-    ///
-    /// # Errors
-    /// Why it does not.
-    pub async fn answers(&self) -> Result<(), LedgerError> {
-        self.ledger.stale_visits(0).await.map(drop)
-    }
-
     /// Ends the passes.
     ///
     /// # Errors

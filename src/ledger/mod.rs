@@ -18,6 +18,7 @@ pub mod series;
 mod sqlite;
 pub mod state;
 pub mod taken;
+pub mod watching;
 mod writer;
 
 use std::fs::{self, File, OpenOptions, TryLockError};

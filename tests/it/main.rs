@@ -1,6 +1,7 @@
 //! One binary for all tests that look at the gateway from outside: it links once and runs everything.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod canary;
 mod city;
 mod cli;
 mod corpus;
@@ -39,5 +40,6 @@ mod source;
 mod source_grid;
 mod source_text;
 mod state;
+mod watch;
 mod weight_gain;
 mod workbook;

@@ -37,6 +37,7 @@ pub mod settling;
 pub mod taken;
 pub mod transition;
 pub mod visits;
+pub mod watching;
 
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
