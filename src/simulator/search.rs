@@ -42,7 +42,12 @@ pub(super) fn search(state: &State, options: &Options, kind: &str, query: &Query
         }
         _ => {
             let (total, records) = window.cut(stored(state, options, kind, query, now));
-            (total, records.into_iter().map(Record::read_back).collect())
+            let hidden = |record: &Record| record.is_about(&options.hidden_patients);
+            let shown = |record: &Record| match hidden(record) {
+                true => Reply::hidden(Some(&format!("{kind}/{}", record.id))),
+                false => record.read_back(),
+            };
+            (total, records.into_iter().map(shown).collect())
         }
     };
     Reply::json(200, &page(total, found, window, kind, query))
@@ -78,7 +83,10 @@ fn stored<'a>(state: &'a State, options: &Options, kind: &str, query: &Query, no
         state.store.of_kind(kind)
     };
     let lag = Duration::from_secs(options.index_lag_seconds);
-    let indexed = |record: &Record| record.seeded || record.updated.saturating_add(lag).is_ok_and(|from| from <= now);
+    let late = |record: &Record| record.updated.saturating_add(lag).is_ok_and(|from| from > now);
+    let few = |record: &Record| state.store.calls <= record.call.saturating_add(options.index_lag_calls);
+    let lagging = |record: &Record| late(record) || (options.index_lag_calls > 0 && few(record));
+    let indexed = |record: &Record| record.seeded || !lagging(record);
     let fits = |record: &Record| references.iter().all(|target| refers(record, target)) && vaccine_fits(record, query);
     records.into_iter().filter(|record| indexed(record) && fits(record)).collect()
 }
