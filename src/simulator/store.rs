@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::check::identifier::business_keys;
 
 /// Members whose reference a search can ask for.
-const SEARCHED: [&str; 4] = ["subject", "patient", "encounter", "context"];
+pub(super) const SEARCHED: [&str; 4] = ["subject", "patient", "encounter", "context"];
 
 /// One resource and its history in short.
 pub(super) struct Record {

@@ -75,7 +75,12 @@ impl Desk<'_> {
     }
 
     /// The next version of a resource that is there.
-    pub(super) fn replace(&mut self, kind: &str, id: &str, resource: Map<String, Value>) -> Reply {
+    pub(super) fn replace(&mut self, kind: &str, id: &str, mut resource: Map<String, Value>) -> Reply {
+        // The server's own stamps come back with what was read; they are no claim of the client.
+        if let Some(Value::Object(meta)) = resource.get_mut("meta") {
+            meta.retain(|name, _| name != "lastUpdated" && name != "versionId");
+        }
+        resource.retain(|name, value| name != "meta" || value.as_object().is_none_or(|meta| !meta.is_empty()));
         let mut complaints = self.judge(kind, &resource, &[]);
         complaints.extend(self.taken(kind, &resource, id));
         if !complaints.is_empty() {
