@@ -14,7 +14,7 @@ use super::search::Query;
 use super::store::Record;
 use page::Page;
 
-/// Resources and calls on one page.
+/// Resources, or hours, on one page.
 const ROWS_MAX: usize = 100;
 
 /// Answers what begins with `/_`.
@@ -115,7 +115,7 @@ fn overview(simulator: &Simulator) -> Page {
 fn calls(simulator: &Simulator, page: &mut Page) {
     page.heading("The last calls");
     let journal = simulator.journal();
-    page.table(&["Call", "When", "Request", "Answer", "Fault"], journal.newest().take(ROWS_MAX), |row, call| {
+    page.table(&["Call", "When", "Request", "Answer", "Fault"], journal.newest(), |row, call| {
         row.link(&format!("/_admin/call/{}", call.number), &call.number.to_string());
         row.text(&page::moment(call.at));
         row.text(&format!("{} {}", call.method, call.target));

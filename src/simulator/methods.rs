@@ -20,11 +20,12 @@ pub(super) enum Wish {
 use Wish::{Create, Get, Patch, Update};
 
 /// Methods seen or documented per type.
-const SEEN: [(&str, &[Wish]); 16] = [
+const SEEN: [(&str, &[Wish]); 17] = [
     ("Organization", &[Get, Create, Update, Patch]),
     ("Location", &[Get, Create, Update, Patch]),
     ("Practitioner", &[Get]),
     ("Patient", &[Get, Create, Patch]),
+    ("RelatedPerson", &[Get, Create]),
     ("Encounter", &[Get, Create, Update, Patch]),
     ("EpisodeOfCare", &[Get, Create, Patch]),
     ("Condition", &[Get, Create, Update]),

@@ -101,15 +101,19 @@ enum Filter {
     Code(&'static str),
     /// A moment, by JSON pointer.
     Moment(&'static str),
+    /// A member whose beginning is asked for, in upper or lower case.
+    Beginning(&'static str),
 }
 
-use Filter::{Code, Moment, Reference};
+use Filter::{Beginning, Code, Moment, Reference};
 
 /// The parameters a type knows besides `identifier`: satusehat-api.md, section 3.2.
 fn filters(kind: &str) -> &'static [(&'static str, Filter)] {
     const SUBJECT: (&str, Filter) = ("subject", Reference("subject", "Patient"));
     const ENCOUNTER: (&str, Filter) = ("encounter", Reference("encounter", "Encounter"));
     const CONTEXT: (&str, Filter) = ("context", Reference("context", "Encounter"));
+    const PATIENT: (&str, Filter) = ("patient", Reference("patient", "Patient"));
+    const NAME: (&str, Filter) = ("name", Beginning("name"));
     match kind {
         "Encounter" => &[
             SUBJECT,
@@ -119,7 +123,16 @@ fn filters(kind: &str) -> &'static [(&'static str, Filter)] {
         "Condition" => &[SUBJECT, ENCOUNTER, ("clinical-status", Code("clinicalStatus")), ("code", Code("code"))],
         "Observation" => &[SUBJECT, ENCOUNTER, ("based-on", Reference("basedOn", "ServiceRequest"))],
         "Procedure" | "MedicationRequest" | "QuestionnaireResponse" => &[SUBJECT, ENCOUNTER],
-        "Immunization" => &[("patient", Reference("patient", "Patient")), ("vaccineCode", Code("vaccineCode"))],
+        "Immunization" => &[PATIENT, ("vaccineCode", Code("vaccineCode"))],
+        "EpisodeOfCare" => &[
+            PATIENT,
+            ("type", Code("type")),
+            ("status", Code("status")),
+            ("organization", Reference("managingOrganization", "Organization")),
+        ],
+        "RelatedPerson" => &[PATIENT],
+        "Organization" => &[NAME, ("partof", Reference("partOf", "Organization")), ("type", Code("type"))],
+        "Location" => &[NAME, ("organization", Reference("managingOrganization", "Organization"))],
         "MedicationDispense" | "MedicationStatement" => &[SUBJECT, CONTEXT],
         "ServiceRequest" => &[
             ("performer", Reference("performer", "Practitioner")),
@@ -148,6 +161,10 @@ impl Filter {
                 each(record.resource.get(*member)).iter().any(is_wanted)
             }
             Code(member) => each(record.resource.get(*member)).iter().any(|one| holds_code(one, value)),
+            Beginning(member) => {
+                let text = record.resource.get(*member).and_then(Value::as_str).unwrap_or_default();
+                text.to_lowercase().starts_with(&value.to_lowercase())
+            }
             Moment(pointer) => {
                 let (first, rest) = pointer.trim_start_matches('/').split_once('/').unwrap_or((pointer, ""));
                 let moment = record.resource.get(first).and_then(|member| member.get(rest)).and_then(Value::as_str);

@@ -71,7 +71,7 @@ struct RulesFile {
 }
 
 /// Resource types the stand-in accepts.
-pub(in crate::simulator) const RESOURCE_TYPES: [&str; 15] = [
+pub(in crate::simulator) const RESOURCE_TYPES: [&str; 16] = [
     "Encounter",
     "Condition",
     "EpisodeOfCare",
@@ -87,6 +87,7 @@ pub(in crate::simulator) const RESOURCE_TYPES: [&str; 15] = [
     "Organization",
     "Location",
     "Patient",
+    "RelatedPerson",
 ];
 
 const RESOURCE_BASE: &str = "id:id meta:Meta implicitRules:uri language:code text:Narrative contained:Resource* extension:Extension* modifierExtension:Extension*";

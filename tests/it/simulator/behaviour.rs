@@ -178,3 +178,45 @@ async fn a_dose_below_nothing_is_refused() {
     let refused = desk.post("", &bundle).await;
     assert!(refused.text().contains("(RuleNumber: 10369)"), "{}", refused.text());
 }
+
+#[tokio::test]
+async fn a_mother_is_written_beside_her_child_and_found_by_it() {
+    let desk = Desk::scripted("{}").await;
+    let mother = json!({
+        "resourceType": "RelatedPerson", "active": true, "patient": {"reference": format!("Patient/{PATIENT}")},
+        "identifier": [{"system": "https://fhir.kemkes.go.id/id/nik", "value": "1001014512990001"}],
+        "relationship": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-RoleCode", "code": "MTH"}]}],
+        "name": [{"use": "official", "text": "Ibu Contoh"}], "gender": "female", "birthDate": "1999-12-05",
+        "address": [{"line": ["Jl. Contoh"]}],
+    });
+    let created = desk.post("/RelatedPerson", &mother).await;
+    assert_eq!(created.status, 201, "{}", created.text());
+    let found = desk.get(&format!("/RelatedPerson?patient={PATIENT}")).await.json();
+    assert_eq!(found["entry"][0]["resource"]["id"], created.json()["id"]);
+    let mut childless = mother.clone();
+    childless.as_object_mut().unwrap().remove("patient");
+    assert!(desk.post("/RelatedPerson", &childless).await.text().contains("(RuleNumber: 10162)"));
+}
+
+#[tokio::test]
+async fn what_was_read_can_be_written_back() {
+    let desk = Desk::scripted("{}").await;
+    let weight = name(&desk.post("", &visit::bundle("a")).await.json(), 2);
+    let read = desk.get(&format!("/{weight}")).await.json();
+    let written = desk.put(&format!("/{weight}"), &read).await;
+    assert_eq!((written.status, &written.json()["meta"]["versionId"]), (200, &json!("2")), "{}", written.text());
+}
+
+#[tokio::test]
+async fn places_are_found_by_name_and_by_what_stands_above() {
+    let desk = Desk::scripted("{}").await;
+    for (search, total) in [
+        ("Location?name=posyandu".to_owned(), 1),
+        ("Location?name=contoh".to_owned(), 0),
+        (format!("Location?organization={ORGANIZATION}"), 1),
+        ("Location?organization=1".to_owned(), 0),
+        ("Organization?partof=1".to_owned(), 0),
+    ] {
+        assert_eq!(desk.get(&format!("/{search}")).await.json()["total"], total, "{search}");
+    }
+}
