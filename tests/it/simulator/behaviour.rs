@@ -170,13 +170,12 @@ async fn the_documented_parameters_narrow_a_search() {
 }
 
 #[tokio::test]
-async fn a_dose_below_nothing_is_refused() {
+async fn numbers_that_count_from_nought_are_not_negative() {
     let desk = Desk::scripted("{}").await;
-    let mut bundle = visit::bundle("a");
-    bundle["entry"][2]["resource"]["referenceRange"] =
-        json!([{"low": {"value": -1, "system": "http://unitsofmeasure.org", "code": "kg"}}]);
-    let refused = desk.post("", &bundle).await;
-    assert!(refused.text().contains("(RuleNumber: 10369)"), "{}", refused.text());
+    let item =
+        |sequence: i64| json!({"resourceType": "MedicationRequest", "dosageInstruction": [{"sequence": sequence}]});
+    assert!(desk.post("/MedicationRequest", &item(-1)).await.text().contains("(RuleNumber: 10340)"));
+    assert!(!desk.post("/MedicationRequest", &item(0)).await.text().contains("(RuleNumber: 10340)"));
 }
 
 #[tokio::test]
