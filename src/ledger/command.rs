@@ -9,11 +9,12 @@ use super::LedgerError;
 use super::attempt::AcceptedResource;
 use super::entry::{EntryId, Finding, Lease};
 use super::row::{PassEnding, RowFate, RowTally};
-use super::sqlite::entering::SealedEntry;
-use super::sqlite::persons::Batch;
-use super::sqlite::plans;
-use super::sqlite::taken;
 use super::state::{Event, State};
+use super::store::entering::SealedEntry;
+use super::store::persons::Batch;
+use super::store::plans;
+use super::store::server::Reach;
+use super::store::taken;
 use super::taken::TakenRows;
 
 /// Where an answer goes.
@@ -28,7 +29,7 @@ pub enum Command {
     Enter { entries: Vec<SealedEntry>, reply: Reply<()> },
     Remap { mapping_version: String, reply: Reply<u64> },
     Claim { lane: String, limit: u32, lease: Lease, reply: Reply<(Timestamp, Vec<EntryId>)> },
-    Prolong { lease: Lease, reply: Reply<Timestamp> },
+    Prolong { holder: String, reply: Reply<Timestamp> },
     Release { entry: EntryId, lease: Lease, event: Event, reply: Reply<State> },
     Resolve { entry: EntryId, event: Event, accepted: Vec<AcceptedResource>, reply: Reply<State> },
     Decide { entry: EntryId, event: Event, reason_sealed: Vec<u8>, reply: Reply<State> },
@@ -37,4 +38,15 @@ pub enum Command {
     PutToken { client: String, sealed: Option<Vec<u8>>, expires: Timestamp, reply: Reply<()> },
     Plan { change: plans::Change, reply: Reply<Option<i64>> },
     Taken { change: taken::Change, reply: Reply<Option<TakenRows>> },
+}
+
+impl Command {
+    /// What it may touch. Everything, unless it is known to be content with less.
+    pub fn reach(&self) -> Reach {
+        match self {
+            Self::Claim { .. } | Self::Prolong { .. } | Self::Release { .. } => Reach::Own,
+            Self::PutIdentity { .. } | Self::PutToken { .. } => Reach::Cache,
+            _ => Reach::All,
+        }
+    }
 }

@@ -10,10 +10,10 @@ use super::row::{
     CurrentRecord, PassEnding, PassHistory, PassId, RowKind, RowSeen, RowTally, StoredRecord, TakenRow, VisitHead,
     VisitId, VisitRecords,
 };
-use super::sqlite::entering::SealedEntry;
-use super::sqlite::rows::{SealedIssue, SealedRecord, SealedRow, SealedVisit};
-use super::sqlite::visits::StaleRecord;
-use super::sqlite::{date, hash, hex, lists, time, visits};
+use super::store::entering::SealedEntry;
+use super::store::rows::{SealedIssue, SealedRecord, SealedRow, SealedVisit};
+use super::store::visits::StaleRecord;
+use super::store::{date, hash, hex, lists, time, visits};
 use super::{Ledger, LedgerError};
 use crate::clock::Zone;
 use crate::issue::{Issue, Place, Severity};

@@ -9,17 +9,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::LedgerError;
 use super::attempt::AttemptId;
 use super::command::{Command, Reply};
-use super::sqlite::claims::Begin;
-use super::sqlite::endings::End;
-use super::sqlite::{cache, claims, endings, entering, entries, intake, persons, plans, taken, visits};
+use super::server::{Server, Time};
 use super::state::State;
+use super::store::claims::Begin;
+use super::store::endings::End;
+use super::store::link::Link;
+use super::store::server::{self, Reach};
+use super::store::{cache, claims, endings, entering, entries, intake, persons, plans, taken, visits};
 use crate::clock::Clock;
 
 /// Commands gathered into one transaction, at most.
@@ -31,6 +33,11 @@ const QUEUE_MAX: usize = 4_096;
 const GATHER_PART: usize = 4;
 /// But not longer than this: what one visit may lose at each of its two writes.
 const GATHER_MAX: Duration = Duration::from_millis(10);
+
+/// Longest wait for a server that went away, before what is queued fails.
+const RECONNECT_MAX: Duration = Duration::from_secs(20);
+/// Pause between two attempts to connect again.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(250);
 
 /// What callers send.
 #[derive(Debug)]
@@ -54,6 +61,30 @@ fn answer<T: Send + 'static>(reply: Reply<T>, result: Result<T, LedgerError>) ->
     })
 }
 
+/// Where the writer writes.
+#[derive(Debug)]
+pub enum Home {
+    /// A file.
+    File,
+    /// A server, which may go away and come back.
+    Server(Box<Server>),
+}
+
+/// A way to the writing task that does not keep it alive.
+#[derive(Clone, Debug)]
+pub struct Handle(mpsc::WeakSender<Message>);
+
+impl Handle {
+    /// As [`Writer::ask`]; closed when the ledger is.
+    pub async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, LedgerError> {
+        let queue = self.0.upgrade().ok_or(LedgerError::Closed)?;
+        let (reply, answer) = oneshot::channel();
+        queue.send(Message::Alone(command(reply))).await.map_err(|_| LedgerError::Closed)?;
+        drop(queue);
+        answer.await.map_err(|_| LedgerError::Closed)?
+    }
+}
+
 /// Handle of the writing task.
 #[derive(Debug)]
 pub struct Writer {
@@ -65,13 +96,14 @@ pub struct Writer {
 
 impl Writer {
     /// Starts the task; it keeps the lock until it ends.
-    pub fn start(connection: SqliteConnection, lock: Option<File>, clock: Clock, lease_seconds: u64) -> Self {
+    pub fn start(link: Link, home: Home, lock: Option<File>, clock: Clock, lease: Duration) -> Self {
         let (queue, messages) = mpsc::channel(QUEUE_MAX);
         let (commits, writes) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let task = Task {
-            connection,
+            link: Some(link),
+            home,
             clock,
-            lease: Duration::from_secs(lease_seconds),
+            lease,
             commits: Arc::clone(&commits),
             writes: Arc::clone(&writes),
             is_broken: false,
@@ -82,6 +114,11 @@ impl Writer {
             drop(lock);
         });
         Self { queue, task, commits, writes }
+    }
+
+    /// A way to the task for work of its own.
+    pub fn handle(&self) -> Handle {
+        Handle(self.queue.downgrade())
     }
 
     /// Transactions committed.
@@ -132,7 +169,9 @@ impl Writer {
 }
 
 struct Task {
-    connection: SqliteConnection,
+    /// Nothing while a server is gone.
+    link: Option<Link>,
+    home: Home,
     clock: Clock,
     lease: Duration,
     commits: Arc<AtomicU64>,
@@ -152,6 +191,15 @@ struct Group {
 }
 
 impl Group {
+    fn is_empty(&self) -> bool {
+        self.alone.is_empty() && self.begins.0.is_empty() && self.ends.0.is_empty()
+    }
+
+    /// What it may touch, for a database with several writers.
+    fn reach(&self) -> Reach {
+        self.alone.iter().map(Command::reach).max().unwrap_or(Reach::Own)
+    }
+
     fn add(&mut self, message: Message) {
         match message {
             Message::Alone(command) => self.alone.push(command),
@@ -178,12 +226,17 @@ impl Task {
             let close = group.close.take();
             self.carry_out(group).await;
             if let Some(reply) = close {
-                let closed = self.connection.close().await.map_err(LedgerError::from);
+                let closed = match self.link.take() {
+                    Some(link) => link.close().await.map_err(LedgerError::from),
+                    None => Ok(()),
+                };
                 let _ = reply.send(closed);
                 return;
             }
         }
-        let _ = self.connection.close().await;
+        if let Some(link) = self.link.take() {
+            let _ = link.close().await;
+        }
     }
 
     /// Waits a moment for company, while only attempts are queued and enough others are under way.
@@ -202,6 +255,9 @@ impl Task {
     }
 
     async fn carry_out(&mut self, group: Group) {
+        if group.is_empty() {
+            return;
+        }
         self.under_way = (self.under_way + group.begins.0.len()).saturating_sub(group.ends.0.len());
         let mut answers = Vec::with_capacity(group.alone.len() + group.begins.1.len() + group.ends.1.len());
         let failure = match self.transact(group, &mut answers).await {
@@ -214,8 +270,13 @@ impl Task {
                 // Every caller of the group is told, so the log need not shout as well.
                 tracing::info!(error = %error, commands = answers.len(), "a ledger transaction failed");
                 self.is_broken |= matches!(error, LedgerError::Broken);
-                // SQLite may have rolled back by itself; a second time does no harm.
-                let _ = sqlx::query("ROLLBACK").execute(&mut self.connection).await;
+                match &mut self.link {
+                    // The server ends what a lost connection had begun.
+                    _ if matches!(error, LedgerError::Lost) => self.link = None,
+                    // SQLite may have rolled back by itself; a second time does no harm.
+                    Some(link) => drop(link.execute("ROLLBACK", values![]).await),
+                    None => {}
+                }
                 Some(error)
             }
         };
@@ -224,91 +285,132 @@ impl Task {
 
     /// Runs the group in one transaction. Every command leaves an answer, also when the transaction fails.
     async fn transact(&mut self, group: Group, answers: &mut Vec<Answer>) -> Result<(), LedgerError> {
-        let now = self.clock.now();
-        let mut failure =
-            if self.is_broken { Err(LedgerError::Broken) } else { self.statement("BEGIN IMMEDIATE").await };
+        let lease = self.lease;
+        let mut begun = self.begin(group.reach()).await;
+        let mut failure = Ok(());
         for command in group.alone {
-            let has_failed = failure.is_err();
-            let (one, result) = self.alone(command, now, has_failed).await;
+            let (one, result) = match &mut begun {
+                Ok((link, now)) if failure.is_ok() => Box::pin(alone(link, command, *now, lease)).await,
+                _ => (refuse(command), Ok(())),
+            };
             answers.push(one);
             failure = failure.and(result);
         }
-        let begun = match &failure {
-            Ok(()) if !group.begins.0.is_empty() => claims::begin(&mut self.connection, &group.begins.0, now).await,
+        let attempts = match &mut begun {
+            Ok((link, now)) if failure.is_ok() && !group.begins.0.is_empty() => {
+                claims::begin(link, &group.begins.0, *now).await
+            }
             _ => Ok(Vec::new()),
         };
-        failure = failure.and(spread(answers, group.begins.1, begun));
-        let ended = match &failure {
-            Ok(()) if !group.ends.0.is_empty() => endings::end(&mut self.connection, &group.ends.0, now).await,
+        failure = failure.and(spread(answers, group.begins.1, attempts));
+        let ended = match &mut begun {
+            Ok((link, now)) if failure.is_ok() && !group.ends.0.is_empty() => {
+                endings::end(link, &group.ends.0, *now).await
+            }
             _ => Ok(Vec::new()),
         };
         failure = failure.and(spread(answers, group.ends.1, ended));
+        let (link, _) = begun?;
         failure?;
-        self.statement("COMMIT").await
-    }
-
-    async fn statement(&mut self, statement: &'static str) -> Result<(), LedgerError> {
-        sqlx::query(statement).execute(&mut self.connection).await?;
+        link.execute("COMMIT", values![]).await?;
         Ok(())
     }
 
-    /// Runs one command behind a savepoint, so that its failure undoes it alone.
-    async fn alone(&mut self, command: Command, now: Timestamp, has_failed: bool) -> (Answer, Result<(), LedgerError>) {
-        if has_failed {
-            return (refuse(command), Ok(()));
+    /// Begins a transaction that may touch so much; gives the time of everything in it.
+    async fn begin(&mut self, reach: Reach) -> Result<(&mut Link, Timestamp), LedgerError> {
+        if self.is_broken {
+            return Err(LedgerError::Broken);
         }
-        if let Err(error) = self.statement("SAVEPOINT command").await {
-            return (refuse(command), Err(error));
+        let now = self.clock.now();
+        match &self.home {
+            Home::File => {
+                let link = self.link.as_mut().ok_or(LedgerError::Closed)?;
+                link.execute("BEGIN IMMEDIATE", values![]).await?;
+                Ok((link, now))
+            }
+            Home::Server(server) => {
+                if self.link.is_none() {
+                    self.link = Some(connect_again(server).await?);
+                }
+                let link = self.link.as_mut().ok_or(LedgerError::Closed)?;
+                let database = server::begin(link, reach).await?;
+                Ok((link, if server.time == Time::Database { database } else { now }))
+            }
         }
-        let (answer, outcome) = Box::pin(self.run_command(command, now)).await;
-        let result = match outcome {
-            Outcome::Done => self.statement("RELEASE command").await,
-            Outcome::Undo => match self.statement("ROLLBACK TO command").await {
-                Ok(()) => self.statement("RELEASE command").await,
-                Err(error) => Err(error),
-            },
-            Outcome::Spoilt(error) => Err(error),
-        };
-        (answer, result)
     }
+}
 
-    async fn run_command(&mut self, command: Command, now: Timestamp) -> (Answer, Outcome) {
-        let c = &mut self.connection;
-        match command {
-            Command::BeginPass { source, file, day, reply } => {
-                settled(reply, intake::begin(c, &source, &file, &day, now).await)
+/// Connects to a server that went away, for as long as a restart takes.
+async fn connect_again(server: &Server) -> Result<Link, LedgerError> {
+    let stop = tokio::time::Instant::now() + RECONNECT_MAX;
+    loop {
+        match server::connect(server).await {
+            Ok(connection) => {
+                tracing::info!("connected to the ledger's database again");
+                return Ok(Link::Postgres(connection));
             }
-            Command::SeeRows { pass, batch, reply } => settled(reply, persons::see(c, pass, &batch, now).await),
-            Command::FinishPass { pass, ending, reply } => settled(reply, intake::finish(c, pass, ending, now).await),
-            Command::Enter { entries, reply } => settled(reply, entering::enter(c, &entries, now).await),
-            Command::Remap { mapping_version, reply } => settled(reply, visits::remap(c, &mapping_version).await),
-            Command::Claim { lane, limit, lease, reply } => {
-                let until = now.saturating_add(self.lease).unwrap_or(Timestamp::MAX);
-                let claimed = claims::claim(c, &lane, limit, &lease, until, now).await;
-                settled(reply, claimed.map(|entries| (until, entries)))
-            }
-            Command::Prolong { lease, reply } => settled(reply, claims::prolong(c, &lease, self.lease, now).await),
-            Command::Release { entry, lease, event, reply } => {
-                settled(reply, claims::release(c, entry, &lease, &event, now).await)
-            }
-            Command::Resolve { entry, event, accepted, reply } => {
-                settled(reply, endings::resolve(c, entry, &event, &accepted, now).await)
-            }
-            Command::Decide { entry, event, reason_sealed, reply } => {
-                settled(reply, entries::decide(c, entry, &event, &reason_sealed, now).await)
-            }
-            Command::Verify { entry, findings, reply } => {
-                settled(reply, entries::verify(c, entry, &findings, now).await)
-            }
-            Command::PutIdentity { kind, key, server_id, expires, reply } => {
-                settled(reply, cache::put_identity(c, &kind, &key, server_id.as_deref(), expires, now).await)
-            }
-            Command::PutToken { client, sealed, expires, reply } => {
-                settled(reply, cache::put_token(c, &client, sealed.as_deref(), expires).await)
-            }
-            Command::Plan { change, reply } => settled(reply, plans::change(c, &change, now).await),
-            Command::Taken { change, reply } => settled(reply, taken::change(c, &change, now).await),
+            Err(error) if tokio::time::Instant::now() >= stop => return Err(error),
+            Err(_) => tokio::time::sleep(RECONNECT_PAUSE).await,
         }
+    }
+}
+
+/// Runs one command behind a savepoint, so that its failure undoes it alone.
+async fn alone(
+    link: &mut Link,
+    command: Command,
+    now: Timestamp,
+    lease: Duration,
+) -> (Answer, Result<(), LedgerError>) {
+    if let Err(error) = link.execute("SAVEPOINT command", values![]).await {
+        return (refuse(command), Err(error.into()));
+    }
+    let (answer, outcome) = Box::pin(run_command(link, command, now, lease)).await;
+    let release = "RELEASE SAVEPOINT command";
+    let result = match outcome {
+        Outcome::Done => link.execute(release, values![]).await.map(drop).map_err(LedgerError::from),
+        Outcome::Undo => match link.execute("ROLLBACK TO SAVEPOINT command", values![]).await {
+            Ok(_) => link.execute(release, values![]).await.map(drop).map_err(LedgerError::from),
+            Err(error) => Err(error.into()),
+        },
+        Outcome::Spoilt(error) => Err(error),
+    };
+    (answer, result)
+}
+
+async fn run_command(c: &mut Link, command: Command, now: Timestamp, lease_time: Duration) -> (Answer, Outcome) {
+    match command {
+        Command::BeginPass { source, file, day, reply } => {
+            settled(reply, intake::begin(c, &source, &file, &day, now).await)
+        }
+        Command::SeeRows { pass, batch, reply } => settled(reply, persons::see(c, pass, &batch, now).await),
+        Command::FinishPass { pass, ending, reply } => settled(reply, intake::finish(c, pass, ending, now).await),
+        Command::Enter { entries, reply } => settled(reply, entering::enter(c, &entries, now).await),
+        Command::Remap { mapping_version, reply } => settled(reply, visits::remap(c, &mapping_version).await),
+        Command::Claim { lane, limit, lease, reply } => {
+            let until = now.saturating_add(lease_time).unwrap_or(Timestamp::MAX);
+            let claimed = claims::claim(c, &lane, limit, &lease, until, now).await;
+            settled(reply, claimed.map(|entries| (until, entries)))
+        }
+        Command::Prolong { holder, reply } => settled(reply, claims::prolong(c, &holder, lease_time, now).await),
+        Command::Release { entry, lease, event, reply } => {
+            settled(reply, claims::release(c, entry, &lease, &event, now).await)
+        }
+        Command::Resolve { entry, event, accepted, reply } => {
+            settled(reply, endings::resolve(c, entry, &event, &accepted, now).await)
+        }
+        Command::Decide { entry, event, reason_sealed, reply } => {
+            settled(reply, entries::decide(c, entry, &event, &reason_sealed, now).await)
+        }
+        Command::Verify { entry, findings, reply } => settled(reply, entries::verify(c, entry, &findings, now).await),
+        Command::PutIdentity { kind, key, server_id, expires, reply } => {
+            settled(reply, cache::put_identity(c, &kind, &key, server_id.as_deref(), expires, now).await)
+        }
+        Command::PutToken { client, sealed, expires, reply } => {
+            settled(reply, cache::put_token(c, &client, sealed.as_deref(), expires).await)
+        }
+        Command::Plan { change, reply } => settled(reply, plans::change(c, &change, now).await),
+        Command::Taken { change, reply } => settled(reply, taken::change(c, &change, now).await),
     }
 }
 

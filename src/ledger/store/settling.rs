@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use serde::Serialize;
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::FromRow;
 
 use super::contention::{self, Candidate, Standing};
+use super::link::Link;
 use super::rows::{self, SealedVisit, StandingToWrite};
 use super::transition::{self, Step};
 use super::{hex, json};
@@ -30,7 +31,7 @@ struct VisitRow<'a> {
 
 /// Makes sure that visits exist, with their latest head; returns their ids by key.
 pub async fn ensure_visits<'a>(
-    connection: &mut SqliteConnection,
+    link: &mut Link,
     visits: impl Iterator<Item = &'a SealedVisit>,
 ) -> Result<HashMap<Vec<u8>, i64>, LedgerError> {
     // The last row of a visit speaks for it; one line per visit.
@@ -52,23 +53,22 @@ pub async fn ensure_visits<'a>(
         return Ok(HashMap::new());
     }
     let list = json(&rows.into_values().collect::<Vec<_>>())?;
-    sqlx::query(
+    link.execute(
         "INSERT INTO visit (key, puskesmas, posyandu, service_date, zone, day_ends_at, due_at)
-         SELECT unhex(value->>'key'), value->>'puskesmas', value->>'posyandu', value->>'date', value->>'zone',
-            value->>'ends', value->>'due' FROM json_each(?1) WHERE true
+         SELECT j.key, j.puskesmas, j.posyandu, j.date, j.zone, j.ends, j.due
+         FROM {?1: key bytes, puskesmas text, posyandu text, date text, zone text, ends int, due int} AS j WHERE true
          ON CONFLICT (key) DO UPDATE SET puskesmas = excluded.puskesmas, posyandu = excluded.posyandu,
             service_date = excluded.service_date, zone = excluded.zone, day_ends_at = excluded.day_ends_at,
             due_at = excluded.due_at",
+        values![&list],
     )
-    .bind(&list)
-    .execute(&mut *connection)
     .await?;
-    let ids: Vec<(Vec<u8>, i64)> = sqlx::query_as(
-        "SELECT visit.key, visit.id FROM json_each(?1) AS j CROSS JOIN visit ON visit.key = unhex(j.value->>'key')",
-    )
-    .bind(&list)
-    .fetch_all(connection)
-    .await?;
+    let ids: Vec<(Vec<u8>, i64)> = link
+        .all(
+            "SELECT visit.key, visit.id FROM {?1: key bytes} AS j CROSS JOIN visit ON visit.key = j.key",
+            values![&list],
+        )
+        .await?;
     Ok(ids.into_iter().collect())
 }
 
@@ -90,7 +90,7 @@ struct Stored {
 const STORED: &str = "SELECT record.visit, record.id AS record, source_row.id AS row, source_row.source,
         record.record_key, record.content_hash AS content, source_row.stamp, record.current, source_row.replaced,
         source_row.standing, source_row.reason
-    FROM json_each(?1) AS j CROSS JOIN record ON record.visit = j.value JOIN source_row ON source_row.id = record.source_row";
+    FROM {?1: int} AS j CROSS JOIN record ON record.visit = j.value JOIN source_row ON source_row.id = record.source_row";
 
 /// Changes that follow from the verdicts on some visits.
 #[derive(Default)]
@@ -109,16 +109,12 @@ struct VisitChange {
 }
 
 /// Settles visits, each with whether its records were rewritten; returns how many rows became superseded.
-pub async fn settle(
-    connection: &mut SqliteConnection,
-    affected: &[(i64, bool)],
-    now: Timestamp,
-) -> Result<u64, LedgerError> {
+pub async fn settle(link: &mut Link, affected: &[(i64, bool)], now: Timestamp) -> Result<u64, LedgerError> {
     if affected.is_empty() {
         return Ok(0);
     }
     let ids: Vec<i64> = affected.iter().map(|(visit, _)| *visit).collect();
-    let stored: Vec<Stored> = sqlx::query_as(STORED).bind(json(&ids)?).fetch_all(&mut *connection).await?;
+    let stored: Vec<Stored> = link.all(STORED, values![json(&ids)?]).await?;
     let mut by_visit: BTreeMap<i64, Vec<Stored>> = ids.iter().map(|visit| (*visit, Vec::new())).collect();
     for record in stored {
         by_visit.entry(record.visit).or_default().push(record);
@@ -128,7 +124,7 @@ pub async fn settle(
     for (visit, records) in by_visit {
         judge(&mut changes, visit, &records, rewritten.get(&visit) == Some(&true));
     }
-    write(connection, &changes, now).await?;
+    write(link, &changes, now).await?;
     Ok(changes.superseded)
 }
 
@@ -174,50 +170,45 @@ fn judge(changes: &mut Changes, visit: i64, records: &[Stored], rewritten: bool)
     }
 }
 
-async fn write(connection: &mut SqliteConnection, changes: &Changes, now: Timestamp) -> Result<(), LedgerError> {
+async fn write(link: &mut Link, changes: &Changes, now: Timestamp) -> Result<(), LedgerError> {
     // Cleared before set: at no point do two records of one kind count.
-    for (list, current) in [(&changes.cleared, 0), (&changes.set, 1)] {
+    for (list, current) in [(&changes.cleared, 0_i64), (&changes.set, 1)] {
         if !list.is_empty() {
-            sqlx::query("UPDATE record SET current = ?2 WHERE id IN (SELECT value FROM json_each(?1))")
-                .bind(json(list)?)
-                .bind(current)
-                .execute(&mut *connection)
-                .await?;
+            link.execute(
+                "UPDATE record SET current = ?2 WHERE id IN (SELECT j.value FROM {?1: int} AS j)",
+                values![json(list)?, current],
+            )
+            .await?;
         }
     }
-    rows::stand(connection, &changes.standings).await?;
+    rows::stand(link, &changes.standings).await?;
     if changes.visits.is_empty() {
         return Ok(());
     }
-    sqlx::query(
-        "UPDATE visit SET revision = revision + 1, emptied = j.value->>'emptied',
-            entered_revision = CASE WHEN j.value->>'emptied' = 1 THEN revision + 1 ELSE entered_revision END
-         FROM json_each(?1) AS j WHERE visit.id = j.value->>'visit'",
+    link.execute(
+        "UPDATE visit SET revision = revision + 1, emptied = j.emptied,
+            entered_revision = CASE WHEN j.emptied = 1 THEN revision + 1 ELSE entered_revision END
+         FROM {?1: visit int, emptied int} AS j WHERE visit.id = j.visit",
+        values![json(&changes.visits)?],
     )
-    .bind(json(&changes.visits)?)
-    .execute(&mut *connection)
     .await?;
     let emptied: Vec<i64> =
         changes.visits.iter().filter(|change| change.emptied == 1).map(|change| change.visit).collect();
-    withdraw_entries(connection, &emptied, now).await
+    withdraw_entries(link, &emptied, now).await
 }
 
 /// Entries of visits without records are withdrawn, unless the server may have them: those are settled later.
-async fn withdraw_entries(
-    connection: &mut SqliteConnection,
-    visits: &[i64],
-    now: Timestamp,
-) -> Result<(), LedgerError> {
+async fn withdraw_entries(link: &mut Link, visits: &[i64], now: Timestamp) -> Result<(), LedgerError> {
     if visits.is_empty() {
         return Ok(());
     }
-    let entries: Vec<(i64, String)> = sqlx::query_as(
-        "SELECT entry.id, entry.state FROM json_each(?1) AS j CROSS JOIN entry ON entry.visit = j.value
+    let entries: Vec<(i64, String)> = link
+        .all(
+            "SELECT entry.id, entry.state FROM {?1: int} AS j CROSS JOIN entry ON entry.visit = j.value
          WHERE entry.state <> 'superseded'",
-    )
-    .bind(json(visits)?)
-    .fetch_all(&mut *connection)
-    .await?;
+            values![json(visits)?],
+        )
+        .await?;
     let mut steps = Vec::new();
     for (entry, word) in entries {
         let state = State::from_word(&word).ok_or(LedgerError::Spoiled("state"))?;
@@ -225,5 +216,5 @@ async fn withdraw_entries(
             steps.push(Step::new(entry, state, &Event::RecordsWithdrawn)?.0);
         }
     }
-    transition::take(connection, &steps, now).await
+    transition::take(link, &steps, now).await
 }

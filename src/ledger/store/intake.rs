@@ -6,10 +6,11 @@
 use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
-use sqlx::SqliteConnection;
 
 use super::contention::{CORRECTED, DUPLICATE};
+use super::link::Link;
 use super::rows::{self, About, KnownRow, MovedRow, RowToWrite, SealedRecord, SealedRow, StandingToWrite};
+use super::statement::Statement;
 use super::{count, hex, settling};
 use crate::ledger::LedgerError;
 use crate::ledger::row::{PassEnding, RowFate, RowTally};
@@ -20,16 +21,10 @@ const ROWS_PER_PASS_BITS: u32 = 28;
 const GONE: &str = "row.gone";
 
 /// Starts a pass.
-pub async fn begin(
-    connection: &mut SqliteConnection,
-    source: &str,
-    file: &str,
-    day: &str,
-    now: Timestamp,
-) -> Result<i64, LedgerError> {
-    let insert = "INSERT INTO pass (source, file, day, started_at) VALUES (?, ?, ?, ?) RETURNING id";
+pub async fn begin(link: &mut Link, source: &str, file: &str, day: &str, now: Timestamp) -> Result<i64, LedgerError> {
+    let insert = "INSERT INTO pass (source, file, day, started_at) VALUES (?1, ?2, ?3, ?4) RETURNING id";
     let now = now.as_millisecond();
-    Ok(sqlx::query_scalar(insert).bind(source).bind(file).bind(day).bind(now).fetch_one(connection).await?)
+    Ok(link.scalar(insert, values![source, file, day, now]).await?)
 }
 
 /// The pass that rows belong to.
@@ -41,12 +36,10 @@ struct Pass {
     read: i64,
 }
 
-async fn open_pass(connection: &mut SqliteConnection, id: i64) -> Result<Pass, LedgerError> {
-    let row: Option<(String, String, String, i64)> =
-        sqlx::query_as("SELECT source, file, day, read FROM pass WHERE id = ? AND finished_at IS NULL")
-            .bind(id)
-            .fetch_optional(connection)
-            .await?;
+async fn open_pass(link: &mut Link, id: i64) -> Result<Pass, LedgerError> {
+    let row: Option<(String, String, String, i64)> = link
+        .optional("SELECT source, file, day, read FROM pass WHERE id = ?1 AND finished_at IS NULL", values![id])
+        .await?;
     let (source, file, day, read) = row.ok_or(LedgerError::NoSuchPass)?;
     Ok(Pass { id, source, file, day, read })
 }
@@ -111,29 +104,34 @@ struct Plan {
     tally: RowTally,
 }
 
+/// Numbers for as many new rows as ?1 says.
+const NEW_IDS: Statement = Statement::each(
+    "WITH RECURSIVE fresh (id, rest) AS (SELECT coalesce(max(id), 0) + 1, ?1 FROM source_row
+        UNION ALL SELECT id + 1, rest - 1 FROM fresh WHERE rest > 1) SELECT id FROM fresh",
+    "SELECT nextval('source_row_id_seq') FROM generate_series(1, ?1)",
+);
+
 /// Sees rows of a pass, in the order of the file.
 pub async fn see(
-    connection: &mut SqliteConnection,
+    link: &mut Link,
     pass: i64,
     seen: &[SealedRow],
     times: Times,
     now: Timestamp,
 ) -> Result<(RowTally, Vec<RowFate>), LedgerError> {
-    let pass = open_pass(connection, pass).await?;
+    let pass = open_pass(link, pass).await?;
     let keys: BTreeSet<String> = seen.iter().map(|row| hex(&row.row_key)).collect();
-    let known = rows::known(connection, &pass.source, &keys.into_iter().collect::<Vec<_>>()).await?;
-    let last: i64 =
-        sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM source_row").fetch_one(&mut *connection).await?;
-    let mut plan = plan(&pass, seen, times, known, last + 1);
-    let affected = carry_out(connection, &pass, seen, &plan).await?;
-    plan.tally.superseded += settling::settle(connection, &affected, now).await?;
-    add_up(connection, pass.id, &plan.tally).await?;
+    let known = rows::known(link, &pass.source, &keys.into_iter().collect::<Vec<_>>()).await?;
+    let ids: Vec<i64> = link.column(NEW_IDS, values![i64::try_from(seen.len()).unwrap_or(i64::MAX)]).await?;
+    let mut plan = plan(&pass, seen, times, known, &ids);
+    let affected = carry_out(link, &pass, seen, &plan).await?;
+    plan.tally.superseded += settling::settle(link, &affected, now).await?;
+    add_up(link, pass.id, &plan.tally).await?;
     Ok((plan.tally, plan.fates))
 }
 
-fn plan(pass: &Pass, seen: &[SealedRow], times: Times, known: Vec<KnownRow>, next_id: i64) -> Plan {
+fn plan(pass: &Pass, seen: &[SealedRow], times: Times, known: Vec<KnownRow>, ids: &[i64]) -> Plan {
     let mut plan = Plan::default();
-    let mut next_id = next_id;
     let mut places: HashMap<Vec<u8>, usize> = HashMap::new();
     for known in known {
         let place = *places.entry(known.row_key.clone()).or_insert_with(|| {
@@ -142,7 +140,7 @@ fn plan(pass: &Pass, seen: &[SealedRow], times: Times, known: Vec<KnownRow>, nex
         });
         plan.lines[place].push(Line::of_known(known, pass.id));
     }
-    for (index, row) in seen.iter().enumerate() {
+    for ((index, row), id) in seen.iter().enumerate().zip(ids) {
         let place = *places.entry(row.row_key.to_vec()).or_insert_with(|| {
             plan.lines.push(Vec::new());
             plan.lines.len() - 1
@@ -154,8 +152,7 @@ fn plan(pass: &Pass, seen: &[SealedRow], times: Times, known: Vec<KnownRow>, nex
         let Some(line) = lines.iter_mut().find(|line| line.occurrence == occurrence) else {
             let digest = row.digest.to_vec();
             let (known, written) = (None, Some(index));
-            lines.push(Line { id: next_id, occurrence, digest, known, seen: true, written, replaced: false });
-            next_id += 1;
+            lines.push(Line { id: *id, occurrence, digest, known, seen: true, written, replaced: false });
             plan.fates.push(tally_written(&mut plan.tally, row, true));
             continue;
         };
@@ -228,12 +225,12 @@ fn reason(is_equal: bool) -> &'static str {
 
 /// Writes the plan; returns the visits whose records must be looked at.
 async fn carry_out(
-    connection: &mut SqliteConnection,
+    link: &mut Link,
     pass: &Pass,
     seen: &[SealedRow],
     plan: &Plan,
 ) -> Result<Vec<(i64, bool)>, LedgerError> {
-    let visits = settling::ensure_visits(connection, seen.iter().filter_map(|row| row.visit.as_ref())).await?;
+    let visits = settling::ensure_visits(link, seen.iter().filter_map(|row| row.visit.as_ref())).await?;
     let visit_of = |row: &SealedRow| row.visit.as_ref().and_then(|visit| visits.get(visit.key.as_slice()).copied());
     let mut affected: HashMap<i64, bool> = HashMap::new();
     let (mut written, mut stale): (Vec<RowToWrite<'_>>, Vec<i64>) = (Vec::new(), Vec::new());
@@ -264,13 +261,13 @@ async fn carry_out(
             written.push(row_to_write(pass, row, line, visit, replaced, index));
         }
     }
-    rows::touch(connection, &plan.unchanged, &pass.file, pass.id).await?;
-    rows::move_rows(connection, &plan.moved).await?;
-    rows::forget_content(connection, &stale).await?;
-    rows::write(connection, &written, &pass.source, &pass.file, pass.id).await?;
-    rows::stand(connection, &plan.standings).await?;
-    rows::insert_records(connection, &records).await?;
-    rows::insert_issues(connection, &issues).await?;
+    rows::touch(link, &plan.unchanged, &pass.file, pass.id).await?;
+    rows::move_rows(link, &plan.moved).await?;
+    rows::forget_content(link, &stale).await?;
+    rows::write(link, &written, &pass.source, &pass.file, pass.id).await?;
+    rows::stand(link, &plan.standings).await?;
+    rows::insert_records(link, &records).await?;
+    rows::insert_issues(link, &issues).await?;
     Ok(affected.into_iter().collect())
 }
 
@@ -303,42 +300,33 @@ fn row_to_write<'a>(
     }
 }
 
-async fn add_up(connection: &mut SqliteConnection, pass: i64, tally: &RowTally) -> Result<(), LedgerError> {
-    let mut update = sqlx::query(
+async fn add_up(link: &mut Link, pass: i64, tally: &RowTally) -> Result<(), LedgerError> {
+    let statement =
         "UPDATE pass SET read = read + ?2, new = new + ?3, changed = changed + ?4, unchanged = unchanged + ?5,
-            issue = issue + ?6, skipped = skipped + ?7, superseded = superseded + ?8 WHERE id = ?1",
-    )
-    .bind(pass);
+            issue = issue + ?6, skipped = skipped + ?7, superseded = superseded + ?8 WHERE id = ?1";
+    let mut values = values![pass];
     for number in [tally.read, tally.new, tally.changed, tally.unchanged, tally.issue, tally.skipped, tally.superseded]
     {
-        update = update.bind(i64::try_from(number).unwrap_or(i64::MAX));
+        values.push(i64::try_from(number).unwrap_or(i64::MAX).into());
     }
-    update.execute(connection).await?;
+    link.execute(statement, values).await?;
     Ok(())
 }
 
 /// Ends a pass. After a complete one, corrections and issue rows that left the file no longer count.
-pub async fn finish(
-    connection: &mut SqliteConnection,
-    pass: i64,
-    ending: PassEnding,
-    now: Timestamp,
-) -> Result<RowTally, LedgerError> {
-    let pass = open_pass(connection, pass).await?;
+pub async fn finish(link: &mut Link, pass: i64, ending: PassEnding, now: Timestamp) -> Result<RowTally, LedgerError> {
+    let pass = open_pass(link, pass).await?;
     if ending == PassEnding::Complete {
-        let superseded = withdraw(connection, &pass, now).await? + forget_gone(connection, &pass).await?;
-        add_up(connection, pass.id, &RowTally { superseded, ..RowTally::default() }).await?;
+        let superseded = withdraw(link, &pass, now).await? + forget_gone(link, &pass).await?;
+        add_up(link, pass.id, &RowTally { superseded, ..RowTally::default() }).await?;
     }
-    let row: (i64, i64, i64, i64, i64, i64, i64) = sqlx::query_as(
-        "UPDATE pass SET finished_at = ?2, complete = ?3, windowed = ?4 WHERE id = ?1
+    let row: (i64, i64, i64, i64, i64, i64, i64) = link
+        .one(
+            "UPDATE pass SET finished_at = ?2, complete = ?3, windowed = ?4 WHERE id = ?1
          RETURNING read, new, changed, unchanged, issue, skipped, superseded",
-    )
-    .bind(pass.id)
-    .bind(now.as_millisecond())
-    .bind(ending == PassEnding::Complete)
-    .bind(ending == PassEnding::Window)
-    .fetch_one(connection)
-    .await?;
+            values![pass.id, now.as_millisecond(), ending == PassEnding::Complete, ending == PassEnding::Window],
+        )
+        .await?;
     Ok(RowTally {
         read: count(row.0)?,
         new: count(row.1)?,
@@ -350,30 +338,26 @@ pub async fn finish(
     })
 }
 
-async fn forget_gone(connection: &mut SqliteConnection, pass: &Pass) -> Result<u64, LedgerError> {
-    let gone = sqlx::query(
-        "UPDATE source_row SET standing = 'superseded', reason = ?4
-         WHERE source = ?1 AND file = ?2 AND kind = 'issue' AND standing = 'current' AND last_pass <> ?3",
-    );
-    let gone = gone.bind(&pass.source).bind(&pass.file).bind(pass.id).bind(GONE);
-    Ok(gone.execute(connection).await?.rows_affected())
+async fn forget_gone(link: &mut Link, pass: &Pass) -> Result<u64, LedgerError> {
+    let statement = "UPDATE source_row SET standing = 'superseded', reason = ?4
+         WHERE source = ?1 AND file = ?2 AND kind = 'issue' AND standing = 'current' AND last_pass <> ?3";
+    Ok(link.execute(statement, values![&pass.source, &pass.file, pass.id, GONE]).await?)
 }
 
 /// A correction row that was taken out of the file gives its place back to the row before it.
-async fn withdraw(connection: &mut SqliteConnection, pass: &Pass, now: Timestamp) -> Result<u64, LedgerError> {
-    let keys: Vec<Vec<u8>> = sqlx::query_scalar(
-        "SELECT DISTINCT seen.row_key FROM source_row AS seen
+async fn withdraw(link: &mut Link, pass: &Pass, now: Timestamp) -> Result<u64, LedgerError> {
+    let keys: Vec<Vec<u8>> = link
+        .column(
+            "SELECT DISTINCT seen.row_key FROM source_row AS seen
          JOIN source_row AS gone ON gone.source = seen.source AND gone.row_key = seen.row_key
             AND gone.replaced = 0 AND gone.last_pass <> ?2
          WHERE seen.source = ?1 AND seen.replaced = 1 AND seen.last_pass = ?2",
-    )
-    .bind(&pass.source)
-    .bind(pass.id)
-    .fetch_all(&mut *connection)
-    .await?;
+            values![&pass.source, pass.id],
+        )
+        .await?;
     let keys: Vec<String> = keys.iter().map(|key| hex(key)).collect();
     let mut lines: HashMap<Vec<u8>, Vec<KnownRow>> = HashMap::new();
-    for known in rows::known(connection, &pass.source, &keys).await? {
+    for known in rows::known(link, &pass.source, &keys).await? {
         lines.entry(known.row_key.clone()).or_default().push(known);
     }
     let (mut standings, mut affected, mut superseded) = (Vec::new(), Vec::new(), 0);
@@ -388,6 +372,6 @@ async fn withdraw(connection: &mut SqliteConnection, pass: &Pass, now: Timestamp
             }
         }
     }
-    rows::stand(connection, &standings).await?;
-    Ok(superseded + settling::settle(connection, &affected, now).await?)
+    rows::stand(link, &standings).await?;
+    Ok(superseded + settling::settle(link, &affected, now).await?)
 }

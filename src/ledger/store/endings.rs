@@ -4,9 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
-use sqlx::SqliteConnection;
 
 use super::json;
+use super::link::Link;
+use super::statement::Statement;
 use super::transition::{self, Step};
 use crate::ledger::LedgerError;
 use crate::ledger::attempt::{AcceptedResource, AttemptEnd, AttemptId};
@@ -49,7 +50,7 @@ struct AcceptedRow<'a> {
     id: &'a str,
     version: Option<&'a str>,
     /// Whether the server holds the entry's content under this id, or something else.
-    equal: bool,
+    equal: u8,
 }
 
 /// What an ending needs to know of its entry before it is written.
@@ -61,39 +62,52 @@ struct Standing {
 }
 
 const STANDING: &str = "SELECT attempt.id, attempt.entry,
-        entry.state = 'in_flight' AND entry.lease = attempt.lease AND entry.lease = j.value->>'lease'
-            AND NOT EXISTS (SELECT 1 FROM attempt_end WHERE attempt_end.attempt = attempt.id)
-    FROM json_each(?1) AS j CROSS JOIN attempt ON attempt.id = j.value->>'attempt' JOIN entry ON entry.id = attempt.entry";
+        CASE WHEN entry.state = 'in_flight' AND entry.lease = attempt.lease AND entry.lease = j.lease
+            AND NOT EXISTS (SELECT 1 FROM attempt_end WHERE attempt_end.attempt = attempt.id) THEN 1 ELSE 0 END
+    FROM {?1: attempt int, lease text} AS j CROSS JOIN attempt ON attempt.id = j.attempt
+    JOIN entry ON entry.id = attempt.entry /*lock entry*/";
+
+/// Attempts that were passed over: another daemon is ending their leases at this moment.
+const PASSED_OVER: &str =
+    "SELECT attempt.id, attempt.entry FROM {?1: int} AS j CROSS JOIN attempt ON attempt.id = j.value";
 
 /// One row for each entry: handing rows over costs more than finding them.
-const MISSING: &str = "SELECT j.value, (SELECT json_group_object(position || '', resource_type) FROM entry_resource
+const MISSING: Statement = Statement::each(
+    "SELECT j.value, (SELECT json_group_object(position || '', resource_type) FROM entry_resource
         WHERE entry_resource.entry = j.value AND (server_id IS NULL OR server_hash <> content_hash))
-    FROM json_each(?1) AS j";
+    FROM {?1: int} AS j",
+    "SELECT j.value, (SELECT coalesce(json_object_agg(position, resource_type)::text, '{}') FROM entry_resource
+        WHERE entry_resource.entry = j.value AND (server_id IS NULL OR server_hash <> content_hash))
+    FROM {?1: int} AS j",
+);
 
 const ACCEPT: &str = "UPDATE entry_resource
-    SET server_id = j.value->>'id', server_version = j.value->>'version',
-        server_hash = CASE WHEN j.value->>'equal' THEN content_hash ELSE zeroblob(32) END,
+    SET server_id = j.id, server_version = j.version,
+        server_hash = CASE WHEN j.equal = 1 THEN content_hash ELSE ?2 END,
         server_mapping = CASE WHEN server_hash = content_hash AND server_mapping IS NOT NULL THEN server_mapping
             ELSE (SELECT mapping_version FROM entry WHERE entry.id = entry_resource.entry) END,
         verified = NULL, verified_at = NULL
-    FROM json_each(?1) AS j
-    WHERE entry_resource.entry = j.value->>'entry' AND entry_resource.position = j.value->>'position'
-        AND entry_resource.resource_type = j.value->>'kind' AND j.value->>'id' <> ''";
+    FROM {?1: entry int, position int, kind text, id text, version text, equal int} AS j
+    WHERE entry_resource.entry = j.entry AND entry_resource.position = j.position
+        AND entry_resource.resource_type = j.kind AND j.id <> ''";
+
+/// Stands for content of the server that is not ours.
+const NO_HASH: [u8; 32] = [0; 32];
 
 const END: &str = "INSERT INTO attempt_end (attempt, outcome, status, request_id, class, excerpt, rules, duration_ms,
         issues_sealed, ended_at)
-    SELECT value->>'attempt', value->>'outcome', value->>'status', value->>'request', value->>'class',
-        value->>'excerpt', value->>'rules', value->>'duration', unhex(value->>'issues'), ?2
-    FROM json_each(?1)";
+    SELECT j.attempt, j.outcome, j.status, j.request, j.class, j.excerpt, j.rules, j.duration, j.issues, ?2
+    FROM {?1: attempt int, outcome text, status int, request text, class text, excerpt text, rules text, duration int,
+        issues bytes} AS j";
 
 /// Writes the ends that are due to their callers; one that lost its lease or takes an illegal step is left out and
 /// told so.
 pub async fn end(
-    connection: &mut SqliteConnection,
+    link: &mut Link,
     ends: &[End],
     now: Timestamp,
 ) -> Result<Vec<Result<State, LedgerError>>, LedgerError> {
-    let standings = standings(connection, ends).await?;
+    let standings = standings(link, ends).await?;
     let (mut answers, mut steps, mut rows, mut accepted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut ended = HashSet::new();
     for end in ends {
@@ -109,9 +123,9 @@ pub async fn end(
         }));
     }
     if !steps.is_empty() {
-        sqlx::query(END).bind(json(&rows)?).bind(now.as_millisecond()).execute(&mut *connection).await?;
-        accept(connection, &accepted).await?;
-        transition::take(connection, &steps, now).await?;
+        link.execute(END, values![json(&rows)?, now.as_millisecond()]).await?;
+        accept(link, &accepted).await?;
+        transition::take(link, &steps, now).await?;
     }
     Ok(answers)
 }
@@ -138,31 +152,33 @@ fn is_complete(entry: i64, missing: &HashMap<u32, String>, accepted: &[AcceptedR
     if fits { Ok(()) } else { Err(LedgerError::Incomplete(EntryId(entry))) }
 }
 
-async fn standings(connection: &mut SqliteConnection, ends: &[End]) -> Result<HashMap<i64, Standing>, LedgerError> {
+async fn standings(link: &mut Link, ends: &[End]) -> Result<HashMap<i64, Standing>, LedgerError> {
     #[derive(Serialize)]
     struct Asked<'a> {
         attempt: i64,
         lease: &'a str,
     }
     let asked: Vec<Asked<'_>> = ends.iter().map(|end| Asked { attempt: end.attempt.0, lease: &end.lease.0 }).collect();
-    let rows: Vec<(i64, i64, Option<bool>)> =
-        sqlx::query_as(STANDING).bind(json(&asked)?).fetch_all(&mut *connection).await?;
+    let rows: Vec<(i64, i64, i64)> = link.all(STANDING, values![json(&asked)?]).await?;
     let entries: Vec<i64> = rows.iter().map(|(_, entry, _)| *entry).collect();
-    let mut missing = missing(connection, &entries).await?;
-    Ok(rows
-        .into_iter()
-        .map(|(attempt, entry, held)| {
-            let missing = missing.remove(&entry).unwrap_or_default();
-            (attempt, Standing { entry, held: held == Some(true), missing })
-        })
-        .collect())
+    let mut missing = missing(link, &entries).await?;
+    let standing = |(attempt, entry, held): (i64, i64, i64)| {
+        let missing = missing.remove(&entry).unwrap_or_default();
+        (attempt, Standing { entry, held: held == 1, missing })
+    };
+    let mut standings: HashMap<i64, Standing> = rows.into_iter().map(standing).collect();
+    let absent: Vec<i64> =
+        ends.iter().map(|end| end.attempt.0).filter(|attempt| !standings.contains_key(attempt)).collect();
+    if !absent.is_empty() {
+        let passed_over: Vec<(i64, i64)> = link.all(PASSED_OVER, values![json(&absent)?]).await?;
+        let lost = |(attempt, entry)| (attempt, Standing { entry, held: false, missing: HashMap::new() });
+        standings.extend(passed_over.into_iter().map(lost));
+    }
+    Ok(standings)
 }
 
-async fn missing(
-    connection: &mut SqliteConnection,
-    entries: &[i64],
-) -> Result<HashMap<i64, HashMap<u32, String>>, LedgerError> {
-    let rows: Vec<(i64, String)> = sqlx::query_as(MISSING).bind(json(entries)?).fetch_all(connection).await?;
+async fn missing(link: &mut Link, entries: &[i64]) -> Result<HashMap<i64, HashMap<u32, String>>, LedgerError> {
+    let rows: Vec<(i64, String)> = link.all(MISSING, values![json(entries)?]).await?;
     let read = |(entry, types): (i64, String)| {
         Ok((entry, serde_json::from_str(&types).map_err(|_| LedgerError::Spoiled("resource"))?))
     };
@@ -197,36 +213,36 @@ fn accepted_rows<'a>(entry: i64, event: &Event, accepted: &'a [AcceptedResource]
         kind: &resource.resource_type,
         id: &resource.id,
         version: resource.version.as_deref(),
-        equal,
+        equal: u8::from(equal),
     };
     accepted.iter().map(row).collect()
 }
 
-async fn accept(connection: &mut SqliteConnection, accepted: &[AcceptedRow<'_>]) -> Result<(), LedgerError> {
+async fn accept(link: &mut Link, accepted: &[AcceptedRow<'_>]) -> Result<(), LedgerError> {
     if !accepted.is_empty() {
-        sqlx::query(ACCEPT).bind(json(accepted)?).execute(connection).await?;
+        link.execute(ACCEPT, values![json(accepted)?, NO_HASH.as_slice()]).await?;
     }
     Ok(())
 }
 
 /// What reconciliation or another rule found out about an entry that nobody holds.
 pub async fn resolve(
-    connection: &mut SqliteConnection,
+    link: &mut Link,
     entry: EntryId,
     event: &Event,
     accepted: &[AcceptedResource],
     now: Timestamp,
 ) -> Result<State, LedgerError> {
-    let from = transition::state_of(connection, entry.0).await?;
+    let from = transition::state_of(link, entry.0).await?;
     if from == State::InFlight {
         return Err(LedgerError::LostLease(entry));
     }
     let (step, state) = Step::new(entry.0, from, event)?;
     if state == State::Delivered {
-        let missing = missing(connection, &[entry.0]).await?.remove(&entry.0).unwrap_or_default();
+        let missing = missing(link, &[entry.0]).await?.remove(&entry.0).unwrap_or_default();
         is_complete(entry.0, &missing, accepted)?;
     }
-    accept(connection, &accepted_rows(entry.0, event, accepted)).await?;
-    transition::take(connection, &[step], now).await?;
+    accept(link, &accepted_rows(entry.0, event, accepted)).await?;
+    transition::take(link, &[step], now).await?;
     Ok(state)
 }

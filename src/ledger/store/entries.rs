@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::FromRow;
 
+use super::link::Link;
 use super::{json, transition};
 use crate::ledger::LedgerError;
 use crate::ledger::entry::{EntryId, Finding};
@@ -41,64 +42,56 @@ pub struct StoredResource {
     pub server_id: Option<String>,
     pub server_version: Option<String>,
     pub server_mapping: Option<String>,
-    pub unchanged: Option<bool>,
+    pub unchanged: i64,
 }
 
 const OPEN: &str = "SELECT entry.id, visit.key, entry.version, entry.lane, visit.posyandu, visit.service_date,
         entry.content_hash, entry.spent, (SELECT count(*) FROM attempt WHERE attempt.entry = entry.id) AS begun,
         entry.probes, entry.blocked_count, entry.state_since, content.bundle_sealed, content.person_sealed
-    FROM json_each(?1) AS j CROSS JOIN entry ON entry.id = j.value JOIN visit ON visit.id = entry.visit
+    FROM {?1: int} AS j CROSS JOIN entry ON entry.id = j.value JOIN visit ON visit.id = entry.visit
     JOIN entry_content AS content ON content.entry = entry.id ORDER BY j.key";
 
 const RESOURCES: &str = "SELECT resource.entry, resource.position, resource.resource_type,
         resource.identifier_system, resource.identifier_value, resource.full_url, resource.content_hash,
         resource.server_id, resource.server_version, resource.server_mapping,
-        resource.server_hash = resource.content_hash AS unchanged
-    FROM json_each(?1) AS j CROSS JOIN entry_resource AS resource ON resource.entry = j.value
+        CASE WHEN resource.server_hash = resource.content_hash THEN 1 ELSE 0 END AS unchanged
+    FROM {?1: int} AS j CROSS JOIN entry_resource AS resource ON resource.entry = j.value
     ORDER BY resource.entry, resource.position";
 
 /// Entries in the order given, and their resources.
-pub async fn load(
-    connection: &mut SqliteConnection,
-    entries: &[i64],
-) -> Result<(Vec<StoredEntry>, Vec<StoredResource>), LedgerError> {
+pub async fn load(link: &mut Link, entries: &[i64]) -> Result<(Vec<StoredEntry>, Vec<StoredResource>), LedgerError> {
     let list = json(entries)?;
-    let stored = sqlx::query_as(OPEN).bind(&list).fetch_all(&mut *connection).await?;
-    Ok((stored, sqlx::query_as(RESOURCES).bind(&list).fetch_all(connection).await?))
+    let stored = link.all(OPEN, values![&list]).await?;
+    Ok((stored, link.all(RESOURCES, values![&list]).await?))
 }
 
 /// Unknown entries that are due to be asked for, the longest unknown first.
-pub async fn unknown_due(
-    connection: &mut SqliteConnection,
-    limit: u32,
-    now: Timestamp,
-) -> Result<Vec<i64>, LedgerError> {
-    Ok(sqlx::query_scalar("SELECT id FROM entry WHERE state = 'unknown' AND due_at <= ?1 ORDER BY due_at, id LIMIT ?2")
-        .bind(now.as_millisecond())
-        .bind(i64::from(limit))
-        .fetch_all(connection)
+pub async fn unknown_due(link: &mut Link, limit: u32, now: Timestamp) -> Result<Vec<i64>, LedgerError> {
+    Ok(link
+        .column(
+            "SELECT id FROM entry WHERE state = 'unknown' AND due_at <= ?1 ORDER BY due_at, id LIMIT ?2",
+            values![now.as_millisecond(), i64::from(limit)],
+        )
         .await?)
 }
 
 /// Delivered entries of a service date (or of all) that were not read back since `before`, the oldest look first.
 pub async fn to_verify(
-    connection: &mut SqliteConnection,
+    link: &mut Link,
     date: Option<&str>,
     before: Timestamp,
     limit: u32,
 ) -> Result<Vec<i64>, LedgerError> {
-    Ok(sqlx::query_scalar(
-        "SELECT entry.id FROM entry JOIN visit ON visit.id = entry.visit
+    Ok(link
+        .column(
+            "SELECT entry.id FROM entry JOIN visit ON visit.id = entry.visit
          WHERE entry.state = 'delivered' AND (?1 IS NULL OR visit.service_date = ?1) AND EXISTS
             (SELECT 1 FROM entry_resource AS resource WHERE resource.entry = entry.id
              AND (resource.verified_at IS NULL OR resource.verified_at < ?2))
          ORDER BY entry.day_ends_at, entry.id LIMIT ?3",
-    )
-    .bind(date)
-    .bind(before.as_millisecond())
-    .bind(i64::from(limit))
-    .fetch_all(connection)
-    .await?)
+            values![date, before.as_millisecond(), i64::from(limit)],
+        )
+        .await?)
 }
 
 #[derive(Serialize)]
@@ -109,12 +102,12 @@ struct FindingRow {
 
 /// Stores what reading back a delivered entry showed.
 pub async fn verify(
-    connection: &mut SqliteConnection,
+    link: &mut Link,
     entry: EntryId,
     findings: &[(u32, Finding)],
     now: Timestamp,
 ) -> Result<(), LedgerError> {
-    let state = transition::state_of(connection, entry.0).await?;
+    let state = transition::state_of(link, entry.0).await?;
     if state != State::Delivered {
         return Err(LedgerError::NotDelivered(entry));
     }
@@ -122,40 +115,32 @@ pub async fn verify(
         .iter()
         .map(|(position, finding)| FindingRow { position: *position, finding: finding.word() })
         .collect();
-    sqlx::query(
-        "UPDATE entry_resource SET verified = j.value->>'finding', verified_at = ?3 FROM json_each(?2) AS j
-         WHERE entry_resource.entry = ?1 AND entry_resource.position = j.value->>'position'",
+    link.execute(
+        "UPDATE entry_resource SET verified = j.finding, verified_at = ?3 FROM {?2: position int, finding text} AS j
+         WHERE entry_resource.entry = ?1 AND entry_resource.position = j.position",
+        values![entry.0, json(&rows)?, now.as_millisecond()],
     )
-    .bind(entry.0)
-    .bind(json(&rows)?)
-    .bind(now.as_millisecond())
-    .execute(connection)
     .await?;
     Ok(())
 }
 
 /// Carries out a person's or a rule's decision and keeps its reason.
 pub async fn decide(
-    connection: &mut SqliteConnection,
+    link: &mut Link,
     entry: EntryId,
     event: &Event,
     reason_sealed: &[u8],
     now: Timestamp,
 ) -> Result<State, LedgerError> {
-    let refused: Option<bool> = sqlx::query_scalar("SELECT mapping_refused FROM entry WHERE id = ?")
-        .bind(entry.0)
-        .fetch_optional(&mut *connection)
-        .await?;
-    if refused == Some(true) && matches!(event, Event::RetryCommanded { .. }) {
+    let refused: Option<i64> = link.first("SELECT mapping_refused FROM entry WHERE id = ?1", values![entry.0]).await?;
+    if refused == Some(1) && matches!(event, Event::RetryCommanded { .. }) {
         return Err(LedgerError::NeedsCorrection(entry));
     }
-    let state = transition::apply(connection, entry.0, event, now).await?;
-    sqlx::query("INSERT INTO decision (entry, event, reason_sealed, at) VALUES (?, ?, ?, ?)")
-        .bind(entry.0)
-        .bind(event.word())
-        .bind(reason_sealed)
-        .bind(now.as_millisecond())
-        .execute(connection)
-        .await?;
+    let state = transition::apply(link, entry.0, event, now).await?;
+    link.execute(
+        "INSERT INTO decision (entry, event, reason_sealed, at) VALUES (?1, ?2, ?3, ?4)",
+        values![entry.0, event.word(), reason_sealed, now.as_millisecond()],
+    )
+    .await?;
     Ok(state)
 }

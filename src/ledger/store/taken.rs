@@ -1,9 +1,10 @@
 //! Contents taken from drop folders.
 
 use jiff::Timestamp;
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::FromRow;
 
 use super::count;
+use super::link::Link;
 use crate::ledger::LedgerError;
 use crate::ledger::taken::TakenRows;
 
@@ -56,41 +57,35 @@ pub struct StoredTaken {
 }
 
 /// Everything taken for a source, oldest first.
-pub async fn list(connection: &mut SqliteConnection, source: &str) -> Result<Vec<StoredTaken>, LedgerError> {
-    let query = sqlx::query_as(
+pub async fn list(link: &mut Link, source: &str) -> Result<Vec<StoredTaken>, LedgerError> {
+    let statement =
         "SELECT name_hash, content_hash, name_sealed, stamp, bytes, taken_at, version, day, outcome, issue_sealed,
             lines, records, issue, skipped, accepted_at
-         FROM taken_file WHERE source = ? ORDER BY seq",
-    );
-    Ok(query.bind(source).fetch_all(connection).await?)
+         FROM taken_file WHERE source = ?1 ORDER BY seq";
+    Ok(link.all(statement, values![source]).await?)
 }
 
 /// Makes a change; gives the rows of the content, or nothing when there was nothing to change.
-pub async fn change(
-    connection: &mut SqliteConnection,
-    change: &Change,
-    now: Timestamp,
-) -> Result<Option<TakenRows>, LedgerError> {
+pub async fn change(link: &mut Link, change: &Change, now: Timestamp) -> Result<Option<TakenRows>, LedgerError> {
     match change {
-        Change::Remember(taken) => remember(connection, taken).await.map(Some),
+        Change::Remember(taken) => remember(link, taken).await.map(Some),
         Change::Accept { source, name_hash } => {
-            let update = sqlx::query(
+            let statement =
                 "UPDATE taken_file SET accepted_at = ?3 WHERE outcome = 'waiting' AND accepted_at IS NULL AND id =
-                    (SELECT id FROM taken_file WHERE source = ?1 AND name_hash = ?2 ORDER BY seq DESC LIMIT 1)",
-            );
-            let update = update.bind(source).bind(name_hash.as_slice()).bind(now.as_millisecond());
-            Ok((update.execute(connection).await?.rows_affected() > 0).then(TakenRows::default))
+                    (SELECT id FROM taken_file WHERE source = ?1 AND name_hash = ?2 ORDER BY seq DESC LIMIT 1)";
+            let values = values![source, name_hash.as_slice(), now.as_millisecond()];
+            Ok((link.execute(statement, values).await? > 0).then(TakenRows::default))
         }
     }
 }
 
-async fn remember(connection: &mut SqliteConnection, taken: &SealedTaken) -> Result<TakenRows, LedgerError> {
+async fn remember(link: &mut Link, taken: &SealedTaken) -> Result<TakenRows, LedgerError> {
     let rows = match &taken.counts_pass_of {
-        Some(file) => rows(connection, taken, file).await?,
+        Some(file) => rows(link, taken, file).await?,
         None => taken.rows,
     };
     let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    sqlx::query(
+    link.execute(
         "INSERT INTO taken_file (source, name_hash, content_hash, name_sealed, stamp, seq, bytes, taken_at, version,
             day, outcome, issue_sealed, lines, records, issue, skipped)
          VALUES (?1, ?2, ?3, ?4, ?5, (SELECT coalesce(max(seq), 0) + 1 FROM taken_file), ?6, ?7, ?8, ?9, ?10, ?11, ?12,
@@ -99,38 +94,38 @@ async fn remember(connection: &mut SqliteConnection, taken: &SealedTaken) -> Res
             taken_at = excluded.taken_at, version = excluded.version, day = excluded.day, outcome = excluded.outcome,
             issue_sealed = excluded.issue_sealed, lines = excluded.lines, records = excluded.records,
             issue = excluded.issue, skipped = excluded.skipped",
+        values![
+            &taken.source,
+            taken.name_hash.as_slice(),
+            taken.content_hash.as_slice(),
+            &taken.name_sealed,
+            taken.stamp.as_slice(),
+            taken.bytes,
+            taken.taken_at.as_millisecond(),
+            &taken.version,
+            &taken.day,
+            taken.outcome,
+            &taken.issue_sealed,
+            number(rows.lines),
+            number(rows.records),
+            number(rows.issue),
+            number(rows.skipped)
+        ],
     )
-    .bind(&taken.source)
-    .bind(taken.name_hash.as_slice())
-    .bind(taken.content_hash.as_slice())
-    .bind(&taken.name_sealed)
-    .bind(taken.stamp.as_slice())
-    .bind(taken.bytes)
-    .bind(taken.taken_at.as_millisecond())
-    .bind(&taken.version)
-    .bind(&taken.day)
-    .bind(taken.outcome)
-    .bind(&taken.issue_sealed)
-    .bind(number(rows.lines))
-    .bind(number(rows.records))
-    .bind(number(rows.issue))
-    .bind(number(rows.skipped))
-    .execute(connection)
     .await?;
     Ok(rows)
 }
 
 /// The rows seen in the last pass over the file, each in one of three numbers.
-async fn rows(connection: &mut SqliteConnection, taken: &SealedTaken, file: &str) -> Result<TakenRows, LedgerError> {
-    let (records, issue, skipped): (i64, i64, i64) = sqlx::query_as(
-        "SELECT coalesce(sum(kind = 'records' AND standing <> 'conflict'), 0),
-            coalesce(sum(kind = 'issue' OR standing = 'conflict'), 0), coalesce(sum(kind = 'skipped'), 0)
+async fn rows(link: &mut Link, taken: &SealedTaken, file: &str) -> Result<TakenRows, LedgerError> {
+    let (records, issue, skipped): (i64, i64, i64) = link
+        .one(
+            "SELECT count(*) FILTER (WHERE kind = 'records' AND standing <> 'conflict'),
+            count(*) FILTER (WHERE kind = 'issue' OR standing = 'conflict'), count(*) FILTER (WHERE kind = 'skipped')
          FROM source_row WHERE source = ?1
             AND last_pass = (SELECT max(id) FROM pass WHERE source = ?1 AND file = ?2 AND complete = 1)",
-    )
-    .bind(&taken.source)
-    .bind(file)
-    .fetch_one(connection)
-    .await?;
+            values![&taken.source, file],
+        )
+        .await?;
     Ok(TakenRows { lines: taken.rows.lines, records: count(records)?, issue: count(issue)?, skipped: count(skipped)? })
 }

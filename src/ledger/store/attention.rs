@@ -1,10 +1,11 @@
 //! The statements behind the lists that people work through: who stands on a list, in the order of the places, and
 //! then page by page what there is to say. They only read.
 
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::FromRow;
 
 use super::json;
-use super::lists::{Bound, bound};
+use super::link::Link;
+use super::lists::{narrowed, narrowed_with};
 use crate::ledger::LedgerError;
 use crate::ledger::reading::Filter;
 
@@ -25,43 +26,42 @@ pub struct StoredRowIssue {
     pub other_file: Option<String>,
 }
 
-const ROWS: &str = "SELECT row.id, row.source, row.row_key, row.place_sealed, row.kind, row.standing,
-        row.puskesmas, row.posyandu, row.counted_date, issue.sealed AS issue_sealed,
-        CASE WHEN row.standing = 'conflict' THEN (SELECT other.source FROM source_row AS other WHERE
-            other.visit = row.visit AND other.standing = 'conflict' AND other.source <> row.source LIMIT 1)
+const ROWS: &str = "SELECT line.id, line.source, line.row_key, line.place_sealed, line.kind, line.standing,
+        line.puskesmas, line.posyandu, line.counted_date, issue.sealed AS issue_sealed,
+        CASE WHEN line.standing = 'conflict' THEN (SELECT other.source FROM source_row AS other WHERE
+            other.visit = line.visit AND other.standing = 'conflict' AND other.source <> line.source LIMIT 1)
         END AS other_source,
-        CASE WHEN row.standing = 'conflict' THEN (SELECT other.file FROM source_row AS other WHERE
-            other.visit = row.visit AND other.standing = 'conflict' AND other.source <> row.source LIMIT 1)
+        CASE WHEN line.standing = 'conflict' THEN (SELECT other.file FROM source_row AS other WHERE
+            other.visit = line.visit AND other.standing = 'conflict' AND other.source <> line.source LIMIT 1)
         END AS other_file
-    FROM json_each(?1) AS j CROSS JOIN source_row AS row ON row.id = j.value
-    LEFT JOIN issue ON issue.source_row = row.id
+    FROM {?1: int} AS j CROSS JOIN source_row AS line ON line.id = j.value
+    LEFT JOIN issue ON issue.source_row = line.id
     ORDER BY j.key, issue.id";
 
 /// Rows with their issues, in the order given.
-pub async fn rows(connection: &mut SqliteConnection, rows: &[i64]) -> Result<Vec<StoredRowIssue>, LedgerError> {
-    Ok(sqlx::query_as(ROWS).bind(json(rows)?).fetch_all(connection).await?)
+pub async fn rows(link: &mut Link, rows: &[i64]) -> Result<Vec<StoredRowIssue>, LedgerError> {
+    Ok(link.all(ROWS, values![json(rows)?]).await?)
 }
 
 /// Rows that need a person, or (with ?5) any with an issue; parameters 1 to 4 narrow them.
 const OPEN_ROWS: &str = "SELECT id FROM source_row
     WHERE standing <> 'superseded'
-        AND (kind = 'issue' OR standing = 'conflict' OR (?5 AND EXISTS
+        AND (kind = 'issue' OR standing = 'conflict' OR (?5 = 1 AND EXISTS
             (SELECT 1 FROM issue WHERE issue.source_row = source_row.id AND source_row IS NOT NULL)))
         AND (?1 IS NULL OR counted_date >= ?1) AND (?2 IS NULL OR counted_date <= ?2)
         AND (?3 IS NULL OR puskesmas = ?3) AND (?4 IS NULL OR posyandu = ?4)
-    ORDER BY counted_date, puskesmas, posyandu, source, file, id LIMIT ?6";
+    ORDER BY counted_date, puskesmas NULLS FIRST, posyandu NULLS FIRST, source, file, id LIMIT ?6";
 
 /// Rows with issues, the oldest date first.
 pub async fn open_rows(
-    connection: &mut SqliteConnection,
+    link: &mut Link,
     filter: &Filter,
     warnings: bool,
     limit: u32,
 ) -> Result<Vec<StoredRowIssue>, LedgerError> {
-    let Bound { from, to } = bound(filter);
-    let query = sqlx::query_scalar(OPEN_ROWS).bind(from).bind(to).bind(&filter.puskesmas).bind(&filter.posyandu);
-    let ids: Vec<i64> = query.bind(warnings).bind(i64::from(limit)).fetch_all(&mut *connection).await?;
-    rows(connection, &ids).await
+    let values = narrowed_with(filter, values![warnings, i64::from(limit)]);
+    let ids: Vec<i64> = link.column(OPEN_ROWS, values).await?;
+    rows(link, &ids).await
 }
 
 /// Rows that need a person, and visits that do, these with their numbers below zero: by place and order of reading.
@@ -80,7 +80,7 @@ const WORK: &str = concat!(
         "AND (entry.state IN ('refused', 'exhausted')
             OR (entry.state = 'blocked' AND entry.blocked_on <> 'predecessor'))"
     ),
-    ") ORDER BY puskesmas, posyandu, file, stamp"
+    ") AS subjects ORDER BY puskesmas NULLS FIRST, posyandu NULLS FIRST, file, stamp"
 );
 
 const WARNINGS: &str = "SELECT id FROM source_row
@@ -89,33 +89,22 @@ const WARNINGS: &str = "SELECT id FROM source_row
             WHERE issue.source_row = source_row.id AND source_row IS NOT NULL AND severity <> 'error')
         AND (?1 IS NULL OR counted_date >= ?1) AND (?2 IS NULL OR counted_date <= ?2)
         AND (?3 IS NULL OR puskesmas = ?3) AND (?4 IS NULL OR posyandu = ?4)
-    ORDER BY puskesmas, posyandu, file, stamp";
+    ORDER BY puskesmas NULLS FIRST, posyandu NULLS FIRST, file, stamp";
 
 /// Who stands on the work list, or on the list of warnings: rows, and entries with their numbers below zero.
-pub async fn subjects(
-    connection: &mut SqliteConnection,
-    filter: &Filter,
-    is_work: bool,
-) -> Result<Vec<i64>, LedgerError> {
-    let Bound { from, to } = bound(filter);
-    let query = sqlx::query_scalar(if is_work { WORK } else { WARNINGS });
-    Ok(query.bind(from).bind(to).bind(&filter.puskesmas).bind(&filter.posyandu).fetch_all(connection).await?)
+pub async fn subjects(link: &mut Link, filter: &Filter, is_work: bool) -> Result<Vec<i64>, LedgerError> {
+    Ok(link.column(if is_work { WORK } else { WARNINGS }, narrowed(filter)).await?)
 }
 
 const COVERAGE: &str = of_newest!(
-    "visit.puskesmas, visit.posyandu, count(*), sum(entry.state = 'delivered'),
-        sum(entry.state = 'delivered' AND entry.state_since <= entry.day_ends_at)",
+    "visit.puskesmas, visit.posyandu, count(*), count(*) FILTER (WHERE entry.state = 'delivered'),
+        count(*) FILTER (WHERE entry.state = 'delivered' AND entry.state_since <= entry.day_ends_at)",
     "AND entry.state NOT IN ('waived', 'superseded') GROUP BY 1, 2"
 );
 
 /// By puskesmas and posyandu: visits to be sent, those accepted, those accepted on their day.
-pub async fn coverage(
-    connection: &mut SqliteConnection,
-    filter: &Filter,
-) -> Result<Vec<(String, String, i64, i64, i64)>, LedgerError> {
-    let Bound { from, to } = bound(filter);
-    let query = sqlx::query_as(COVERAGE).bind(from).bind(to);
-    Ok(query.bind(&filter.puskesmas).bind(&filter.posyandu).fetch_all(connection).await?)
+pub async fn coverage(link: &mut Link, filter: &Filter) -> Result<Vec<(String, String, i64, i64, i64)>, LedgerError> {
+    Ok(link.all(COVERAGE, narrowed(filter)).await?)
 }
 
 const LATE: &str = of_newest!(
@@ -132,54 +121,31 @@ const LATE_NUMBER: &str = of_newest!(
 );
 
 /// Entries not accepted on their day, which has ended: how many, and the first of them by place.
-pub async fn late(
-    connection: &mut SqliteConnection,
-    filter: &Filter,
-    now: i64,
-    limit: usize,
-) -> Result<(i64, Vec<i64>), LedgerError> {
-    let Bound { from, to } = bound(filter);
-    let number = sqlx::query_scalar(LATE_NUMBER).bind(&from).bind(&to).bind(&filter.puskesmas);
-    let number = number.bind(&filter.posyandu).bind(now).fetch_one(&mut *connection).await?;
-    let first = sqlx::query_scalar(LATE).bind(from).bind(to).bind(&filter.puskesmas).bind(&filter.posyandu);
+pub async fn late(link: &mut Link, filter: &Filter, now: i64, limit: usize) -> Result<(i64, Vec<i64>), LedgerError> {
+    let number = link.scalar(LATE_NUMBER, narrowed_with(filter, values![now])).await?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    Ok((number, first.bind(now).bind(limit).fetch_all(connection).await?))
+    Ok((number, link.column(LATE, narrowed_with(filter, values![now, limit])).await?))
 }
 
 /// Sealed issues of entries, by entry in the order they were found.
-pub async fn entry_issues(
-    connection: &mut SqliteConnection,
-    entries: &[i64],
-) -> Result<Vec<(i64, Vec<u8>)>, LedgerError> {
-    let query = sqlx::query_as(
-        "SELECT issue.entry, issue.sealed FROM json_each(?1) AS j
-         CROSS JOIN issue ON issue.entry = j.value AND issue.entry IS NOT NULL ORDER BY issue.id",
-    );
-    Ok(query.bind(json(entries)?).fetch_all(connection).await?)
+pub async fn entry_issues(link: &mut Link, entries: &[i64]) -> Result<Vec<(i64, Vec<u8>)>, LedgerError> {
+    let statement = "SELECT issue.entry, issue.sealed FROM {?1: int} AS j
+         CROSS JOIN issue ON issue.entry = j.value AND issue.entry IS NOT NULL ORDER BY issue.id";
+    Ok(link.all(statement, values![json(entries)?]).await?)
 }
 
 /// The last event of each entry.
-pub async fn last_events(
-    connection: &mut SqliteConnection,
-    entries: &[i64],
-) -> Result<Vec<(i64, String)>, LedgerError> {
-    let query = sqlx::query_as(
-        "SELECT event.entry, event.event FROM json_each(?1) AS j CROSS JOIN event ON event.entry = j.value
-            AND event.seq = (SELECT max(seq) FROM event AS last WHERE last.entry = j.value)",
-    );
-    Ok(query.bind(json(entries)?).fetch_all(connection).await?)
+pub async fn last_events(link: &mut Link, entries: &[i64]) -> Result<Vec<(i64, String)>, LedgerError> {
+    let statement = "SELECT event.entry, event.event FROM {?1: int} AS j CROSS JOIN event ON event.entry = j.value
+            AND event.seq = (SELECT max(seq) FROM event AS last WHERE last.entry = j.value)";
+    Ok(link.all(statement, values![json(entries)?]).await?)
 }
 
 /// Entry, attempt and sealed issues of each answer that had some, the last answer first.
-pub async fn answers(
-    connection: &mut SqliteConnection,
-    entries: &[i64],
-) -> Result<Vec<(i64, i64, Vec<u8>)>, LedgerError> {
-    let query = sqlx::query_as(
-        "SELECT attempt.entry, attempt.id, attempt_end.issues_sealed FROM json_each(?1) AS j
+pub async fn answers(link: &mut Link, entries: &[i64]) -> Result<Vec<(i64, i64, Vec<u8>)>, LedgerError> {
+    let statement = "SELECT attempt.entry, attempt.id, attempt_end.issues_sealed FROM {?1: int} AS j
          CROSS JOIN attempt ON attempt.entry = j.value
          JOIN attempt_end ON attempt_end.attempt = attempt.id AND attempt_end.issues_sealed IS NOT NULL
-         ORDER BY attempt.id DESC",
-    );
-    Ok(query.bind(json(entries)?).fetch_all(connection).await?)
+         ORDER BY attempt.id DESC";
+    Ok(link.all(statement, values![json(entries)?]).await?)
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use sqlx::SqliteConnection;
 
+use super::link::Link;
 use super::transition::{self, Step};
 use super::{hex, json, time};
 use crate::ledger::LedgerError;
@@ -16,20 +16,23 @@ use crate::ledger::state::{Event, State};
 
 /// Most entries one claim takes.
 pub const CLAIM_MAX: u32 = 1_000;
+/// A lease is prolonged until its claim is so old; then its holder has forgotten it.
+const HELD_MAX: Duration = Duration::from_secs(15 * 60);
 /// Most expired leases or due dependencies looked at in one go.
 const SWEEP_MAX: i64 = 1_000;
 
-const CLAIM: &str = "UPDATE entry SET state = 'in_flight', seq = seq + 1, lease = ?4, lease_until = ?5,
-        state_since = ?2, probes = 0
-    WHERE state = 'pending' AND id IN (
+const CLAIM: &str = "WITH due AS MATERIALIZED (
         SELECT id FROM (SELECT id, day_ends_at FROM entry
             WHERE lane = ?1 AND state = 'pending' AND day_ends_at > ?2 AND due_at <= ?2
-            ORDER BY day_ends_at, id LIMIT ?3)
+            ORDER BY day_ends_at, id LIMIT ?3 /*lock*/) AS today
         UNION ALL
         SELECT id FROM (SELECT id, day_ends_at FROM entry
             WHERE lane = ?1 AND state = 'pending' AND day_ends_at <= ?2 AND due_at <= ?2
-            ORDER BY day_ends_at, id LIMIT ?3)
+            ORDER BY day_ends_at, id LIMIT ?3 /*lock*/) AS backlog
         LIMIT ?3)
+    UPDATE entry SET state = 'in_flight', seq = seq + 1, lease = ?4, lease_until = ?5,
+        state_since = ?2, probes = 0
+    WHERE state = 'pending' AND id IN (SELECT id FROM due)
     RETURNING id, seq, day_ends_at";
 
 #[derive(Serialize)]
@@ -40,21 +43,19 @@ struct ClaimedEvent {
 
 /// Takes due entries of a lane under a lease: those whose day still runs first, then the oldest.
 pub async fn claim(
-    connection: &mut SqliteConnection,
+    link: &mut Link,
     lane: &str,
     limit: u32,
     lease: &Lease,
     until: Timestamp,
     now: Timestamp,
 ) -> Result<Vec<EntryId>, LedgerError> {
-    sweep(connection, now).await?;
-    let mut taken: Vec<(i64, i64, i64)> = sqlx::query_as(CLAIM)
-        .bind(lane)
-        .bind(now.as_millisecond())
-        .bind(i64::from(limit.min(CLAIM_MAX)))
-        .bind(&lease.0)
-        .bind(until.as_millisecond())
-        .fetch_all(&mut *connection)
+    sweep(link, now).await?;
+    let mut taken: Vec<(i64, i64, i64)> = link
+        .all(
+            CLAIM,
+            values![lane, now.as_millisecond(), i64::from(limit.min(CLAIM_MAX)), &lease.0, until.as_millisecond()],
+        )
         .await?;
     if taken.is_empty() {
         return Ok(Vec::new());
@@ -62,63 +63,50 @@ pub async fn claim(
     // RETURNING promises no order.
     taken.sort_unstable_by_key(|&(entry, _, ends)| (ends <= now.as_millisecond(), ends, entry));
     let list: Vec<ClaimedEvent> = taken.iter().map(|&(entry, seq, _)| ClaimedEvent { entry, seq }).collect();
-    sqlx::query(
+    link.execute(
         "INSERT INTO event (entry, seq, event, state, at)
-         SELECT value->>'entry', value->>'seq', '\"claimed\"', 'in_flight', ?2 FROM json_each(?1)",
+         SELECT j.entry, j.seq, '\"claimed\"', 'in_flight', ?2 FROM {?1: entry int, seq int} AS j",
+        values![json(&list)?, now.as_millisecond()],
     )
-    .bind(json(&list)?)
-    .bind(now.as_millisecond())
-    .execute(connection)
     .await?;
     Ok(taken.into_iter().map(|(entry, ..)| EntryId(entry)).collect())
 }
 
 /// Ends leases that ran out and wakes blocked entries whose time to look again has come.
-async fn sweep(connection: &mut SqliteConnection, now: Timestamp) -> Result<(), LedgerError> {
-    let expired: Vec<i64> = sqlx::query_scalar(
-        "SELECT id FROM entry WHERE state = 'in_flight' AND lease_until <= ?1 ORDER BY lease_until LIMIT ?2",
-    )
-    .bind(now.as_millisecond())
-    .bind(SWEEP_MAX)
-    .fetch_all(&mut *connection)
+async fn sweep(link: &mut Link, now: Timestamp) -> Result<(), LedgerError> {
+    let expired: Vec<i64> = link.column("SELECT id FROM entry WHERE state = 'in_flight' AND lease_until <= ?1 ORDER BY lease_until LIMIT ?2 /*lock*/", values![now.as_millisecond(), SWEEP_MAX])
     .await?;
-    expire(connection, &expired, now).await?;
-    let waiting: Vec<i64> = sqlx::query_scalar(
-        "SELECT id FROM entry WHERE state = 'blocked' AND due_at <= ?1 AND blocked_on <> 'predecessor'
-         ORDER BY due_at LIMIT ?2",
-    )
-    .bind(now.as_millisecond())
-    .bind(SWEEP_MAX)
-    .fetch_all(&mut *connection)
-    .await?;
+    expire(link, &expired, now).await?;
+    let waiting: Vec<i64> = link
+        .column(
+            "SELECT id FROM entry WHERE state = 'blocked' AND due_at <= ?1 AND blocked_on <> 'predecessor'
+         ORDER BY due_at LIMIT ?2 /*lock*/",
+            values![now.as_millisecond(), SWEEP_MAX],
+        )
+        .await?;
     let mut steps = Vec::with_capacity(waiting.len());
     for entry in waiting {
         steps.push(Step::new(entry, State::Blocked, &Event::DependencyAppeared { due: now })?.0);
     }
-    transition::take(connection, &steps, now).await
+    transition::take(link, &steps, now).await
 }
 
 /// Ends the leases of entries in flight: Unknown when their send had begun, with the attempt's end, Pending when not.
-pub async fn expire(connection: &mut SqliteConnection, entries: &[i64], now: Timestamp) -> Result<(), LedgerError> {
+pub async fn expire(link: &mut Link, entries: &[i64], now: Timestamp) -> Result<(), LedgerError> {
     if entries.is_empty() {
         return Ok(());
     }
-    let begun: Vec<(i64, i64)> = sqlx::query_as(
-        "SELECT attempt.entry, attempt.id FROM json_each(?1) AS j CROSS JOIN attempt ON attempt.entry = j.value
+    let begun: Vec<(i64, i64)> = link
+        .all(
+            "SELECT attempt.entry, attempt.id FROM {?1: int} AS j CROSS JOIN attempt ON attempt.entry = j.value
          WHERE NOT EXISTS (SELECT 1 FROM attempt_end WHERE attempt_end.attempt = attempt.id)",
-    )
-    .bind(json(entries)?)
-    .fetch_all(&mut *connection)
-    .await?;
+            values![json(entries)?],
+        )
+        .await?;
     let attempts: Vec<i64> = begun.iter().map(|(_, attempt)| *attempt).collect();
-    sqlx::query(
-        "INSERT INTO attempt_end (attempt, outcome, class, excerpt, rules, duration_ms, ended_at)
-         SELECT attempt.id, 'interrupted', 'interrupted', '', '[]', max(0, ?2 - attempt.begun_at), ?2
-         FROM json_each(?1) AS j CROSS JOIN attempt ON attempt.id = j.value",
-    )
-    .bind(json(&attempts)?)
-    .bind(now.as_millisecond())
-    .execute(&mut *connection)
+    link.execute("INSERT INTO attempt_end (attempt, outcome, class, excerpt, rules, duration_ms, ended_at)
+         SELECT attempt.id, 'interrupted', 'interrupted', '', '[]', CASE WHEN ?2 > attempt.begun_at THEN ?2 - attempt.begun_at ELSE 0 END, ?2
+         FROM {?1: int} AS j CROSS JOIN attempt ON attempt.id = j.value", values![json(&attempts)?, now.as_millisecond()])
     .await?;
     let begun: HashSet<i64> = begun.into_iter().map(|(entry, _)| entry).collect();
     let mut steps = Vec::with_capacity(entries.len());
@@ -126,7 +114,7 @@ pub async fn expire(connection: &mut SqliteConnection, entries: &[i64], now: Tim
         let event = Event::LeaseExpired { begun: begun.contains(&entry), due: now };
         steps.push(Step::new(entry, State::InFlight, &event)?.0);
     }
-    transition::take(connection, &steps, now).await
+    transition::take(link, &steps, now).await
 }
 
 /// A begun row to be written.
@@ -147,15 +135,15 @@ struct BegunRow<'a> {
     hash: String,
 }
 
-const BEGIN: &str = "INSERT OR IGNORE INTO attempt (entry, lease, request_hash, begun_at)
-    SELECT entry.id, entry.lease, unhex(j.value->>'hash'), ?2
-    FROM json_each(?1) AS j CROSS JOIN entry ON entry.id = j.value->>'entry'
-    WHERE entry.state = 'in_flight' AND entry.lease = j.value->>'lease' AND entry.lease_until > ?2
-    RETURNING entry, id";
+const BEGIN: &str = "INSERT INTO attempt (entry, lease, request_hash, begun_at)
+    SELECT entry.id, entry.lease, j.hash, ?2
+    FROM {?1: entry int, lease text, hash bytes} AS j CROSS JOIN entry ON entry.id = j.entry
+    WHERE entry.state = 'in_flight' AND entry.lease = j.lease AND entry.lease_until > ?2 /*lock entry*/
+    ON CONFLICT (entry, lease) DO NOTHING RETURNING entry, id";
 
 /// Writes begun rows for those that still hold their lease; the others get [`LedgerError::LostLease`].
 pub async fn begin(
-    connection: &mut SqliteConnection,
+    link: &mut Link,
     begins: &[Begin],
     now: Timestamp,
 ) -> Result<Vec<Result<AttemptId, LedgerError>>, LedgerError> {
@@ -163,8 +151,7 @@ pub async fn begin(
         .iter()
         .map(|begin| BegunRow { entry: begin.entry.0, lease: &begin.lease.0, hash: hex(&begin.request_hash) })
         .collect();
-    let written: Vec<(i64, i64)> =
-        sqlx::query_as(BEGIN).bind(json(&rows)?).bind(now.as_millisecond()).fetch_all(connection).await?;
+    let written: Vec<(i64, i64)> = link.all(BEGIN, values![json(&rows)?, now.as_millisecond()]).await?;
     // Taken out when answered: a second begin under the same lease gets nothing.
     let mut written: HashMap<i64, i64> = written.into_iter().collect();
     let mut seen: HashSet<(i64, &str)> = HashSet::new();
@@ -180,23 +167,18 @@ pub async fn begin(
 
 /// Gives a claimed entry back, or blocks it, without an attempt.
 pub async fn release(
-    connection: &mut SqliteConnection,
+    link: &mut Link,
     entry: EntryId,
     lease: &Lease,
     event: &Event,
     now: Timestamp,
 ) -> Result<State, LedgerError> {
-    let held: Option<i64> = sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM attempt WHERE attempt.entry = entry.id AND attempt.lease = entry.lease)
-         FROM entry WHERE id = ?1 AND state = 'in_flight' AND lease = ?2",
-    )
-    .bind(entry.0)
-    .bind(&lease.0)
-    .fetch_optional(&mut *connection)
+    let held: Option<i64> = link.first("SELECT CASE WHEN EXISTS (SELECT 1 FROM attempt WHERE attempt.entry = entry.id AND attempt.lease = entry.lease)
+            THEN 1 ELSE 0 END FROM entry WHERE id = ?1 AND state = 'in_flight' AND lease = ?2 /*lock*/", values![entry.0, &lease.0])
     .await?;
     match held {
         Some(0) if !matches!(event, Event::Accepted | Event::NoAnswer { .. } | Event::LeaseExpired { .. }) => {
-            transition::apply(connection, entry.0, event, now).await
+            transition::apply(link, entry.0, event, now).await
         }
         // Once the send has begun, or with an answer, only the end of the attempt may speak.
         Some(_) => Err(crate::ledger::state::Illegal { state: State::InFlight, event: event.clone() }.into()),
@@ -204,19 +186,18 @@ pub async fn release(
     }
 }
 
-/// Leases a worker still needs while it waits: prolongs those that are held.
+/// Prolongs the leases of a holder by their full time, as long as they still run.
 pub async fn prolong(
-    connection: &mut SqliteConnection,
-    lease: &Lease,
+    link: &mut Link,
+    holder: &str,
     lease_time: Duration,
     now: Timestamp,
 ) -> Result<Timestamp, LedgerError> {
     let until = now.saturating_add(lease_time).unwrap_or(Timestamp::MAX);
-    sqlx::query("UPDATE entry SET lease_until = ?2 WHERE state = 'in_flight' AND lease = ?1 AND lease_until > ?3")
-        .bind(&lease.0)
-        .bind(until.as_millisecond())
-        .bind(now.as_millisecond())
-        .execute(connection)
-        .await?;
+    let statement = "UPDATE entry SET lease_until = ?2 WHERE id IN (SELECT id FROM entry
+        WHERE state = 'in_flight' AND lease LIKE ?1 AND lease_until > ?3 AND state_since > ?4 /*lock*/)";
+    let since = now.saturating_sub(HELD_MAX).unwrap_or(Timestamp::MIN);
+    let values = values![format!("{holder}%"), until.as_millisecond(), now.as_millisecond(), since.as_millisecond()];
+    link.execute(statement, values).await?;
     time(until.as_millisecond())
 }

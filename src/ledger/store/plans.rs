@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::FromRow;
 
 use super::json;
+use super::link::Link;
 use crate::ledger::LedgerError;
 
 /// What changes.
@@ -62,8 +63,8 @@ pub struct StoredDelivered {
 }
 
 /// All plans, oldest first; `left` counts the visits that still stand as another mapping delivered them.
-pub async fn list(connection: &mut SqliteConnection) -> Result<Vec<StoredPlan>, LedgerError> {
-    let query = sqlx::query_as(
+pub async fn list(link: &mut Link) -> Result<Vec<StoredPlan>, LedgerError> {
+    let statement =
         "SELECT plan.id, plan.new_version, plan.made_at, plan.added, plan.changed, plan.left_out, plan.refused,
             approval.command, approval.reason_sealed, approval.at AS approved_at,
             (SELECT count(*) FROM mapping_plan_visit AS one WHERE one.plan = plan.id) AS visits,
@@ -71,94 +72,76 @@ pub async fn list(connection: &mut SqliteConnection) -> Result<Vec<StoredPlan>, 
                 WHERE one.plan = plan.id AND entry.state = 'delivered'
                     AND entry.mapping_version <> plan.new_version) AS left
          FROM mapping_plan AS plan LEFT JOIN mapping_plan_approval AS approval ON approval.plan = plan.id
-         ORDER BY plan.id",
-    );
-    Ok(query.fetch_all(connection).await?)
+         ORDER BY plan.id";
+    Ok(link.all(statement, values![]).await?)
 }
 
 /// Delivered visits after `after` that another mapping made and whose records did not change since.
 pub async fn delivered(
-    connection: &mut SqliteConnection,
+    link: &mut Link,
     version: &str,
     after: i64,
     limit: u32,
 ) -> Result<Vec<StoredDelivered>, LedgerError> {
-    let query = sqlx::query_as(
-        "SELECT entry.id AS entry, visit.id AS visit, entry.mapping_version, entry.content_hash
+    let statement = "SELECT entry.id AS entry, visit.id AS visit, entry.mapping_version, entry.content_hash
          FROM visit JOIN entry ON entry.visit = visit.id AND entry.state = 'delivered'
          WHERE visit.id > ?2 AND visit.emptied = 0 AND visit.revision = visit.entered_revision
             AND entry.mapping_version <> ?1
-         ORDER BY visit.id LIMIT ?3",
-    );
-    Ok(query.bind(version).bind(after).bind(i64::from(limit)).fetch_all(connection).await?)
+         ORDER BY visit.id LIMIT ?3";
+    Ok(link.all(statement, values![version, after, i64::from(limit)]).await?)
 }
 
 /// Makes a change; gives the number of the plan, or nothing when there is no such plan to approve.
-pub async fn change(
-    connection: &mut SqliteConnection,
-    change: &Change,
-    now: Timestamp,
-) -> Result<Option<i64>, LedgerError> {
+pub async fn change(link: &mut Link, change: &Change, now: Timestamp) -> Result<Option<i64>, LedgerError> {
     match change {
-        Change::Make(plan) => make(connection, plan, now).await.map(Some),
-        Change::Approve { plan, command, reason_sealed } => {
-            approve(connection, *plan, command, reason_sealed, now).await
-        }
+        Change::Make(plan) => make(link, plan, now).await.map(Some),
+        Change::Approve { plan, command, reason_sealed } => approve(link, *plan, command, reason_sealed, now).await,
     }
 }
 
-async fn make(connection: &mut SqliteConnection, plan: &PlanToWrite, now: Timestamp) -> Result<i64, LedgerError> {
-    let insert = sqlx::query_scalar(
-        "INSERT INTO mapping_plan (new_version, made_at, added, changed, left_out, refused)
-         VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
-    );
-    let insert = insert.bind(&plan.new_version).bind(now.as_millisecond());
-    let insert = insert.bind(plan.added).bind(plan.changed).bind(plan.left_out).bind(plan.refused);
-    let number: i64 = insert.fetch_one(&mut *connection).await?;
-    sqlx::query(
+async fn make(link: &mut Link, plan: &PlanToWrite, now: Timestamp) -> Result<i64, LedgerError> {
+    let insert = "INSERT INTO mapping_plan (new_version, made_at, added, changed, left_out, refused)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING id";
+    let counts = (plan.added, plan.changed, plan.left_out, plan.refused);
+    let values = values![&plan.new_version, now.as_millisecond(), counts.0, counts.1, counts.2, counts.3];
+    let number: i64 = link.scalar(insert, values).await?;
+    link.execute(
         "INSERT INTO mapping_plan_visit (plan, visit, old_version)
-         SELECT ?2, value->>'visit', value->>'old_version' FROM json_each(?1)",
+         SELECT ?2, j.visit, j.old_version FROM {?1: visit int, old_version text} AS j",
+        values![json(&plan.visits)?, number],
     )
-    .bind(json(&plan.visits)?)
-    .bind(number)
-    .execute(connection)
     .await?;
     Ok(number)
 }
 
 async fn approve(
-    connection: &mut SqliteConnection,
+    link: &mut Link,
     plan: i64,
     command: &str,
     reason_sealed: &[u8],
     now: Timestamp,
 ) -> Result<Option<i64>, LedgerError> {
-    let by_command: Option<i64> = sqlx::query_scalar("SELECT plan FROM mapping_plan_approval WHERE command = ?")
-        .bind(command)
-        .fetch_optional(&mut *connection)
-        .await?;
+    let by_command: Option<i64> =
+        link.first("SELECT plan FROM mapping_plan_approval WHERE command = ?1", values![command]).await?;
     if let Some(approved) = by_command {
         // The same command again is the same decision; the same id for another plan is a mistake.
         return if approved == plan { Ok(Some(plan)) } else { Err(LedgerError::CommandUsed) };
     }
-    let insert = sqlx::query(
-        "INSERT INTO mapping_plan_approval (plan, command, reason_sealed, at)
+    let insert = "INSERT INTO mapping_plan_approval (plan, command, reason_sealed, at)
          SELECT id, ?2, ?3, ?4 FROM mapping_plan WHERE id = ?1
-            AND NOT EXISTS (SELECT 1 FROM mapping_plan_approval WHERE plan = ?1)",
-    );
-    let insert = insert.bind(plan).bind(command).bind(reason_sealed).bind(now.as_millisecond());
-    Ok((insert.execute(connection).await?.rows_affected() > 0).then_some(plan))
+            AND NOT EXISTS (SELECT 1 FROM mapping_plan_approval WHERE plan = ?1)";
+    let written = link.execute(insert, values![plan, command, reason_sealed, now.as_millisecond()]).await?;
+    Ok((written > 0).then_some(plan))
 }
 
 /// Marks the visits of approved plans for mapping again, while the mapping is the one that was approved.
-pub async fn carry_out(connection: &mut SqliteConnection, mapping_version: &str) -> Result<u64, LedgerError> {
-    let marked = sqlx::query(
+pub async fn carry_out(link: &mut Link, mapping_version: &str) -> Result<u64, LedgerError> {
+    let statement =
         "UPDATE visit SET revision = revision + 1 WHERE emptied = 0 AND revision = entered_revision AND id IN (
             SELECT one.visit FROM mapping_plan AS plan
             JOIN mapping_plan_approval AS approval ON approval.plan = plan.id
             JOIN mapping_plan_visit AS one ON one.plan = plan.id
             JOIN entry ON entry.visit = one.visit AND entry.state = 'delivered' AND entry.mapping_version <> ?1
-            WHERE plan.new_version = ?1)",
-    );
-    Ok(marked.bind(mapping_version).execute(connection).await?.rows_affected())
+            WHERE plan.new_version = ?1)";
+    Ok(link.execute(statement, values![mapping_version]).await?)
 }

@@ -6,9 +6,11 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::FromRow;
 
+use super::link::Link;
 use super::rows::{About, SealedIssue};
+use super::statement::Statement;
 use super::transition::{self, Step};
 use super::{hex, json, rows};
 use crate::ledger::LedgerError;
@@ -43,10 +45,10 @@ struct Target {
     live: Option<i64>,
     live_state: Option<String>,
     live_hash: Option<Vec<u8>>,
-    live_refused: Option<bool>,
+    live_refused: Option<i64>,
     successor: Option<i64>,
     successor_hash: Option<Vec<u8>>,
-    successor_refused: Option<bool>,
+    successor_refused: Option<i64>,
 }
 
 const TARGETS: &str = "SELECT visit.id, visit.key, visit.emptied,
@@ -54,9 +56,9 @@ const TARGETS: &str = "SELECT visit.id, visit.key, visit.emptied,
         live.id AS live, live.state AS live_state, live.content_hash AS live_hash,
         live.mapping_refused AS live_refused, successor.mapping_refused AS successor_refused,
         successor.id AS successor, successor.content_hash AS successor_hash
-    FROM json_each(?1) AS j CROSS JOIN visit ON visit.key = unhex(j.value)
+    FROM {?1: bytes} AS j CROSS JOIN visit ON visit.key = j.value
     LEFT JOIN entry AS live
-        ON live.visit = visit.id AND live.state <> 'superseded' AND live.blocked_on IS NOT 'predecessor'
+        ON live.visit = visit.id AND live.state <> 'superseded' AND live.blocked_on IS DISTINCT FROM 'predecessor'
     LEFT JOIN entry AS successor ON successor.visit = visit.id AND successor.blocked_on = 'predecessor'";
 
 #[derive(Serialize)]
@@ -66,13 +68,9 @@ struct Seen {
 }
 
 /// Makes entries, one version per visit; equal content makes none.
-pub async fn enter(
-    connection: &mut SqliteConnection,
-    entries: &[SealedEntry],
-    now: Timestamp,
-) -> Result<(), LedgerError> {
+pub async fn enter(link: &mut Link, entries: &[SealedEntry], now: Timestamp) -> Result<(), LedgerError> {
     let keys: Vec<String> = entries.iter().map(|entry| hex(&entry.visit_key)).collect();
-    let targets: Vec<Target> = sqlx::query_as(TARGETS).bind(json(&keys)?).fetch_all(&mut *connection).await?;
+    let targets: Vec<Target> = link.all(TARGETS, values![json(&keys)?]).await?;
     let mut targets: HashMap<Vec<u8>, Target> =
         targets.into_iter().map(|target| (target.key.clone(), target)).collect();
     let (mut first, mut seen) = (Vec::new(), Vec::new());
@@ -82,37 +80,31 @@ pub async fn enter(
         seen.push(Seen { visit: target.id, revision: entry.revision });
         match (target.emptied, target.versions) {
             (0, 0) => first.push(Version { entry, visit: target.id, number: 1, predecessor: None, waits: false }),
-            (0, _) => enter_newer(connection, entry, &target, now).await?,
+            (0, _) => enter_newer(link, entry, &target, now).await?,
             _ => {}
         }
     }
-    let ids = insert(connection, &first, now).await?;
-    refuse(connection, &first, &ids, now).await?;
-    sqlx::query(
-        "UPDATE visit SET entered_revision = max(entered_revision, j.value->>'revision')
-         FROM json_each(?1) AS j WHERE visit.id = j.value->>'visit'",
+    let ids = insert(link, &first, now).await?;
+    refuse(link, &first, &ids, now).await?;
+    link.execute(
+        "UPDATE visit SET entered_revision = j.revision
+         FROM {?1: visit int, revision int} AS j WHERE visit.id = j.visit AND visit.entered_revision < j.revision",
+        values![json(&seen)?],
     )
-    .bind(json(&seen)?)
-    .execute(connection)
     .await?;
     Ok(())
 }
 
 /// A version of a visit that has had others.
-async fn enter_newer(
-    connection: &mut SqliteConnection,
-    entry: &SealedEntry,
-    target: &Target,
-    now: Timestamp,
-) -> Result<(), LedgerError> {
-    let wanted = (Some(entry.content_hash.as_slice()), Some(entry.refused));
+async fn enter_newer(link: &mut Link, entry: &SealedEntry, target: &Target, now: Timestamp) -> Result<(), LedgerError> {
+    let wanted = (Some(entry.content_hash.as_slice()), Some(i64::from(entry.refused)));
     let live = (target.live_hash.as_deref(), target.live_refused);
     let successor = (target.successor_hash.as_deref(), target.successor_refused);
     if wanted == if target.successor.is_some() { successor } else { live } {
-        return same_by_another_mapping(connection, entry, target).await;
+        return same_by_another_mapping(link, entry, target).await;
     }
     if let Some(successor) = target.successor {
-        transition::apply(connection, successor, &Event::NewerVersion, now).await?;
+        transition::apply(link, successor, &Event::NewerVersion, now).await?;
         if wanted == live {
             // Back to what is on its way already.
             return Ok(());
@@ -120,42 +112,33 @@ async fn enter_newer(
     }
     let waits = target.live_state.as_deref().and_then(State::from_word).is_some_and(State::is_out);
     if let Some(live) = target.live.filter(|_| !waits) {
-        transition::apply(connection, live, &Event::NewerVersion, now).await?;
+        transition::apply(link, live, &Event::NewerVersion, now).await?;
     }
     let version = Version { entry, visit: target.id, number: target.versions + 1, predecessor: target.live, waits };
-    let ids = insert(connection, &[version], now).await?;
+    let ids = insert(link, &[version], now).await?;
     if waits {
         return Ok(());
     }
-    transition::inherit(connection, &ids).await?;
-    refuse(connection, &[version], &ids, now).await
+    transition::inherit(link, &ids).await?;
+    refuse(link, &[version], &ids, now).await
 }
 
 /// What the mapping refused goes to a person at once.
-async fn refuse(
-    connection: &mut SqliteConnection,
-    versions: &[Version<'_>],
-    ids: &[i64],
-    now: Timestamp,
-) -> Result<(), LedgerError> {
+async fn refuse(link: &mut Link, versions: &[Version<'_>], ids: &[i64], now: Timestamp) -> Result<(), LedgerError> {
     let refused = versions.iter().zip(ids).filter(|(version, _)| version.entry.refused);
     let steps = refused
         .map(|(_, id)| Ok(Step::new(*id, State::Pending, &Event::RefusedContent)?.0))
         .collect::<Result<Vec<_>, LedgerError>>()?;
-    transition::take(connection, &steps, now).await
+    transition::take(link, &steps, now).await
 }
 
 /// Another mapping gave the same content: the newest entry is its work now as well, so it is not mapped again.
-async fn same_by_another_mapping(
-    connection: &mut SqliteConnection,
-    entry: &SealedEntry,
-    target: &Target,
-) -> Result<(), LedgerError> {
-    sqlx::query("UPDATE entry SET mapping_version = ?2 WHERE id = ?1")
-        .bind(target.successor.or(target.live))
-        .bind(&entry.mapping_version)
-        .execute(connection)
-        .await?;
+async fn same_by_another_mapping(link: &mut Link, entry: &SealedEntry, target: &Target) -> Result<(), LedgerError> {
+    link.execute(
+        "UPDATE entry SET mapping_version = ?2 WHERE id = ?1",
+        values![target.successor.or(target.live), &entry.mapping_version],
+    )
+    .await?;
     Ok(())
 }
 
@@ -209,37 +192,41 @@ struct ResourceRow<'a> {
 
 const INSERT: &str = "INSERT INTO entry (id, visit, version, predecessor, lane, day_ends_at, state, blocked_on, seq,
         due_at, content_hash, mapping_version, mapping_refused, created_at, state_since)
-    SELECT j.value->>'id', visit.id, j.value->>'version', j.value->>'predecessor', visit.puskesmas,
-        visit.day_ends_at, j.value->>'state', j.value->>'on', j.value->>'seq', j.value->>'due',
-        unhex(j.value->>'hash'), j.value->>'mapping', j.value->>'refused', ?2, ?2
-    FROM json_each(?1) AS j CROSS JOIN visit ON visit.id = j.value->>'visit'";
+    SELECT j.id, visit.id, j.version, j.predecessor, visit.puskesmas, visit.day_ends_at, j.state, j.on, j.seq, j.due,
+        j.hash, j.mapping, j.refused, ?2, ?2
+    FROM {?1: id int, visit int, version int, predecessor int, state text, on text, seq int, due int, hash bytes,
+        mapping text, refused int} AS j CROSS JOIN visit ON visit.id = j.visit";
+
+/// Numbers for as many new entries as ?1 says.
+const NEW_IDS: Statement = Statement::each(
+    "WITH RECURSIVE fresh (id, rest) AS (SELECT coalesce(max(id), 0) + 1, ?1 FROM entry
+        UNION ALL SELECT id + 1, rest - 1 FROM fresh WHERE rest > 1) SELECT id FROM fresh",
+    "SELECT nextval('entry_id_seq') FROM generate_series(1, ?1)",
+);
 
 /// The contents come as one run of bytes that is cut here: as text they would be twice as long.
 const INSERT_CONTENT: &str = "INSERT INTO entry_content (entry, bundle_sealed, person_sealed)
-    SELECT value->>'id', substr(?2, value->>'at', value->>'bundle'),
-        substr(?2, (value->>'at') + (value->>'bundle'), value->>'person') FROM json_each(?1)";
+    SELECT j.id, substr(?2, CAST(j.at AS integer), CAST(j.bundle AS integer)),
+        substr(?2, CAST(j.at + j.bundle AS integer), CAST(j.person AS integer))
+    FROM {?1: id int, at int, bundle int, person int} AS j";
 
 const INSERT_EVENTS: &str = "INSERT INTO event (entry, seq, event, state, at)
-    SELECT value->>'entry', value->>'seq', value->>'event', value->>'state', ?2 FROM json_each(?1)";
+    SELECT j.entry, j.seq, j.event, j.state, ?2 FROM {?1: entry int, seq int, event text, state text} AS j";
 
 const INSERT_RESOURCES: &str = "INSERT INTO entry_resource (entry, position, resource_type, identifier_system,
         identifier_value, full_url, content_hash)
-    SELECT value->>'entry', value->>'position', value->>'kind', value->>'system', value->>'identifier',
-        value->>'url', unhex(value->>'hash') FROM json_each(?1)";
+    SELECT j.entry, j.position, j.kind, j.system, j.identifier, j.url, j.hash
+    FROM {?1: entry int, position int, kind text, system text, identifier text, url text, hash bytes} AS j";
 
 /// Writes versions with everything that belongs to them; returns their ids in order.
-async fn insert(
-    connection: &mut SqliteConnection,
-    versions: &[Version<'_>],
-    now: Timestamp,
-) -> Result<Vec<i64>, LedgerError> {
+async fn insert(link: &mut Link, versions: &[Version<'_>], now: Timestamp) -> Result<Vec<i64>, LedgerError> {
     if versions.is_empty() {
         return Ok(Vec::new());
     }
-    let last: i64 = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM entry").fetch_one(&mut *connection).await?;
+    let ids: Vec<i64> = link.column(NEW_IDS, values![i64::try_from(versions.len()).unwrap_or(i64::MAX)]).await?;
     let (mut rows, mut events, mut resources) = (Vec::new(), Vec::new(), Vec::new());
     let (mut issues, mut contents) = (Vec::new(), Vec::new());
-    for (id, version) in (last + 1..).zip(versions) {
+    for (id, version) in ids.into_iter().zip(versions) {
         rows.push(entry_row(id, version, contents.len() + 1));
         contents.extend_from_slice(&version.entry.bundle);
         contents.extend_from_slice(&version.entry.person);
@@ -257,13 +244,13 @@ async fn insert(
     }
     let now = now.as_millisecond();
     let list = json(&rows)?;
-    sqlx::query(INSERT).bind(&list).bind(now).execute(&mut *connection).await?;
-    sqlx::query(INSERT_CONTENT).bind(&list).bind(contents).execute(&mut *connection).await?;
-    sqlx::query(INSERT_EVENTS).bind(json(&events)?).bind(now).execute(&mut *connection).await?;
+    link.execute(INSERT, values![&list, now]).await?;
+    link.execute(INSERT_CONTENT, values![&list, contents]).await?;
+    link.execute(INSERT_EVENTS, values![json(&events)?, now]).await?;
     if !resources.is_empty() {
-        sqlx::query(INSERT_RESOURCES).bind(json(&resources)?).execute(&mut *connection).await?;
+        link.execute(INSERT_RESOURCES, values![json(&resources)?]).await?;
     }
-    rows::insert_issues(connection, &issues).await?;
+    rows::insert_issues(link, &issues).await?;
     Ok(rows.iter().map(|row| row.id).collect())
 }
 

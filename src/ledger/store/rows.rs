@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::FromRow;
 
+use super::link::Link;
 use super::{hex, json};
 use crate::clock::Zone;
 use crate::ledger::LedgerError;
@@ -70,20 +71,15 @@ pub struct KnownRow {
 }
 
 /// All occurrences of the given keys in a source.
-pub async fn known(
-    connection: &mut SqliteConnection,
-    source: &str,
-    keys: &[String],
-) -> Result<Vec<KnownRow>, LedgerError> {
-    Ok(sqlx::query_as(
-        "SELECT source_row.id, row_key, occurrence, digest, place_mark, kind, standing, replaced, visit, last_pass
-         FROM json_each(?2) AS j CROSS JOIN source_row ON source = ?1 AND row_key = unhex(j.value)
+pub async fn known(link: &mut Link, source: &str, keys: &[String]) -> Result<Vec<KnownRow>, LedgerError> {
+    Ok(link
+        .all(
+            "SELECT source_row.id, row_key, occurrence, digest, place_mark, kind, standing, replaced, visit, last_pass
+         FROM {?2: bytes} AS j CROSS JOIN source_row ON source = ?1 AND row_key = j.value
          ORDER BY source_row.row_key, occurrence",
-    )
-    .bind(source)
-    .bind(json(keys)?)
-    .fetch_all(connection)
-    .await?)
+            values![source, json(keys)?],
+        )
+        .await?)
 }
 
 /// A row to be written.
@@ -108,11 +104,10 @@ pub struct RowToWrite<'a> {
 
 const WRITE: &str = "INSERT INTO source_row (id, source, file, row_key, occurrence, digest, place_sealed, place_mark,
         kind, standing, replaced, reason, visit, puskesmas, posyandu, counted_date, stamp, first_pass, last_pass)
-    SELECT value->>'id', ?2, ?3, unhex(value->>'row_key'), value->>'occurrence', unhex(value->>'digest'),
-        unhex(value->>'place'), unhex(value->>'mark'), value->>'kind', value->>'standing', value->>'replaced',
-        value->>'reason', value->>'visit', value->>'puskesmas', value->>'posyandu', value->>'date', value->>'stamp',
-        ?4, ?4
-    FROM json_each(?1) WHERE true
+    SELECT j.id, ?2, ?3, j.row_key, j.occurrence, j.digest, j.place, j.mark, j.kind, j.standing, j.replaced, j.reason,
+        j.visit, j.puskesmas, j.posyandu, j.date, j.stamp, ?4, ?4
+    FROM {?1: id int, row_key bytes, occurrence int, digest bytes, place bytes, mark bytes, kind text, standing text,
+        replaced int, reason text, visit int, puskesmas text, posyandu text, date text, stamp int} AS j WHERE true
     ON CONFLICT (source, row_key, occurrence) DO UPDATE SET file = excluded.file, digest = excluded.digest,
         place_sealed = excluded.place_sealed, place_mark = excluded.place_mark, kind = excluded.kind,
         standing = excluded.standing, replaced = excluded.replaced, reason = excluded.reason, visit = excluded.visit,
@@ -121,7 +116,7 @@ const WRITE: &str = "INSERT INTO source_row (id, source, file, row_key, occurren
 
 /// Writes new and changed rows.
 pub async fn write(
-    connection: &mut SqliteConnection,
+    link: &mut Link,
     rows: &[RowToWrite<'_>],
     source: &str,
     file: &str,
@@ -130,21 +125,20 @@ pub async fn write(
     if rows.is_empty() {
         return Ok(());
     }
-    sqlx::query(WRITE).bind(json(rows)?).bind(source).bind(file).bind(pass).execute(connection).await?;
+    link.execute(WRITE, values![json(rows)?, source, file, pass]).await?;
     Ok(())
 }
 
 /// Remembers that rows were seen again as they were: the only write an unchanged row costs.
-pub async fn touch(connection: &mut SqliteConnection, rows: &[i64], file: &str, pass: i64) -> Result<(), LedgerError> {
+pub async fn touch(link: &mut Link, rows: &[i64], file: &str, pass: i64) -> Result<(), LedgerError> {
     if rows.is_empty() {
         return Ok(());
     }
-    sqlx::query("UPDATE source_row SET last_pass = ?2, file = ?3 WHERE id IN (SELECT value FROM json_each(?1))")
-        .bind(json(rows)?)
-        .bind(pass)
-        .bind(file)
-        .execute(connection)
-        .await?;
+    link.execute(
+        "UPDATE source_row SET last_pass = ?2, file = ?3 WHERE id IN (SELECT j.value FROM {?1: int} AS j)",
+        values![json(rows)?, pass, file],
+    )
+    .await?;
     Ok(())
 }
 
@@ -157,16 +151,15 @@ pub struct MovedRow {
 }
 
 /// Remembers new places.
-pub async fn move_rows(connection: &mut SqliteConnection, rows: &[MovedRow]) -> Result<(), LedgerError> {
+pub async fn move_rows(link: &mut Link, rows: &[MovedRow]) -> Result<(), LedgerError> {
     if rows.is_empty() {
         return Ok(());
     }
-    sqlx::query(
-        "UPDATE source_row SET place_sealed = unhex(j.value->>'place'), place_mark = unhex(j.value->>'mark')
-         FROM json_each(?1) AS j WHERE source_row.id = j.value->>'id'",
+    link.execute(
+        "UPDATE source_row SET place_sealed = j.place, place_mark = j.mark
+         FROM {?1: id int, place bytes, mark bytes} AS j WHERE source_row.id = j.id",
+        values![json(rows)?],
     )
-    .bind(json(rows)?)
-    .execute(connection)
     .await?;
     Ok(())
 }
@@ -181,32 +174,31 @@ pub struct StandingToWrite {
 }
 
 /// Writes standings of rows with records or issues; a skipped row keeps its reason while it counts.
-pub async fn stand(connection: &mut SqliteConnection, rows: &[StandingToWrite]) -> Result<(), LedgerError> {
+pub async fn stand(link: &mut Link, rows: &[StandingToWrite]) -> Result<(), LedgerError> {
     if rows.is_empty() {
         return Ok(());
     }
-    sqlx::query(
-        "UPDATE source_row SET standing = j.value->>'standing', replaced = j.value->>'replaced',
-            reason = CASE WHEN kind = 'skipped' THEN coalesce(reason, j.value->>'reason') ELSE j.value->>'reason' END
-         FROM json_each(?1) AS j WHERE source_row.id = j.value->>'id'",
+    link.execute(
+        "UPDATE source_row SET standing = j.standing, replaced = j.replaced,
+            reason = CASE WHEN kind = 'skipped' THEN coalesce(source_row.reason, j.reason) ELSE j.reason END
+         FROM {?1: id int, standing text, replaced int, reason text} AS j WHERE source_row.id = j.id",
+        values![json(rows)?],
     )
-    .bind(json(rows)?)
-    .execute(connection)
     .await?;
     Ok(())
 }
 
 /// Forgets the records and issues of rows that are written anew.
-pub async fn forget_content(connection: &mut SqliteConnection, rows: &[i64]) -> Result<(), LedgerError> {
+pub async fn forget_content(link: &mut Link, rows: &[i64]) -> Result<(), LedgerError> {
     if rows.is_empty() {
         return Ok(());
     }
     let list = json(rows)?;
     for statement in [
-        "DELETE FROM record WHERE source_row IN (SELECT value FROM json_each(?1))",
-        "DELETE FROM issue WHERE source_row IS NOT NULL AND source_row IN (SELECT value FROM json_each(?1))",
+        "DELETE FROM record WHERE source_row IN (SELECT j.value FROM {?1: int} AS j)",
+        "DELETE FROM issue WHERE source_row IS NOT NULL AND source_row IN (SELECT j.value FROM {?1: int} AS j)",
     ] {
-        sqlx::query(statement).bind(&list).execute(&mut *connection).await?;
+        link.execute(statement, values![&list]).await?;
     }
     Ok(())
 }
@@ -222,10 +214,7 @@ struct RecordRow<'a> {
 }
 
 /// Stores records, none of them current yet.
-pub async fn insert_records(
-    connection: &mut SqliteConnection,
-    records: &[(i64, i64, &SealedRecord)],
-) -> Result<(), LedgerError> {
+pub async fn insert_records(link: &mut Link, records: &[(i64, i64, &SealedRecord)]) -> Result<(), LedgerError> {
     if records.is_empty() {
         return Ok(());
     }
@@ -240,13 +229,12 @@ pub async fn insert_records(
             sealed: hex(&record.sealed),
         })
         .collect();
-    sqlx::query(
+    link.execute(
         "INSERT INTO record (source_row, visit, dataset, record_key, content_hash, sealed)
-         SELECT value->>'row', value->>'visit', value->>'dataset', unhex(value->>'key'), unhex(value->>'hash'),
-            unhex(value->>'sealed') FROM json_each(?1)",
+         SELECT j.row, j.visit, j.dataset, j.key, j.hash, j.sealed
+         FROM {?1: row int, visit int, dataset text, key bytes, hash bytes, sealed bytes} AS j",
+        values![json(&rows)?],
     )
-    .bind(json(&rows)?)
-    .execute(connection)
     .await?;
     Ok(())
 }
@@ -270,10 +258,7 @@ pub enum About {
 }
 
 /// Stores issues of rows and entries.
-pub async fn insert_issues(
-    connection: &mut SqliteConnection,
-    issues: &[(About, &SealedIssue)],
-) -> Result<(), LedgerError> {
+pub async fn insert_issues(link: &mut Link, issues: &[(About, &SealedIssue)]) -> Result<(), LedgerError> {
     if issues.is_empty() {
         return Ok(());
     }
@@ -287,13 +272,12 @@ pub async fn insert_issues(
             IssueRow { row, entry, severity: issue.severity, rule: &issue.rule, sealed: hex(&issue.sealed) }
         })
         .collect();
-    sqlx::query(
+    link.execute(
         "INSERT INTO issue (source_row, entry, severity, rule, sealed)
-         SELECT value->>'row', value->>'entry', value->>'severity', value->>'rule', unhex(value->>'sealed')
-         FROM json_each(?1)",
+         SELECT j.row, j.entry, j.severity, j.rule, j.sealed
+         FROM {?1: row int, entry int, severity text, rule text, sealed bytes} AS j",
+        values![json(&rows)?],
     )
-    .bind(json(&rows)?)
-    .execute(connection)
     .await?;
     Ok(())
 }
