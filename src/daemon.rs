@@ -5,6 +5,7 @@
 pub mod counter;
 pub mod plan;
 pub mod set_up;
+mod shared_pace;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -230,7 +231,12 @@ impl Daemon {
     /// # Errors
     /// As [`set_up::lane`].
     pub fn lanes(&self) -> Result<Vec<Lane>, DaemonError> {
-        self.config.puskesmas.iter().map(|puskesmas| set_up::lane(&self.config, puskesmas, &self.clock)).collect()
+        let lane = |puskesmas| {
+            let lane = set_up::lane(&self.config, puskesmas, &self.clock)?;
+            shared_pace::share(&lane, &self.ledger);
+            Ok(lane)
+        };
+        self.config.puskesmas.iter().map(lane).collect()
     }
 
     /// Sends what is due and looks up what is unknown, until nothing more is due before `deadline`.

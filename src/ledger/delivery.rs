@@ -12,7 +12,7 @@ use super::entry::{Claimed, EntryId, EntryResource, Finding, Lease, OpenEntry};
 use super::intake::entry_context;
 use super::state::{Event, State};
 use super::store::claims::Begin;
-use super::store::endings::End;
+use super::store::endings::{End, Seen};
 use super::store::entries::{self, StoredEntry, StoredResource};
 use super::store::{cache, count, date, hash, time};
 use super::{Ledger, LedgerError};
@@ -26,7 +26,8 @@ impl Ledger {
     /// Failures of the store.
     pub async fn claim(&self, lane: &str, limit: u32) -> Result<Vec<Claimed>, LedgerError> {
         let mut lease = Uuid::new_v4().simple().to_string();
-        lease.replace_range(..self.holder.len(), &self.holder);
+        let holder = self.writer()?.holder();
+        lease.replace_range(..holder.len(), holder);
         let lease = Lease(lease);
         let (lane, token) = (lane.to_owned(), lease.clone());
         let (lease_until, entries) =
@@ -102,7 +103,23 @@ impl Ledger {
         event: Event,
         found: Vec<AcceptedResource>,
     ) -> Result<State, LedgerError> {
-        self.writer()?.ask(|reply| Command::Resolve { entry, event, accepted: found, reply }).await
+        self.writer()?.ask(|reply| Command::Resolve { entry, event, accepted: found, seen: None, reply }).await
+    }
+
+    /// The same for an entry that was looked up while another daemon may have settled it, or even sent it again: then
+    /// what was found is not believed.
+    ///
+    /// # Errors
+    /// As [`Ledger::resolve`]; [`LedgerError::LostLease`] when the entry is no longer as it was.
+    pub async fn resolve_as_seen(
+        &self,
+        entry: &OpenEntry,
+        event: Event,
+        found: Vec<AcceptedResource>,
+    ) -> Result<State, LedgerError> {
+        let seen = Some(Seen { since: entry.since, probes: i64::from(entry.probes) });
+        let entry = entry.entry_id;
+        self.writer()?.ask(|reply| Command::Resolve { entry, event, accepted: found, seen, reply }).await
     }
 
     /// Delivered entries of a service date, or of all dates, with a resource not read back since `before`.

@@ -5,6 +5,7 @@
 
 pub mod attempt;
 pub mod attention;
+mod carrying_out;
 mod command;
 mod delivery;
 pub mod entry;
@@ -15,6 +16,7 @@ pub mod plan;
 pub mod reading;
 pub mod row;
 pub mod server;
+pub mod sharing;
 
 pub mod state;
 #[macro_use]
@@ -32,7 +34,7 @@ use crate::clock::{Clock, Zone};
 use crate::seal::{Keys, SealError};
 use entry::EntryId;
 use store::link::Readers;
-use writer::{Home, Writer};
+use writer::{Holder, Home, Writer};
 
 /// Where the ledger lies and how it behaves.
 #[derive(Clone, Debug)]
@@ -58,8 +60,6 @@ pub struct Ledger {
     zone: Zone,
     readers: Readers,
     writer: Option<Writer>,
-    /// Starts every lease of this process, so that it can prolong them all.
-    holder: String,
 }
 
 /// What can go wrong with the ledger.
@@ -148,6 +148,9 @@ pub enum LedgerError {
     /// A pass that does not exist or is finished.
     #[error("the pass does not exist or is finished")]
     NoSuchPass,
+    /// Another daemon reads the same file or table at this moment.
+    #[error("another daemon reads the same file or table at this moment")]
+    BeingRead,
     /// A row with records must have at least one.
     #[error("a row that yields records needs at least one")]
     NoRecords,
@@ -217,8 +220,8 @@ impl Ledger {
         store::recovery::recover(&mut connection, clock.now()).await?;
         let readers = store::schema::readers(&options.path, false);
         let lease = Duration::from_secs(options.lease_seconds);
-        let writer = Writer::start(connection, Home::File, Some(lock), clock.clone(), lease);
-        Ok(Self { keys, clock, zone: options.zone, readers, writer: Some(writer), holder: holder() })
+        let writer = Writer::start(connection, Home::File, Some(lock), clock.clone(), Holder::new(lease));
+        Ok(Self { keys, clock, zone: options.zone, readers, writer: Some(writer) })
     }
 
     /// A ledger for a dry run, which counts by the very same rules. It lies in a file, so that memory does not grow
@@ -245,8 +248,8 @@ impl Ledger {
         let (mut connection, readers) = store::schema::scratch(&path).await?;
         store::schema::migrate(&mut connection, &path).await?;
         store::schema::check_keys(&mut connection, &keys).await?;
-        let writer = Writer::start(connection, Home::File, None, clock.clone(), DRY_RUN_LEASE);
-        Ok(Self { keys, clock, zone, readers, writer: Some(writer), holder: holder() })
+        let writer = Writer::start(connection, Home::File, None, clock.clone(), Holder::new(DRY_RUN_LEASE));
+        Ok(Self { keys, clock, zone, readers, writer: Some(writer) })
     }
 
     /// A ledger in memory that is gone with the process, for a handful of rows.
@@ -258,8 +261,8 @@ impl Ledger {
         let (mut connection, readers) = store::schema::in_memory(&name).await?;
         store::schema::migrate(&mut connection, &name).await?;
         store::schema::check_keys(&mut connection, &keys).await?;
-        let writer = Writer::start(connection, Home::File, None, clock.clone(), DRY_RUN_LEASE);
-        Ok(Self { keys, clock, zone, readers, writer: Some(writer), holder: holder() })
+        let writer = Writer::start(connection, Home::File, None, clock.clone(), Holder::new(DRY_RUN_LEASE));
+        Ok(Self { keys, clock, zone, readers, writer: Some(writer) })
     }
 
     /// Opens the ledger for reading, also while another process writes it.
@@ -275,7 +278,7 @@ impl Ledger {
         store::schema::check_version(&mut connection, &options.path).await?;
         store::schema::check_keys(&mut connection, &keys).await?;
         drop(connection);
-        Ok(Self { keys, clock, zone: options.zone, readers, writer: None, holder: holder() })
+        Ok(Self { keys, clock, zone: options.zone, readers, writer: None })
     }
 
     /// Finishes what is queued and closes the files.
@@ -288,6 +291,12 @@ impl Ledger {
             Some(writer) => writer.close().await,
             None => Ok(()),
         }
+    }
+
+    /// Whether other daemons may write to it at the same time.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        matches!(self.readers, Readers::Postgres(_))
     }
 
     /// Write transactions committed since opening, each one a sync to disk.
@@ -306,16 +315,6 @@ impl Ledger {
         self.writer.as_ref().ok_or(LedgerError::ReadOnly)
     }
 }
-
-/// A name for this process among those that hold leases: 48 bits by chance.
-fn holder() -> String {
-    let mut name = uuid::Uuid::new_v4().simple().to_string();
-    name.truncate(HOLDER_LENGTH);
-    name
-}
-
-/// Letters of [`Ledger`]'s name among those that hold leases.
-const HOLDER_LENGTH: usize = 12;
 
 /// Takes the exclusive lock that keeps a second gateway out; the system frees it when the process ends.
 fn lock(path: &Path) -> Result<File, LedgerError> {

@@ -10,6 +10,8 @@
 //!   other entries, an attempt under a lease that is just being ended is refused. Nobody can wait in a circle.
 //! * A lease is good for [`LEASE_MAX`] at most and is prolonged while its holder lives; a dead daemon's work is taken
 //!   over when it ends. An ending under an old lease is refused: the lease is the fence.
+//! * A file or table is read by one daemon at a time, and what a look-up found is only believed for the entry as it was
+//!   when the look-up began.
 //! * The time of a change is the database's, so that daemons with different clocks agree.
 //! * When the connection breaks, everything under way fails with [`LedgerError::Lost`], also a COMMIT of which nobody
 //!   knows whether it was carried out. Both cases are safe: a claim that was stored runs out; a begun attempt that was
@@ -22,9 +24,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::command::Command;
-use super::store::{schema, server};
-use super::writer::{Home, Writer};
-use super::{Ledger, LedgerError, holder};
+use super::store::{recovery, schema, server};
+use super::writer::{Holder, Home, Writer};
+use super::{Ledger, LedgerError};
 use crate::clock::{Clock, Zone};
 use crate::redact::Personal;
 use crate::seal::Keys;
@@ -70,7 +72,7 @@ impl Server {
 
 impl Ledger {
     /// Opens the ledger on a server for writing, beside the other daemons that have it open, and creates or migrates
-    /// it. Their leases are left alone; those that ran out are settled by the next claim.
+    /// it. Their leases are left alone; those that ran out are settled.
     ///
     /// # Errors
     /// [`LedgerError::Unreachable`], and the other opening errors.
@@ -78,10 +80,12 @@ impl Ledger {
         let mut link = server::open(server).await?;
         server::migrate(&mut link, &server.label).await?;
         schema::check_keys(&mut link, &keys).await?;
+        let given = (server.time == Time::Clock).then(|| clock.now());
+        recovery::settle_expired(&mut link, given).await?;
         let readers = server::readers(server)?;
         let home = Home::Server(Box::new(server.clone()));
-        let writer = Writer::start(link, home, None, clock.clone(), server.lease());
-        let ledger = Self { keys, clock, zone: server.zone, readers, writer: Some(writer), holder: holder() };
+        let writer = Writer::start(link, home, None, clock.clone(), Holder::new(server.lease()));
+        let ledger = Self { keys, clock, zone: server.zone, readers, writer: Some(writer) };
         if server.time == Time::Database {
             ledger.keep_leases(server)?;
         }
@@ -100,7 +104,7 @@ impl Ledger {
         schema::check_keys(&mut link, &keys).await?;
         link.close().await?;
         let readers = server::readers(server)?;
-        Ok(Self { keys, clock, zone: server.zone, readers, writer: None, holder: holder() })
+        Ok(Self { keys, clock, zone: server.zone, readers, writer: None })
     }
 
     /// Prolongs all leases of this process by their full time, except those held for too long already.
@@ -108,19 +112,17 @@ impl Ledger {
     /// # Errors
     /// Failures of the store.
     pub async fn prolong(&self) -> Result<Timestamp, LedgerError> {
-        let holder = self.holder.clone();
-        self.writer()?.ask(|reply| Command::Prolong { holder, reply }).await
+        self.writer()?.ask(|reply| Command::Prolong { reply }).await
     }
 
     /// Prolongs the leases again and again until the ledger is closed.
     fn keep_leases(&self, server: &Server) -> Result<(), LedgerError> {
-        let (handle, holder) = (self.writer()?.handle(), self.holder.clone());
+        let handle = self.writer()?.handle();
         let pause = server.lease() / PROLONGED_AFTER_PART;
         tokio::spawn(async move {
             loop {
                 tokio::time::sleep(pause).await;
-                let holder = holder.clone();
-                match handle.ask(|reply| Command::Prolong { holder, reply }).await {
+                match handle.ask(|reply| Command::Prolong { reply }).await {
                     Err(LedgerError::Closed) => return,
                     // The leases run out if it goes on like this, which is what they are for.
                     Err(error) => tracing::warn!(error = %error, "leases could not be prolonged"),

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::LedgerError;
 use super::attempt::AttemptId;
+use super::carrying_out::{Answer, alone, answer, refuse};
 use super::command::{Command, Reply};
 use super::server::{Server, Time};
 use super::state::State;
@@ -21,7 +22,7 @@ use super::store::claims::Begin;
 use super::store::endings::End;
 use super::store::link::Link;
 use super::store::server::{self, Reach};
-use super::store::{cache, claims, endings, entering, entries, intake, persons, plans, taken, visits};
+use super::store::{claims, endings, sharing};
 use crate::clock::Clock;
 
 /// Commands gathered into one transaction, at most.
@@ -34,11 +35,6 @@ const GATHER_PART: usize = 4;
 /// But not longer than this: what one visit may lose at each of its two writes.
 const GATHER_MAX: Duration = Duration::from_millis(10);
 
-/// Longest wait for a server that went away, before what is queued fails.
-const RECONNECT_MAX: Duration = Duration::from_secs(20);
-/// Pause between two attempts to connect again.
-const RECONNECT_PAUSE: Duration = Duration::from_millis(250);
-
 /// What callers send.
 #[derive(Debug)]
 enum Message {
@@ -48,17 +44,30 @@ enum Message {
     Close(oneshot::Sender<Result<(), LedgerError>>),
 }
 
-/// An answer that waits for the commit; `Some` means that the transaction failed.
-type Answer = Box<dyn FnOnce(Option<&LedgerError>) + Send>;
+/// Who holds the leases of this process.
+#[derive(Clone, Debug)]
+pub struct Holder {
+    /// Starts every lease, so that all can be prolonged.
+    pub name: String,
+    /// How long a lease is good for.
+    pub lease: Duration,
+}
 
-fn answer<T: Send + 'static>(reply: Reply<T>, result: Result<T, LedgerError>) -> Answer {
-    Box::new(move |failure| {
-        // A caller that has gone away needs no answer.
-        let _ = reply.send(match failure {
-            Some(failure) => Err(failure.again()),
-            None => result,
-        });
-    })
+/// Letters of a holder's name: 48 bits by chance.
+const HOLDER_LENGTH: usize = 12;
+
+impl Holder {
+    /// A new holder.
+    pub fn new(lease: Duration) -> Self {
+        let mut name = uuid::Uuid::new_v4().simple().to_string();
+        name.truncate(HOLDER_LENGTH);
+        Self { name, lease }
+    }
+
+    /// When a lease given now ends.
+    pub fn until(&self, now: Timestamp) -> Timestamp {
+        now.saturating_add(self.lease).unwrap_or(Timestamp::MAX)
+    }
 }
 
 /// Where the writer writes.
@@ -92,18 +101,19 @@ pub struct Writer {
     task: JoinHandle<()>,
     commits: Arc<AtomicU64>,
     writes: Arc<AtomicU64>,
+    holder: String,
 }
 
 impl Writer {
     /// Starts the task; it keeps the lock until it ends.
-    pub fn start(link: Link, home: Home, lock: Option<File>, clock: Clock, lease: Duration) -> Self {
+    pub fn start(link: Link, home: Home, lock: Option<File>, clock: Clock, holder: Holder) -> Self {
         let (queue, messages) = mpsc::channel(QUEUE_MAX);
         let (commits, writes) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let task = Task {
             link: Some(link),
             home,
             clock,
-            lease,
+            holder: holder.clone(),
             commits: Arc::clone(&commits),
             writes: Arc::clone(&writes),
             is_broken: false,
@@ -113,12 +123,17 @@ impl Writer {
             task.run(messages).await;
             drop(lock);
         });
-        Self { queue, task, commits, writes }
+        Self { queue, task, commits, writes, holder: holder.name }
     }
 
     /// A way to the task for work of its own.
     pub fn handle(&self) -> Handle {
         Handle(self.queue.downgrade())
+    }
+
+    /// How every lease of this process starts.
+    pub fn holder(&self) -> &str {
+        &self.holder
     }
 
     /// Transactions committed.
@@ -173,7 +188,7 @@ struct Task {
     link: Option<Link>,
     home: Home,
     clock: Clock,
-    lease: Duration,
+    holder: Holder,
     commits: Arc<AtomicU64>,
     writes: Arc<AtomicU64>,
     is_broken: bool,
@@ -227,7 +242,13 @@ impl Task {
             self.carry_out(group).await;
             if let Some(reply) = close {
                 let closed = match self.link.take() {
-                    Some(link) => link.close().await.map_err(LedgerError::from),
+                    Some(mut link) => {
+                        if let Home::Server(_) = self.home {
+                            // What was left half-way may be read by another daemon at once; else in a minute.
+                            let _ = sharing::release_readings(&mut link, &self.holder.name).await;
+                        }
+                        link.close().await.map_err(LedgerError::from)
+                    }
                     None => Ok(()),
                 };
                 let _ = reply.send(closed);
@@ -285,12 +306,12 @@ impl Task {
 
     /// Runs the group in one transaction. Every command leaves an answer, also when the transaction fails.
     async fn transact(&mut self, group: Group, answers: &mut Vec<Answer>) -> Result<(), LedgerError> {
-        let lease = self.lease;
+        let holder = self.holder.clone();
         let mut begun = self.begin(group.reach()).await;
         let mut failure = Ok(());
         for command in group.alone {
             let (one, result) = match &mut begun {
-                Ok((link, now)) if failure.is_ok() => Box::pin(alone(link, command, *now, lease)).await,
+                Ok((link, now)) if failure.is_ok() => Box::pin(alone(link, command, *now, &holder)).await,
                 _ => (refuse(command), Ok(())),
             };
             answers.push(one);
@@ -329,124 +350,22 @@ impl Task {
                 Ok((link, now))
             }
             Home::Server(server) => {
-                if self.link.is_none() {
-                    self.link = Some(connect_again(server).await?);
-                }
+                let kept = match &mut self.link {
+                    Some(link) => Some(server::begin(link, reach).await),
+                    None => None,
+                };
+                let database = match kept {
+                    // Nothing was under way on it, so another one does as well.
+                    None | Some(Err(LedgerError::Lost)) => {
+                        let link = self.link.insert(server::connect_again(server).await?);
+                        server::begin(link, reach).await?
+                    }
+                    Some(begun) => begun?,
+                };
                 let link = self.link.as_mut().ok_or(LedgerError::Closed)?;
-                let database = server::begin(link, reach).await?;
                 Ok((link, if server.time == Time::Database { database } else { now }))
             }
         }
-    }
-}
-
-/// Connects to a server that went away, for as long as a restart takes.
-async fn connect_again(server: &Server) -> Result<Link, LedgerError> {
-    let stop = tokio::time::Instant::now() + RECONNECT_MAX;
-    loop {
-        match server::connect(server).await {
-            Ok(connection) => {
-                tracing::info!("connected to the ledger's database again");
-                return Ok(Link::Postgres(connection));
-            }
-            Err(error) if tokio::time::Instant::now() >= stop => return Err(error),
-            Err(_) => tokio::time::sleep(RECONNECT_PAUSE).await,
-        }
-    }
-}
-
-/// Runs one command behind a savepoint, so that its failure undoes it alone.
-async fn alone(
-    link: &mut Link,
-    command: Command,
-    now: Timestamp,
-    lease: Duration,
-) -> (Answer, Result<(), LedgerError>) {
-    if let Err(error) = link.execute("SAVEPOINT command", values![]).await {
-        return (refuse(command), Err(error.into()));
-    }
-    let (answer, outcome) = Box::pin(run_command(link, command, now, lease)).await;
-    let release = "RELEASE SAVEPOINT command";
-    let result = match outcome {
-        Outcome::Done => link.execute(release, values![]).await.map(drop).map_err(LedgerError::from),
-        Outcome::Undo => match link.execute("ROLLBACK TO SAVEPOINT command", values![]).await {
-            Ok(_) => link.execute(release, values![]).await.map(drop).map_err(LedgerError::from),
-            Err(error) => Err(error.into()),
-        },
-        Outcome::Spoilt(error) => Err(error),
-    };
-    (answer, result)
-}
-
-async fn run_command(c: &mut Link, command: Command, now: Timestamp, lease_time: Duration) -> (Answer, Outcome) {
-    match command {
-        Command::BeginPass { source, file, day, reply } => {
-            settled(reply, intake::begin(c, &source, &file, &day, now).await)
-        }
-        Command::SeeRows { pass, batch, reply } => settled(reply, persons::see(c, pass, &batch, now).await),
-        Command::FinishPass { pass, ending, reply } => settled(reply, intake::finish(c, pass, ending, now).await),
-        Command::Enter { entries, reply } => settled(reply, entering::enter(c, &entries, now).await),
-        Command::Remap { mapping_version, reply } => settled(reply, visits::remap(c, &mapping_version).await),
-        Command::Claim { lane, limit, lease, reply } => {
-            let until = now.saturating_add(lease_time).unwrap_or(Timestamp::MAX);
-            let claimed = claims::claim(c, &lane, limit, &lease, until, now).await;
-            settled(reply, claimed.map(|entries| (until, entries)))
-        }
-        Command::Prolong { holder, reply } => settled(reply, claims::prolong(c, &holder, lease_time, now).await),
-        Command::Release { entry, lease, event, reply } => {
-            settled(reply, claims::release(c, entry, &lease, &event, now).await)
-        }
-        Command::Resolve { entry, event, accepted, reply } => {
-            settled(reply, endings::resolve(c, entry, &event, &accepted, now).await)
-        }
-        Command::Decide { entry, event, reason_sealed, reply } => {
-            settled(reply, entries::decide(c, entry, &event, &reason_sealed, now).await)
-        }
-        Command::Verify { entry, findings, reply } => settled(reply, entries::verify(c, entry, &findings, now).await),
-        Command::PutIdentity { kind, key, server_id, expires, reply } => {
-            settled(reply, cache::put_identity(c, &kind, &key, server_id.as_deref(), expires, now).await)
-        }
-        Command::PutToken { client, sealed, expires, reply } => {
-            settled(reply, cache::put_token(c, &client, sealed.as_deref(), expires).await)
-        }
-        Command::Plan { change, reply } => settled(reply, plans::change(c, &change, now).await),
-        Command::Taken { change, reply } => settled(reply, taken::change(c, &change, now).await),
-    }
-}
-
-/// What becomes of a command's savepoint.
-enum Outcome {
-    Done,
-    Undo,
-    Spoilt(LedgerError),
-}
-
-fn settled<T: Send + 'static>(reply: Reply<T>, result: Result<T, LedgerError>) -> (Answer, Outcome) {
-    let outcome = match &result {
-        Ok(_) => Outcome::Done,
-        Err(error) if error.spoils_transaction() => Outcome::Spoilt(error.again()),
-        Err(_) => Outcome::Undo,
-    };
-    (answer(reply, result), outcome)
-}
-
-/// The answer to a command whose transaction has failed before its turn came.
-fn refuse(command: Command) -> Answer {
-    fn no<T: Send + 'static>(reply: Reply<T>) -> Answer {
-        answer(reply, Err(LedgerError::Broken))
-    }
-    match command {
-        Command::BeginPass { reply, .. } => no(reply),
-        Command::SeeRows { reply, .. } => no(reply),
-        Command::FinishPass { reply, .. } => no(reply),
-        Command::Enter { reply, .. } | Command::Verify { reply, .. } => no(reply),
-        Command::Remap { reply, .. } => no(reply),
-        Command::Claim { reply, .. } => no(reply),
-        Command::Prolong { reply, .. } => no(reply),
-        Command::Release { reply, .. } | Command::Resolve { reply, .. } | Command::Decide { reply, .. } => no(reply),
-        Command::PutIdentity { reply, .. } | Command::PutToken { reply, .. } => no(reply),
-        Command::Plan { reply, .. } => no(reply),
-        Command::Taken { reply, .. } => no(reply),
     }
 }
 

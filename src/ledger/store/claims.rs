@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::link::Link;
 use super::transition::{self, Step};
-use super::{hex, json, time};
+use super::{hex, json, sharing};
 use crate::ledger::LedgerError;
 use crate::ledger::attempt::AttemptId;
 use crate::ledger::entry::{EntryId, Lease};
@@ -73,7 +73,7 @@ pub async fn claim(
 }
 
 /// Ends leases that ran out and wakes blocked entries whose time to look again has come.
-async fn sweep(link: &mut Link, now: Timestamp) -> Result<(), LedgerError> {
+pub async fn sweep(link: &mut Link, now: Timestamp) -> Result<(), LedgerError> {
     let expired: Vec<i64> = link.column("SELECT id FROM entry WHERE state = 'in_flight' AND lease_until <= ?1 ORDER BY lease_until LIMIT ?2 /*lock*/", values![now.as_millisecond(), SWEEP_MAX])
     .await?;
     expire(link, &expired, now).await?;
@@ -190,14 +190,14 @@ pub async fn release(
 pub async fn prolong(
     link: &mut Link,
     holder: &str,
-    lease_time: Duration,
+    until: Timestamp,
     now: Timestamp,
 ) -> Result<Timestamp, LedgerError> {
-    let until = now.saturating_add(lease_time).unwrap_or(Timestamp::MAX);
     let statement = "UPDATE entry SET lease_until = ?2 WHERE id IN (SELECT id FROM entry
         WHERE state = 'in_flight' AND lease LIKE ?1 AND lease_until > ?3 AND state_since > ?4 /*lock*/)";
     let since = now.saturating_sub(HELD_MAX).unwrap_or(Timestamp::MIN);
     let values = values![format!("{holder}%"), until.as_millisecond(), now.as_millisecond(), since.as_millisecond()];
     link.execute(statement, values).await?;
-    time(until.as_millisecond())
+    sharing::keep_readings(link, holder, until).await?;
+    Ok(until)
 }

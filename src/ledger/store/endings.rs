@@ -225,15 +225,31 @@ async fn accept(link: &mut Link, accepted: &[AcceptedRow<'_>]) -> Result<(), Led
     Ok(())
 }
 
+/// An entry as it was when somebody began to look it up: since when in its state, and how often asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    pub since: Timestamp,
+    pub probes: i64,
+}
+
 /// What reconciliation or another rule found out about an entry that nobody holds.
 pub async fn resolve(
     link: &mut Link,
     entry: EntryId,
     event: &Event,
     accepted: &[AcceptedResource],
+    seen: Option<Seen>,
     now: Timestamp,
 ) -> Result<State, LedgerError> {
     let from = transition::state_of(link, entry.0).await?;
+    if let Some(seen) = seen {
+        // Sent again or asked for by another daemon meanwhile: what was seen tells nothing of that.
+        let statement = "SELECT 1 FROM entry WHERE id = ?1 AND state_since = ?2 AND probes = ?3";
+        let values = values![entry.0, seen.since.as_millisecond(), seen.probes];
+        if link.all::<()>(statement, values).await?.is_empty() {
+            return Err(LedgerError::LostLease(entry));
+        }
+    }
     if from == State::InFlight {
         return Err(LedgerError::LostLease(entry));
     }

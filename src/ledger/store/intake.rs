@@ -11,7 +11,7 @@ use super::contention::{CORRECTED, DUPLICATE};
 use super::link::Link;
 use super::rows::{self, About, KnownRow, MovedRow, RowToWrite, SealedRecord, SealedRow, StandingToWrite};
 use super::statement::Statement;
-use super::{count, hex, settling};
+use super::{count, hex, settling, sharing};
 use crate::ledger::LedgerError;
 use crate::ledger::row::{PassEnding, RowFate, RowTally};
 
@@ -21,7 +21,12 @@ const ROWS_PER_PASS_BITS: u32 = 28;
 const GONE: &str = "row.gone";
 
 /// Starts a pass.
-pub async fn begin(link: &mut Link, source: &str, file: &str, day: &str, now: Timestamp) -> Result<i64, LedgerError> {
+pub async fn begin(
+    link: &mut Link,
+    (source, file): (&str, &str),
+    day: &str,
+    now: Timestamp,
+) -> Result<i64, LedgerError> {
     let insert = "INSERT INTO pass (source, file, day, started_at) VALUES (?1, ?2, ?3, ?4) RETURNING id";
     let now = now.as_millisecond();
     Ok(link.scalar(insert, values![source, file, day, now]).await?)
@@ -36,11 +41,14 @@ struct Pass {
     read: i64,
 }
 
-async fn open_pass(link: &mut Link, id: i64) -> Result<Pass, LedgerError> {
+async fn open_pass(link: &mut Link, id: i64, holder: &str) -> Result<Pass, LedgerError> {
     let row: Option<(String, String, String, i64)> = link
         .optional("SELECT source, file, day, read FROM pass WHERE id = ?1 AND finished_at IS NULL", values![id])
         .await?;
     let (source, file, day, read) = row.ok_or(LedgerError::NoSuchPass)?;
+    if sharing::is_taken_over(link, id, holder).await? {
+        return Err(LedgerError::NoSuchPass);
+    }
     Ok(Pass { id, source, file, day, read })
 }
 
@@ -117,9 +125,10 @@ pub async fn see(
     pass: i64,
     seen: &[SealedRow],
     times: Times,
+    holder: &str,
     now: Timestamp,
 ) -> Result<(RowTally, Vec<RowFate>), LedgerError> {
-    let pass = open_pass(link, pass).await?;
+    let pass = open_pass(link, pass, holder).await?;
     let keys: BTreeSet<String> = seen.iter().map(|row| hex(&row.row_key)).collect();
     let known = rows::known(link, &pass.source, &keys.into_iter().collect::<Vec<_>>()).await?;
     let ids: Vec<i64> = link.column(NEW_IDS, values![i64::try_from(seen.len()).unwrap_or(i64::MAX)]).await?;
@@ -314,12 +323,19 @@ async fn add_up(link: &mut Link, pass: i64, tally: &RowTally) -> Result<(), Ledg
 }
 
 /// Ends a pass. After a complete one, corrections and issue rows that left the file no longer count.
-pub async fn finish(link: &mut Link, pass: i64, ending: PassEnding, now: Timestamp) -> Result<RowTally, LedgerError> {
-    let pass = open_pass(link, pass).await?;
+pub async fn finish(
+    link: &mut Link,
+    pass: i64,
+    ending: PassEnding,
+    holder: &str,
+    now: Timestamp,
+) -> Result<RowTally, LedgerError> {
+    let pass = open_pass(link, pass, holder).await?;
     if ending == PassEnding::Complete {
         let superseded = withdraw(link, &pass, now).await? + forget_gone(link, &pass).await?;
         add_up(link, pass.id, &RowTally { superseded, ..RowTally::default() }).await?;
     }
+    sharing::release_reading(link, pass.id).await?;
     let row: (i64, i64, i64, i64, i64, i64, i64) = link
         .one(
             "UPDATE pass SET finished_at = ?2, complete = ?3, windowed = ?4 WHERE id = ?1

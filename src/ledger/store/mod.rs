@@ -62,6 +62,7 @@ pub mod rows;
 pub mod schema;
 pub mod server;
 pub mod settling;
+pub mod sharing;
 pub mod statement;
 pub mod taken;
 pub mod transition;

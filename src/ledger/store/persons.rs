@@ -66,10 +66,11 @@ pub async fn see(
     link: &mut Link,
     pass: i64,
     batch: &Batch,
+    holder: &str,
     now: Timestamp,
 ) -> Result<(RowTally, Vec<RowFate>), LedgerError> {
     tell(link, &batch.persons).await?;
-    intake::see(link, pass, &batch.rows, batch.times, now).await
+    intake::see(link, pass, &batch.rows, batch.times, holder, now).await
 }
 
 /// Who has one of the keyed names; each list holds those of one kind: number, family, name, baby.

@@ -4,6 +4,8 @@ use jiff::Timestamp;
 
 use super::claims;
 use super::link::Link;
+use super::server::{self, Reach};
+use super::sharing;
 use crate::ledger::LedgerError;
 
 /// Ends all leases of a file, which nobody else can hold, through the same transition function as everything else.
@@ -15,6 +17,16 @@ pub async fn recover(link: &mut Link, now: Timestamp) -> Result<(), LedgerError>
         tracing::info!(entries = entries.len(), "recovering entries that were in flight");
     }
     claims::expire(link, &entries, now).await?;
+    sharing::forget_readings(link).await?;
+    link.execute("COMMIT", values![]).await?;
+    Ok(())
+}
+
+/// Ends the leases on a server that ran out; the others belong to daemons that live. The time is the database's,
+/// unless one is `given`.
+pub async fn settle_expired(link: &mut Link, given: Option<Timestamp>) -> Result<(), LedgerError> {
+    let now = server::begin(link, Reach::Own).await?;
+    claims::sweep(link, given.unwrap_or(now)).await?;
     link.execute("COMMIT", values![]).await?;
     Ok(())
 }

@@ -21,6 +21,7 @@ const STEPS: [&str; schema::STEPS.len()] = [
     include_str!("../../../schemas/ledger/postgres/0003_taken_file.sql"),
     include_str!("../../../schemas/ledger/postgres/0004_person.sql"),
     include_str!("../../../schemas/ledger/postgres/0005_mapping_plan.sql"),
+    include_str!("../../../schemas/ledger/postgres/0009_sharing.sql"),
 ];
 /// Oldest server accepted (`server_version_num`): the oldest that its makers still correct.
 const SERVER_NEEDED: i64 = 140_000;
@@ -34,6 +35,10 @@ const LOCK_TIMEOUT: &str = "40s";
 const IDLE_TIMEOUT: &str = "20s";
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest wait for a server that went away, before what is queued fails.
+const RECONNECT_MAX: Duration = Duration::from_secs(20);
+/// Pause between two attempts to connect again.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(250);
 /// The advisory lock of the ledger ("PSYG" in ASCII), and the one of what only spares calls.
 const LOCK_LEDGER: i64 = 0x5053_5947;
 const LOCK_CACHE: i64 = 0x5053_5948;
@@ -58,7 +63,7 @@ fn options(server: &Server) -> Result<PgConnectOptions, sqlx::Error> {
             ("statement_timeout", STATEMENT_TIMEOUT),
             ("lock_timeout", LOCK_TIMEOUT),
             ("idle_in_transaction_session_timeout", IDLE_TIMEOUT),
-            ("default_transaction_isolation", "read\\ committed"),
+            ("default_transaction_isolation", "read committed"),
             // Tables grow a thousandfold while a statement stays prepared: each run is planned for what is there.
             ("plan_cache_mode", "force_custom_plan"),
             ("jit", "off"),
@@ -91,6 +96,21 @@ pub async fn connect(server: &Server) -> Result<PgConnection, LedgerError> {
     match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
         Ok(connected) => connected.map_err(unreachable),
         Err(_) => Err(unreachable(sqlx::Error::PoolTimedOut)),
+    }
+}
+
+/// Connects to a server that went away, for as long as a restart takes.
+pub async fn connect_again(server: &Server) -> Result<Link, LedgerError> {
+    let stop = tokio::time::Instant::now() + RECONNECT_MAX;
+    loop {
+        match connect(server).await {
+            Ok(connection) => {
+                tracing::info!("connected to the ledger's database again");
+                return Ok(Link::Postgres(connection));
+            }
+            Err(error) if tokio::time::Instant::now() >= stop => return Err(error),
+            Err(_) => tokio::time::sleep(RECONNECT_PAUSE).await,
+        }
     }
 }
 
