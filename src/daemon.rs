@@ -6,6 +6,7 @@ pub mod counter;
 pub mod observing;
 pub mod plan;
 pub mod set_up;
+mod shared_pace;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -237,6 +238,7 @@ impl Daemon {
         let lane = |puskesmas| {
             let lane = set_up::lane(&self.config, puskesmas, &self.clock)?;
             lane.remote.observe(self.observed.lane(&lane.name));
+            shared_pace::share(&lane, &self.ledger);
             Ok(lane)
         };
         self.config.puskesmas.iter().map(lane).collect()

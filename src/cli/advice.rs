@@ -104,7 +104,11 @@ fn of_ledger(error: &LedgerError) -> Option<&'static str> {
         ),
         LedgerError::Broken => Some("check the disk and its free space, then run it again"),
         LedgerError::Folder { .. } => Some("choose a folder that can be written with --data-dir or data_dir"),
-        LedgerError::Foreign(_) => Some("set [ledger] url to another file"),
+        LedgerError::Foreign(_) => Some("set [ledger] url to another file or database"),
+        LedgerError::Unreachable { .. } => {
+            Some("check that the server runs, [ledger] url and password_file, then run it again")
+        }
+        LedgerError::Lost => Some("check that the database server runs, then run it again; nothing is sent twice"),
         _ => None,
     }
 }

@@ -6,6 +6,7 @@
 pub mod assets;
 mod credentials;
 pub mod editor;
+pub mod ledger;
 pub mod sections;
 pub mod senders;
 pub mod wording;
@@ -265,23 +266,6 @@ impl Config {
             self.data_folder().join("keys").join("site.key")
         } else {
             self.path(&self.seal.key_file)
-        }
-    }
-
-    /// The ledger's file.
-    ///
-    /// # Errors
-    /// When the address is not a SQLite file.
-    pub fn ledger_file(&self) -> Result<PathBuf, ConfigError> {
-        match self.ledger.url.as_str() {
-            "" => Ok(self.data_folder().join("ledger.sqlite")),
-            url => match url.strip_prefix("sqlite:") {
-                Some(path) => Ok(self.path(Path::new(path.trim_start_matches("//")))),
-                None => Err(ConfigError::Unfit(format!(
-                    "[ledger] url: only `sqlite:PATH` is supported by this version, not `{}`",
-                    url.split(':').next().unwrap_or_default()
-                ))),
-            },
         }
     }
 

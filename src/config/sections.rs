@@ -34,8 +34,10 @@ impl LanguageName {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Ledger {
-    /// `sqlite:PATH`; empty means in the data folder.
+    /// `sqlite:PATH` or `postgres://USER@HOST:PORT/DATABASE`; empty means a file in the data folder.
     pub url: String,
+    /// File with the password of that user alone; empty leaves it to PGPASSFILE.
+    pub password_file: PathBuf,
     /// Largest ledger, mebibytes; 0 means until the disk is full.
     pub mebibytes_max: u64,
 }

@@ -325,7 +325,7 @@ impl Intake {
         if let Some(pass) = passes.get(&key) {
             return Ok(*pass);
         }
-        let pass = self.ledger.begin_pass(&sender.name, FILE).await?;
+        let pass = self.ledger.begin_common_pass(&sender.name, FILE).await?;
         passes.insert(key, pass);
         Ok(pass)
     }

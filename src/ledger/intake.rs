@@ -1,6 +1,7 @@
 //! Intake's side of the ledger: passes, rows, stale visits and new entries. Seals on the way in, opens on the way out.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use jiff::ToSpan as _;
 use jiff::civil::{Date, Time};
@@ -13,13 +14,16 @@ use super::row::{
     VisitId, VisitRecords,
 };
 use super::series::Earlier;
-use super::sqlite::entering::SealedEntry;
-use super::sqlite::rows::{SealedIssue, SealedRecord, SealedRow, SealedVisit};
-use super::sqlite::visits::StaleRecord;
-use super::sqlite::{date, hash, hex, lists, time, visits};
+use super::store::entering::SealedEntry;
+use super::store::rows::{SealedIssue, SealedRecord, SealedRow, SealedVisit};
+use super::store::visits::StaleRecord;
+use super::store::{date, hash, hex, lists, time, visits};
 use super::{Ledger, LedgerError};
 use crate::clock::Zone;
 use crate::issue::{Issue, Place, Severity};
+
+/// Pause between two tries to read what another daemon reads.
+const READING_PAUSE: Duration = Duration::from_secs(1);
 
 /// What is sealed of a record: the rest stands in clear columns.
 #[derive(Serialize, Deserialize)]
@@ -29,14 +33,31 @@ struct RecordContent {
 }
 
 impl Ledger {
-    /// Starts reading a file or table of a source.
+    /// Starts reading a file or table of a source, alone: waits while another daemon on the same ledger reads it.
     ///
     /// # Errors
     /// Failures of the store.
     pub async fn begin_pass(&self, source: &str, file: &str) -> Result<PassId, LedgerError> {
+        loop {
+            match self.begin(source, file, true).await {
+                Err(LedgerError::BeingRead) => self.clock.sleep(READING_PAUSE).await,
+                result => return result,
+            }
+        }
+    }
+
+    /// Starts a pass that several daemons may have at once: its rows have keys that name them once and for all.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub async fn begin_common_pass(&self, source: &str, file: &str) -> Result<PassId, LedgerError> {
+        self.begin(source, file, false).await
+    }
+
+    async fn begin(&self, source: &str, file: &str, alone: bool) -> Result<PassId, LedgerError> {
         let day = self.zone.date_at(self.clock.now()).to_string();
         let (source, file) = (source.to_owned(), file.to_owned());
-        let pass = self.writer()?.ask(|reply| Command::BeginPass { source, file, day, reply }).await?;
+        let pass = self.writer()?.ask(|reply| Command::BeginPass { source, file, day, alone, reply }).await?;
         Ok(PassId(pass))
     }
 

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use super::command::Command;
 use super::entry::{EntryId, EntryResource};
 use super::row::{VisitId, VisitRecords};
-use super::sqlite::plans::{self, Change, PlanToWrite, PlannedVisit, StoredDelivered, StoredPlan};
-use super::sqlite::{count, hash, time, visits};
+use super::store::plans::{self, Change, PlanToWrite, PlannedVisit, StoredDelivered, StoredPlan};
+use super::store::{count, hash, time, visits};
 use super::{Ledger, LedgerError};
 
 /// A delivered visit as it would be mapped again.

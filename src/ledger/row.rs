@@ -1,6 +1,6 @@
 //! What intake tells the ledger: passes, rows and their records, and the visits that follow from them.
 //!
-//! Values only; how they are counted and stored stands in `sqlite`.
+//! Values only; how they are counted and stored stands in `store`.
 
 use jiff::Timestamp;
 use jiff::civil::Date;

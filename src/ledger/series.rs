@@ -7,12 +7,12 @@ use std::collections::HashMap;
 
 use jiff::ToSpan as _;
 use jiff::civil::Date;
-use sqlx::SqliteConnection;
 
 use super::row::CurrentRecord;
-use super::sqlite::date;
-use super::sqlite::series::{self, Asked};
-use super::sqlite::visits::StaleRecord;
+use super::store::date;
+use super::store::link::Link;
+use super::store::series::{self, Asked};
+use super::store::visits::StaleRecord;
 use super::{Ledger, LedgerError};
 
 /// Calendar months before a visit's own of which it is given the records: the one before says whether a child gained
@@ -42,7 +42,7 @@ impl Ledger {
     /// records were read: what changes in between then counts as changed since.
     pub(super) async fn earlier(
         &self,
-        reader: &mut SqliteConnection,
+        reader: &mut Link,
         stored: &[StaleRecord],
     ) -> Result<HashMap<i64, Earlier>, LedgerError> {
         let mut asked: Vec<Asked> = Vec::new();

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::sqlite::{count, time, watching};
 use super::state::State;
+use super::store::{count, time, watching};
 use super::{Ledger, LedgerError};
 
 /// Entries of a lane in a state that waits.

@@ -2,6 +2,7 @@
 //!
 //! It must not decide when something is sent again, and it keeps nothing on disk.
 
+pub mod allowance;
 pub mod answer;
 mod call;
 mod complaint;
@@ -28,6 +29,7 @@ use serde_json::Value;
 use crate::clock::Clock;
 use crate::observed::LaneObserved;
 use crate::redact::{MASK, Personal};
+use allowance::Giver;
 use answer::{Answer, Class};
 use rate_limit::{Lane, Limiter};
 use response::{Sent, SentResource, classify, interrupted};
@@ -334,6 +336,11 @@ impl Remote {
             read: of(&counters.read),
             search: of(&counters.search),
         }
+    }
+
+    /// From now on every call also needs permission from here, which other processes share; the first giver stays.
+    pub fn share_calls(&self, giver: Arc<dyn Giver>) {
+        self.inner.limiter.allowance.ask_from(giver);
     }
 
     /// Calls a minute the limiter allows now.

@@ -21,7 +21,6 @@ mod identity;
 mod intake;
 mod kill;
 mod ledger;
-mod ledger_intake;
 mod mapping;
 mod mapping_cases;
 mod mapping_coverage;

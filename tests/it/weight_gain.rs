@@ -120,7 +120,15 @@ impl Home {
 fn daemon(folder: &Path, keys: Arc<Keys>, ledger: Ledger, clock: Clock) -> Daemon {
     let config = Config::load(&folder.join("config.toml"), std::iter::empty()).unwrap();
     let (ledger, halt) = (Arc::new(ledger), Arc::new(AtomicBool::new(false)));
-    Daemon { config, rules: assets::rules_for_work(None).unwrap(), clock, keys, ledger, halt, observed: posyandu_gateway::observed::Observed::default() }
+    Daemon {
+        config,
+        rules: assets::rules_for_work(None).unwrap(),
+        clock,
+        keys,
+        ledger,
+        halt,
+        observed: posyandu_gateway::observed::Observed::default(),
+    }
 }
 
 /// What is sent about the gain, and what a person is told about it.
