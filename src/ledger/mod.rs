@@ -13,6 +13,7 @@ pub mod origin;
 pub mod person;
 pub mod plan;
 pub mod reading;
+pub mod registration;
 pub mod row;
 mod sqlite;
 pub mod state;

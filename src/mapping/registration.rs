@@ -222,6 +222,15 @@ fn way(person: &Record, day: Date) -> Result<&'static str, Box<Issue>> {
     }
 }
 
+/// The mother's number in digits, if it can be hers.
+#[must_use]
+pub fn mothers_number(person: &Record) -> Option<String> {
+    match person.text("nik_ibu").map(nik::read) {
+        Some(NikRead::Number { digits, .. }) if matches!(mother(person), Mother::Genuine) => Some(digits),
+        _ => None,
+    }
+}
+
 /// What the mother's number is worth.
 enum Mother {
     Absent,
