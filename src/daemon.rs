@@ -25,7 +25,7 @@ use crate::ingest::intake::IntakeError;
 use crate::ingest::register::Register;
 use crate::ingest::visit::{self, Mapper};
 use crate::ingest::{Ingest, IngestError, Look, SourceOutcome};
-use crate::ledger::entry::NewEntry;
+use crate::ledger::entry::{EntryId, NewEntry};
 use crate::ledger::reading::Filter;
 use crate::ledger::row::VisitRecords;
 use crate::ledger::state::State;
@@ -326,6 +326,14 @@ impl Daemon {
             clock: self.clock.clone(),
             probe_after: seconds.copied().map(Duration::from_secs).collect(),
         }
+    }
+
+    /// Forgets who the person of a visit was found to be, so that the next round asks again.
+    ///
+    /// # Errors
+    /// There is no such visit; failures of the ledger.
+    pub async fn forget(&self, entry: EntryId) -> Result<(), DaemonError> {
+        Ok(self.delivery(&Arc::default()).forget(entry).await?)
     }
 
     fn delivery(&self, finished: &Arc<AtomicU64>) -> Delivery {

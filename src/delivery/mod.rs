@@ -230,6 +230,24 @@ impl Delivery {
         Ok(end)
     }
 
+    /// Forgets who the person of a visit was found to be; a visit that waits for somebody is looked at at once.
+    ///
+    /// # Errors
+    /// [`LedgerError::NoSuchEntry`], failures of the ledger.
+    pub async fn forget(&self, entry: EntryId) -> Result<(), DeliveryError> {
+        let found = self.ledger.load(&[entry]).await?;
+        let one = found.first().ok_or(LedgerError::NoSuchEntry(entry))?;
+        // A visit that the mapping refused names nobody yet.
+        if !one.person.reveal().is_empty() {
+            let whom: Whom = serde_json::from_str(one.person.reveal()).map_err(DeliveryError::Stored)?;
+            self.identities().forget(&whom).await?;
+        }
+        match self.ledger.wake(entry).await {
+            Ok(_) | Err(LedgerError::Illegal(_) | LedgerError::LostLease(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// The look-ups of this delivery.
     fn identities(&self) -> Identities<'_> {
         Identities { ledger: &self.ledger, keys: &self.keys, clock: &self.clock, looks: &self.looks }

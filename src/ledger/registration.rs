@@ -12,7 +12,7 @@ use super::command::Command;
 use super::entry::{EntryId, Lease};
 use super::sqlite::registrations::{self, Change, StoredRegistration};
 use super::sqlite::{cache, count, hash, hex, time};
-use super::state::{Event, State};
+use super::state::{Event, PREDECESSOR, State};
 use super::{Ledger, LedgerError};
 use crate::issue::Issue;
 
@@ -299,6 +299,19 @@ impl Ledger {
         let change = Change::Block { entry, lease: lease.clone(), event, complaint_sealed: sealed };
         self.change_registration(change).await?;
         Ok(State::Blocked)
+    }
+
+    /// Wakes a blocked entry before its time, unless it waits for an older version of its visit.
+    ///
+    /// # Errors
+    /// [`LedgerError::Illegal`] when it is not blocked; failures of the store.
+    pub async fn wake(&self, entry: EntryId) -> Result<State, LedgerError> {
+        let event = Event::DependencyAppeared { due: self.clock.now() };
+        let lines = self.story(entry).await?;
+        if lines.line.blocked_on.as_deref() == Some(PREDECESSOR) {
+            return Ok(State::Blocked);
+        }
+        self.resolve(entry, event, Vec::new()).await
     }
 
     async fn change_registration(&self, change: Change) -> Result<Option<Moment>, LedgerError> {

@@ -4,6 +4,7 @@
 
 mod clinic;
 mod episodes;
+mod rows;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +16,8 @@ use posyandu_gateway::remote::identity::{IdentityAnswer, NewbornQuery};
 use posyandu_gateway::simulator::fault::{AppliesTo, Fault, FaultKind};
 use posyandu_gateway::simulator::people::Person;
 
-use clinic::{ADDRESS, BUDI, Clinic, HOUR, MOTHER, Row, Settings, budi, citizen, mother, newborn};
+use clinic::{Clinic, HOUR, Settings};
+use rows::{ADDRESS, BUDI, MOTHER, Row, budi, citizen, mother, newborn, patient_json};
 
 #[tokio::test]
 async fn a_person_of_the_civil_register_is_registered_once_for_all_visits() {
@@ -104,7 +106,7 @@ async fn a_newborn_waits_for_its_mother_with_its_days_counted_down() {
 async fn after_sixty_days_a_newborn_is_an_issue_with_words_and_is_never_sent() {
     let clinic = Clinic::open(Settings { citizens: vec![mother()], ..Settings::default() }).await;
     clinic.register_mother().await;
-    clinic.write(&[Row { birth: "2026-09-18", ..newborn() }]);
+    clinic.write(&[Row { birth: "2026-09-18", day: "2026-11-16", ..newborn() }]);
     clinic.round().await;
     let before = clinic.calls("create");
     assert_eq!(clinic.blocked().await, ["newborn_too_old"]);
@@ -190,7 +192,7 @@ async fn a_crash_between_create_and_answer_loses_nobody_and_doubles_nobody() {
         clinic.daemon.ledger.begin_registration(subject, [7; 32]).await.unwrap().unwrap();
         assert!(clinic.daemon.ledger.begin_registration(subject, [8; 32]).await.unwrap().is_none(), "one at a time");
         if carried_out {
-            clinic.create(&clinic::patient_json(BUDI, "BUDI CONTOH", "male", "2024-05-09", ADDRESS)).await;
+            clinic.create(&patient_json(BUDI, "BUDI CONTOH", "male", "2024-05-09", ADDRESS)).await;
         }
         let clinic = clinic.restarted().await;
         let known = clinic.daemon.ledger.registration("Patient", &key).await.unwrap().unwrap();
@@ -235,4 +237,21 @@ async fn an_id_that_the_server_does_not_know_any_more_is_sent_once_and_never_aga
     );
     clinic.settle().await;
     assert_eq!(clinic.calls("bundle"), sent + 1);
+}
+
+/// Whoever had the register mended says so, and need not wait for the next look.
+#[tokio::test]
+async fn what_is_remembered_of_a_person_can_be_forgotten_by_the_number_of_the_visit() {
+    let clinic = Clinic::open(Settings { citizens: vec![mother()], ..Settings::default() }).await;
+    clinic.write(&[newborn()]);
+    clinic.round().await;
+    assert_eq!(clinic.blocked().await, ["mother"]);
+    clinic.register_mother().await;
+    clinic.round().await;
+    assert_eq!(clinic.blocked().await, ["mother"], "not before its time");
+    clinic.daemon.forget(clinic.entry().await).await.unwrap();
+    clinic.round().await;
+    assert_eq!(clinic.states().await, BTreeMap::from([(State::Delivered, 1)]));
+    let nobody = posyandu_gateway::ledger::entry::EntryId::from_number(99);
+    assert!(clinic.daemon.forget(nobody).await.is_err());
 }

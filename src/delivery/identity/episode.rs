@@ -55,7 +55,7 @@ impl Identities<'_> {
     ///
     /// # Errors
     /// Failures of the ledger, a stored Bundle that cannot be read.
-    pub async fn episode(
+    pub(in crate::delivery) async fn episode(
         &self,
         shared: &Shared,
         entry: &OpenEntry,
@@ -160,7 +160,7 @@ impl Episode {
     ///
     /// # Errors
     /// Failures of the ledger.
-    pub async fn end(
+    pub(in crate::delivery) async fn end(
         &self,
         shared: &Shared,
         identities: &Identities<'_>,
@@ -180,7 +180,7 @@ impl Episode {
     }
 
     /// Lets the next visit of the person go on without an answer.
-    pub fn let_go(&self, shared: &Shared) {
+    pub(in crate::delivery) fn let_go(&self, shared: &Shared) {
         let_go(shared, self.key);
     }
 

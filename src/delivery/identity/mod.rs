@@ -134,6 +134,18 @@ impl Identities<'_> {
         Ok(found)
     }
 
+    /// Forgets who the person of a visit was found to be, and lets what was refused about them be sent again.
+    ///
+    /// # Errors
+    /// Failures of the ledger.
+    pub async fn forget(&self, whom: &Whom) -> Result<(), DeliveryError> {
+        self.ledger.forget_identity(PATIENT, self.patient_key(whom)).await?;
+        if let Practitioner::ByNik(nik) = &whom.practitioner {
+            self.ledger.forget_identity(PRACTITIONER, self.practitioner_key(nik)).await?;
+        }
+        self.forget_registration(whom, None).await
+    }
+
     /// Asks the server who a person is: by NIK with name and birth date, a child without one by its mother.
     async fn ask(&self, lane: &Lane, whom: &Whom) -> IdentityAnswer {
         if let Some(mother) = &whom.mother {

@@ -57,7 +57,7 @@ impl People {
     ) -> Result<bool, DeliveryError> {
         shared.doubted.lock().unwrap_or_else(PoisonError::into_inner).insert(self.patient.id.clone());
         identities.ledger.forget_identity(PATIENT, key).await?;
-        identities.forget_registration(&shared.lane, whom, &self.patient.id).await?;
+        identities.forget_registration(whom, Some(&self.patient.id)).await?;
         if let Practitioner::ByNik(nik) = &whom.practitioner {
             shared.practitioners.lock().await.remove(nik);
             identities.ledger.forget_identity(PRACTITIONER, identities.practitioner_key(nik)).await?;

@@ -257,12 +257,13 @@ impl Identities<'_> {
         Found::Later(self.after(wait))
     }
 
-    /// Forgets that a patient is registered under an id which the server called invalid.
-    pub(super) async fn forget_registration(&self, lane: &Lane, whom: &Whom, id: &str) -> Result<(), DeliveryError> {
-        let person = Person { lane, whom, key: self.registration_key(whom) };
-        let known = self.ledger.registration(PATIENT, &person.key).await?;
-        if let Some(known) = known.filter(|known| known.server_id.as_deref() == Some(id)) {
-            self.turn(&person, known.moment, Turn::Forgotten, None).await?;
+    /// Forgets that a patient is registered, whatever is known of it or under the one id that the server called invalid.
+    pub(super) async fn forget_registration(&self, whom: &Whom, id: Option<&str>) -> Result<(), DeliveryError> {
+        let key = self.registration_key(whom);
+        let known = self.ledger.registration(PATIENT, &key).await?;
+        if let Some(known) = known.filter(|known| id.is_none() || known.server_id.as_deref() == id) {
+            let subject = Subject { lane: "", kind: PATIENT, key };
+            self.ledger.turn_registration(subject, known.moment, Turn::Forgotten, Told::default()).await?;
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use posyandu_gateway::daemon::Daemon;
 use posyandu_gateway::daemon::set_up::ledger_options;
 use posyandu_gateway::issue::Issue;
 use posyandu_gateway::ledger::Ledger;
-use posyandu_gateway::ledger::entry::EntryLine;
+use posyandu_gateway::ledger::entry::{EntryId, EntryLine};
 use posyandu_gateway::ledger::reading::Filter;
 use posyandu_gateway::ledger::state::State;
 use posyandu_gateway::remote::answer::Class;
@@ -22,22 +22,19 @@ use posyandu_gateway::simulator::fault::Fault;
 use posyandu_gateway::simulator::options::{Client, Options};
 use posyandu_gateway::simulator::people::{KnownLocation, People, Person};
 use posyandu_gateway::simulator::{self, Simulator};
-use serde_json::{Value, json};
+use serde_json::Value;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
+use super::rows::{ADDRESS, MOTHER, Row, patient_json};
+
 pub const HOUR: Duration = Duration::from_secs(3600);
-/// A boy's number of no province.
-pub const BUDI: &str = "1001010905240001";
-/// A mother's.
-pub const MOTHER: &str = "1001015507970001";
 /// A health worker's.
 pub const WORKER: &str = "1001011001850001";
 /// A published health worker of the sandbox.
 const KNOWN_WORKER: &str = "7209061211900001";
-pub const ADDRESS: &str = "Jl. Contoh 5";
 const PLACE: &str = "8141fe35-7bca-5f51-9363-7b1086afa64f";
 const ORGANIZATION: &str = "100000101";
 /// 15:30 WIB.
@@ -74,87 +71,6 @@ tables:
         bb: {columns: [BB], format: number}
 "#;
 const HEADER: &str = "NIK;Nama;JK;Lahir;Ibu;NIK Ibu;Alamat;RT;RW;Kelurahan;Kembar;Posyandu;Tanggal;BB";
-
-/// One line of the file.
-#[derive(Clone, Copy)]
-pub struct Row {
-    pub nik: &'static str,
-    pub name: &'static str,
-    pub sex: &'static str,
-    pub birth: &'static str,
-    pub mother: &'static str,
-    pub address: &'static str,
-    pub twin: &'static str,
-    pub day: &'static str,
-    pub weight: &'static str,
-}
-
-pub fn budi() -> Row {
-    Row {
-        nik: BUDI,
-        name: "Budi Contoh",
-        sex: "L",
-        birth: "2024-05-09",
-        mother: "",
-        address: ADDRESS,
-        twin: "0",
-        day: "2026-11-18",
-        weight: "12.1",
-    }
-}
-
-/// Born 48 days before the day of the clinic.
-pub fn newborn() -> Row {
-    Row { nik: "", name: "Bayi Contoh", birth: "2026-10-01", mother: MOTHER, weight: "4.6", ..budi() }
-}
-
-/// What the civil register holds of Budi.
-pub fn citizen() -> Person {
-    Person {
-        nik: BUDI.into(),
-        ihs: "P99000000777".into(),
-        name: "BUDI CONTOH".into(),
-        birth_date: "2024-05-09".into(),
-        gender: "male".into(),
-        address: Some(ADDRESS.into()),
-        rt: Some("003".into()),
-        rw: Some("007".into()),
-        ..Person::default()
-    }
-}
-
-pub fn mother() -> Person {
-    Person {
-        nik: MOTHER.into(),
-        ihs: "P99000000778".into(),
-        name: "SITI CONTOH".into(),
-        birth_date: "1997-07-15".into(),
-        gender: "female".into(),
-        address: Some(ADDRESS.into()),
-        ..Person::default()
-    }
-}
-
-/// A Patient as somebody else would create it.
-pub fn patient_json(nik: &str, name: &str, gender: &str, birth: &str, line: &str) -> Value {
-    let codes = [
-        ("province", "10"),
-        ("city", "1001"),
-        ("district", "100101"),
-        ("village", "1001011001"),
-        ("rt", "003"),
-        ("rw", "007"),
-    ];
-    let codes: Vec<Value> = codes.iter().map(|(url, code)| json!({"url": url, "valueCode": code})).collect();
-    json!({
-        "resourceType": "Patient",
-        "active": true,
-        "identifier": [{"use": "official", "system": "https://fhir.kemkes.go.id/id/nik", "value": nik}],
-        "name": [{"use": "official", "text": name}], "gender": gender, "birthDate": birth, "multipleBirthInteger": 0,
-        "address": [{"use": "home", "line": [line], "extension": [
-            {"url": "https://fhir.kemkes.go.id/r4/StructureDefinition/administrativeCode", "extension": codes}]}],
-    })
-}
 
 /// What differs between the tests.
 pub struct Settings {
@@ -231,54 +147,7 @@ impl Clinic {
         let serving =
             tokio::spawn(async move { simulator::run(listener, served, std::future::pending()).await.unwrap() });
         let folder = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
-        write("rahasia.txt", "secret");
-        let (group, dataset) =
-            if settings.pregnant { ("group: ibu_hamil", "kunjungan_ibu_hamil") } else { ("", "kunjungan_balita") };
-        write("uji.yaml", &PROFILE.replace("GROUP", group).replace("DATASET", dataset));
-        let worker = if settings.own_worker { WORKER } else { KNOWN_WORKER };
-        write(
-            "posyandu.csv",
-            &format!(
-                "kode_posyandu,nama,kode_puskesmas,puskesmas,zona_waktu,jam_buka,jam_tutup,id_organisasi_satusehat,\
-                 id_lokasi_satusehat,nik_nakes\nUTR-01,Uji,P1,Puskesmas Utara,WIB,08:00,11:00,{ORGANIZATION},{PLACE},{worker}\n"
-            ),
-        );
-        let create = settings.create;
-        write(
-            "posyandu-gateway.toml",
-            &format!(
-                r#"
-[satusehat]
-environment = "custom"
-auth_url = "http://{address}/oauth2/v1"
-fhir_url = "http://{address}/fhir-r4/v1"
-[mapping]
-accept_guesses = ["diagnosis_balita_z00_1", "diagnosis_ibu_hamil_z34_9"]
-[delivery]
-concurrency = 4
-probe_after_seconds = [1, 30]
-once_seconds = 0
-[[puskesmas]]
-name = "Puskesmas Utara"
-organization_id = "{ORGANIZATION}"
-client_id = "uji"
-client_secret_file = "rahasia.txt"
-timezone = "WIB"
-requests_per_minute = 60000
-create_patients = {create}
-[[source]]
-name = "register"
-profile = "posyandu_register"
-path = "posyandu.csv"
-[[source]]
-name = "uji"
-profile = "uji.yaml"
-path = "uji.csv"
-puskesmas = "Puskesmas Utara"
-"#
-            ),
-        );
+        write_files(&folder, &address, [settings.create, settings.pregnant, settings.own_worker]);
         let daemon = daemon(&folder, &clock).await;
         let clinic = Self { folder, simulator, clock, daemon, serving };
         clinic.write(&[]);
@@ -351,6 +220,11 @@ puskesmas = "Puskesmas Utara"
         self.lines().await.into_iter().filter_map(|line| line.blocked_on).collect()
     }
 
+    /// The one visit's entry.
+    pub async fn entry(&self) -> EntryId {
+        self.lines().await[0].entry_id
+    }
+
     pub async fn due(&self) -> Timestamp {
         self.lines().await.into_iter().map(|line| line.due).min().unwrap()
     }
@@ -417,6 +291,57 @@ puskesmas = "Puskesmas Utara"
         assert!(sqlx::query(statement).execute(&mut database).await.unwrap().rows_affected() > 0);
         database.close().await.unwrap();
     }
+}
+
+/// Configuration, register and profile of the clinic.
+fn write_files(folder: &TempDir, address: &str, [create, pregnant, own_worker]: [bool; 3]) {
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("rahasia.txt", "secret");
+    let (group, dataset) =
+        if pregnant { ("group: ibu_hamil", "kunjungan_ibu_hamil") } else { ("", "kunjungan_balita") };
+    write("uji.yaml", &PROFILE.replace("GROUP", group).replace("DATASET", dataset));
+    let worker = if own_worker { WORKER } else { KNOWN_WORKER };
+    write(
+        "posyandu.csv",
+        &format!(
+            "kode_posyandu,nama,kode_puskesmas,puskesmas,zona_waktu,jam_buka,jam_tutup,id_organisasi_satusehat,\
+             id_lokasi_satusehat,nik_nakes\nUTR-01,Uji,P1,Puskesmas Utara,WIB,08:00,11:00,{ORGANIZATION},{PLACE},{worker}\n"
+        ),
+    );
+    write(
+        "posyandu-gateway.toml",
+        &format!(
+            r#"
+[satusehat]
+environment = "custom"
+auth_url = "http://{address}/oauth2/v1"
+fhir_url = "http://{address}/fhir-r4/v1"
+[mapping]
+accept_guesses = ["diagnosis_balita_z00_1", "diagnosis_ibu_hamil_z34_9"]
+[delivery]
+concurrency = 4
+probe_after_seconds = [1, 30]
+once_seconds = 0
+[[puskesmas]]
+name = "Puskesmas Utara"
+organization_id = "{ORGANIZATION}"
+client_id = "uji"
+client_secret_file = "rahasia.txt"
+timezone = "WIB"
+requests_per_minute = 60000
+create_patients = {create}
+[[source]]
+name = "register"
+profile = "posyandu_register"
+path = "posyandu.csv"
+[[source]]
+name = "uji"
+profile = "uji.yaml"
+path = "uji.csv"
+puskesmas = "Puskesmas Utara"
+"#
+        ),
+    );
 }
 
 async fn daemon(folder: &TempDir, clock: &Clock) -> Daemon {

@@ -7,7 +7,8 @@ use posyandu_gateway::ledger::state::State;
 use posyandu_gateway::simulator::fault::{AppliesTo, Fault, FaultKind};
 use serde_json::{Value, json};
 
-use super::clinic::{Clinic, MOTHER, Row, Settings, budi, mother};
+use super::clinic::{Clinic, Settings};
+use super::rows::{MOTHER, Row, budi, mother};
 
 fn visits(days: &[&'static str]) -> Vec<Row> {
     let siti = Row { nik: MOTHER, name: "Siti Contoh", sex: "P", birth: "1997-07-15", weight: "58.2", ..budi() };
