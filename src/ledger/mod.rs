@@ -14,6 +14,7 @@ pub mod person;
 pub mod plan;
 pub mod reading;
 pub mod registration;
+pub mod remembered;
 pub mod row;
 mod sqlite;
 pub mod state;

@@ -3,7 +3,7 @@
 //! As with visits the intent is durable before the first byte leaves, and what has no clear answer is looked up before
 //! it is repeated. It must not send anything, and it keeps nothing personal in clear.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use jiff::Timestamp;
 
@@ -11,7 +11,7 @@ use super::attempt::EXCERPT_BYTES_MAX;
 use super::command::Command;
 use super::entry::{EntryId, Lease};
 use super::sqlite::registrations::{self, Change, StoredRegistration};
-use super::sqlite::{cache, count, hash, hex, time};
+use super::sqlite::{count, hash, hex, time};
 use super::state::{Event, PREDECESSOR, State};
 use super::{Ledger, LedgerError};
 use crate::issue::Issue;
@@ -206,15 +206,6 @@ pub struct Told {
     pub issues: Vec<Issue>,
 }
 
-/// What the cache of identities holds for a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Remembered {
-    /// The server's id.
-    Id(String),
-    /// Nobody, or not certainly one; the word for what is missing.
-    Missing(String),
-}
-
 impl Ledger {
     /// A registration; `None` when nothing was ever sent for it.
     ///
@@ -314,7 +305,7 @@ impl Ledger {
         self.resolve(entry, event, Vec::new()).await
     }
 
-    async fn change_registration(&self, change: Change) -> Result<Option<Moment>, LedgerError> {
+    pub(super) async fn change_registration(&self, change: Change) -> Result<Option<Moment>, LedgerError> {
         self.writer()?.ask(|reply| Command::Register { change, reply }).await
     }
 
@@ -349,45 +340,6 @@ impl Ledger {
             server_id: stored.server_id,
             issues,
         })
-    }
-
-    /// What the cache holds for a key, while it is valid.
-    ///
-    /// # Errors
-    /// Failures of the store.
-    pub async fn remembered(&self, kind: &str, key: &[u8; 32]) -> Result<Option<Remembered>, LedgerError> {
-        let mut reader = self.readers.acquire().await?;
-        Ok(match cache::remembered(&mut reader, kind, key, self.clock.now()).await? {
-            Some((Some(id), _)) => Some(Remembered::Id(id)),
-            Some((None, Some(word))) => Some(Remembered::Missing(word)),
-            _ => None,
-        })
-    }
-
-    /// Remembers until it expires that nobody, or not certainly one, was found.
-    ///
-    /// # Errors
-    /// Failures of the store.
-    pub async fn put_missing(
-        &self,
-        kind: &str,
-        key: [u8; 32],
-        word: &str,
-        expires: Timestamp,
-    ) -> Result<(), LedgerError> {
-        let change = Change::Miss { kind: kind.to_owned(), key, word: word.to_owned(), expires };
-        self.change_registration(change).await?;
-        Ok(())
-    }
-
-    /// Identities in the cache by kind: how many are known, and how many are known to be missing.
-    ///
-    /// # Errors
-    /// Failures of the store.
-    pub async fn identity_counts(&self) -> Result<BTreeMap<String, (u64, u64)>, LedgerError> {
-        let mut reader = self.readers.acquire().await?;
-        let rows = cache::counts(&mut reader, self.clock.now()).await?;
-        rows.into_iter().map(|(kind, known, missing)| Ok((kind, (count(known)?, count(missing)?)))).collect()
     }
 }
 

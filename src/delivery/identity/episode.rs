@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{Found, Identities, Known};
 use crate::delivery::{DeliveryError, Shared};
 use crate::ledger::entry::OpenEntry;
-use crate::ledger::registration::Remembered;
+use crate::ledger::remembered::Remembered;
 use crate::redact::Personal;
 use crate::remote::answer::{Accepted, Answer, Class};
 use crate::remote::search::SearchAnswer;

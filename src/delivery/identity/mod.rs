@@ -16,7 +16,7 @@ use super::{DeliveryError, Lane};
 use crate::clock::Clock;
 use crate::issue::{Code, Issue};
 use crate::ledger::Ledger;
-use crate::ledger::registration::Remembered;
+use crate::ledger::remembered::Remembered;
 use crate::redact::Personal;
 use crate::remote::answer::Answer;
 use crate::remote::identity::{IdentityAnswer, NewbornQuery, PersonQuery};
