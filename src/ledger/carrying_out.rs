@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use super::LedgerError;
 use super::command::{Command, Reply};
 use super::store::link::Link;
-use super::store::{cache, claims, endings, entering, entries, intake, persons, plans, sharing, taken, visits};
+use super::store::{
+    cache, claims, endings, entering, entries, intake, persons, plans, registrations, sharing, taken, visits,
+};
 use super::writer::Holder;
 
 /// An answer that waits for the commit; `Some` means that the transaction failed.
@@ -94,6 +96,9 @@ async fn run_command(c: &mut Link, command: Command, now: Timestamp, holder: &Ho
             settled(reply, sharing::take_calls(c, &client, per_minute, now).await)
         }
         Command::Plan { change, reply } => settled(reply, plans::change(c, &change, now).await),
+        Command::Register { change, reply } => {
+            settled(reply, registrations::change(c, &change, holder.lease, now).await)
+        }
         Command::Taken { change, reply } => settled(reply, taken::change(c, &change, now).await),
     }
 }
@@ -131,6 +136,7 @@ pub fn refuse(command: Command) -> Answer {
         Command::PutIdentity { reply, .. } | Command::PutToken { reply, .. } => no(reply),
         Command::TakeCalls { reply, .. } => no(reply),
         Command::Plan { reply, .. } => no(reply),
+        Command::Register { reply, .. } => no(reply),
         Command::Taken { reply, .. } => no(reply),
     }
 }

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::LedgerError;
 use super::attempt::AcceptedResource;
 use super::entry::{EntryId, Finding, Lease};
+use super::registration::Moment;
 use super::row::{PassEnding, RowFate, RowTally};
 use super::sharing::Calls;
 use super::state::{Event, State};
@@ -15,6 +16,7 @@ use super::store::endings::Seen;
 use super::store::entering::SealedEntry;
 use super::store::persons::Batch;
 use super::store::plans;
+use super::store::registrations;
 use super::store::server::Reach;
 use super::store::taken;
 use super::taken::TakenRows;
@@ -40,6 +42,7 @@ pub enum Command {
     PutToken { client: String, sealed: Option<Vec<u8>>, expires: Timestamp, reply: Reply<()> },
     Plan { change: plans::Change, reply: Reply<Option<i64>> },
     TakeCalls { client: String, per_minute: u32, reply: Reply<Calls> },
+    Register { change: registrations::Change, reply: Reply<Option<Moment>> },
     Taken { change: taken::Change, reply: Reply<Option<TakenRows>> },
 }
 

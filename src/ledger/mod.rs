@@ -14,6 +14,8 @@ pub mod origin;
 pub mod person;
 pub mod plan;
 pub mod reading;
+pub mod registration;
+pub mod remembered;
 pub mod row;
 pub mod series;
 pub mod server;

@@ -110,6 +110,7 @@ impl Stats {
 struct State {
     store: Store,
     patients: Index,
+    citizens: Index,
     practitioners: Index,
     tokens: Tokens,
     meter: Meter,
@@ -155,6 +156,7 @@ impl Simulator {
         let mut state = State {
             store: Store::default(),
             patients: Index::default(),
+            citizens: Index::default(),
             practitioners: Index::default(),
             tokens: Tokens::default(),
             meter: Meter::new(quotas.collect()),
@@ -165,6 +167,7 @@ impl Simulator {
         };
         let people = options.people.clone();
         people.patients.into_iter().for_each(|person| state.patients.add(person));
+        people.citizens.into_iter().for_each(|person| state.citizens.add(person));
         people.practitioners.into_iter().for_each(|person| state.practitioners.add(person));
         state.patients.add_unknown(dummies.patients);
         state.practitioners.add_unknown(dummies.practitioners);

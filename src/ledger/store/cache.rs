@@ -27,7 +27,8 @@ pub async fn put_identity(
     };
     link.execute(
         "INSERT INTO identity (kind, key, server_id, expires_at) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (kind, key) DO UPDATE SET server_id = excluded.server_id, expires_at = excluded.expires_at",
+         ON CONFLICT (kind, key) DO UPDATE SET server_id = excluded.server_id, missing = NULL,
+            expires_at = excluded.expires_at",
         values![kind, key.as_slice(), server_id, expires.as_millisecond()],
     )
     .await?;
@@ -49,7 +50,8 @@ pub async fn identity(
 ) -> Result<Option<String>, LedgerError> {
     Ok(link
         .first(
-            "SELECT server_id FROM identity WHERE kind = ?1 AND key = ?2 AND expires_at > ?3",
+            "SELECT server_id FROM identity WHERE kind = ?1 AND key = ?2 AND expires_at > ?3
+                AND server_id IS NOT NULL",
             values![kind, key.as_slice(), now.as_millisecond()],
         )
         .await?)
@@ -66,11 +68,48 @@ pub async fn identities(
     let rows: Vec<(Vec<u8>, String)> = link
         .all(
             "SELECT identity.key, server_id FROM {?1: bytes} AS j
-         CROSS JOIN identity ON identity.kind = ?2 AND identity.key = j.value WHERE expires_at > ?3",
+         CROSS JOIN identity ON identity.kind = ?2 AND identity.key = j.value
+         WHERE expires_at > ?3 AND server_id IS NOT NULL",
             values![json(&list)?, kind, now.as_millisecond()],
         )
         .await?;
     rows.into_iter().map(|(key, id)| Ok((hash(key)?, id))).collect()
+}
+
+/// Stores that nobody, or not certainly one, was found for a keyed hash.
+pub async fn put_missing(
+    link: &mut Link,
+    kind: &str,
+    key: &[u8; 32],
+    word: &str,
+    expires: Timestamp,
+) -> Result<(), LedgerError> {
+    link.execute(
+        "INSERT INTO identity (kind, key, missing, expires_at) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (kind, key) DO UPDATE SET server_id = NULL, missing = excluded.missing,
+            expires_at = excluded.expires_at",
+        values![kind, key.as_slice(), word, expires.as_millisecond()],
+    )
+    .await?;
+    Ok(())
+}
+
+/// The server id for a keyed hash, or the word for what is missing, until it expires.
+pub async fn remembered(
+    link: &mut Link,
+    kind: &str,
+    key: &[u8; 32],
+    now: Timestamp,
+) -> Result<Option<(Option<String>, Option<String>)>, LedgerError> {
+    let statement = "SELECT server_id, missing FROM identity WHERE kind = ?1 AND key = ?2 AND expires_at > ?3";
+    Ok(link.optional(statement, values![kind, key.as_slice(), now.as_millisecond()]).await?)
+}
+
+/// Kind, known ids and known gaps that have not expired.
+pub async fn counts(link: &mut Link, now: Timestamp) -> Result<Vec<(String, i64, i64)>, LedgerError> {
+    let statement =
+        "SELECT kind, count(server_id), count(missing) FROM identity WHERE expires_at > ?1 GROUP BY kind ORDER BY kind";
+    Ok(link.all(statement, values![now.as_millisecond()]).await?)
 }
 
 /// Stores a client's sealed token, or forgets it.

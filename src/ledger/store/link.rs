@@ -101,6 +101,12 @@ impl From<&Vec<u8>> for Value {
     }
 }
 
+impl From<Option<&[u8]>> for Value {
+    fn from(bytes: Option<&[u8]>) -> Self {
+        Self::Bytes(bytes.map(<[u8]>::to_vec))
+    }
+}
+
 impl From<&Option<Vec<u8>>> for Value {
     fn from(bytes: &Option<Vec<u8>>) -> Self {
         Self::Bytes(bytes.clone())

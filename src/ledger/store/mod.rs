@@ -58,6 +58,7 @@ pub mod lists;
 pub mod persons;
 pub mod plans;
 pub mod recovery;
+pub mod registrations;
 pub mod rows;
 pub mod schema;
 pub mod series;

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::claims;
 use super::link::Link;
 use super::server::{self, Reach};
-use super::sharing;
+use super::{registrations, sharing};
 use crate::ledger::LedgerError;
 
 /// Ends all leases of a file, which nobody else can hold, through the same transition function as everything else.
@@ -17,6 +17,7 @@ pub async fn recover(link: &mut Link, now: Timestamp) -> Result<(), LedgerError>
         tracing::info!(entries = entries.len(), "recovering entries that were in flight");
     }
     claims::expire(link, &entries, now).await?;
+    registrations::recover(link, now).await?;
     sharing::forget_readings(link).await?;
     link.execute("COMMIT", values![]).await?;
     Ok(())
