@@ -2,6 +2,7 @@
 //!
 //! It must not know how a person started it, and it decides nothing that the three decide themselves.
 
+pub mod alarm;
 pub mod counter;
 pub mod plan;
 pub mod set_up;
@@ -18,7 +19,7 @@ use crate::clock::Clock;
 use crate::config::assets::{AssetsError, Rules};
 use crate::config::{Config, ConfigError};
 use crate::delivery::retry::Policy;
-use crate::delivery::{Delivery, DeliveryError, Lane, LaneEnd};
+use crate::delivery::{Delivery, DeliveryError, LaneEnd};
 use crate::ingest::folder::seen::FolderOutcome;
 use crate::ingest::intake::IntakeError;
 use crate::ingest::register::Register;
@@ -29,8 +30,9 @@ use crate::ledger::reading::Filter;
 use crate::ledger::row::VisitRecords;
 use crate::ledger::state::State;
 use crate::ledger::{Ledger, LedgerError};
-use crate::reconciliation::{self, Reconciliation, ReconciliationError};
+use crate::reconciliation::{Reconciliation, ReconciliationError};
 use crate::remote::RemoteError;
+use crate::remote::lane::Lane;
 use crate::seal::Keys;
 use crate::source::profile::ProfileError;
 
@@ -230,7 +232,16 @@ impl Daemon {
     /// # Errors
     /// As [`set_up::lane`].
     pub fn lanes(&self) -> Result<Vec<Lane>, DaemonError> {
-        self.config.puskesmas.iter().map(|puskesmas| set_up::lane(&self.config, puskesmas, &self.clock)).collect()
+        let mut lanes: Vec<Lane> = Vec::with_capacity(self.config.puskesmas.len());
+        for puskesmas in &self.config.puskesmas {
+            // One client id has one limit and one token, whoever uses it.
+            let known = lanes.iter().find(|lane| lane.client_id == puskesmas.client_id);
+            lanes.push(match known {
+                Some(known) => Lane::new(&puskesmas.name, known.remote.clone(), &known.client_id, known.concurrency),
+                None => set_up::lane(&self.config, puskesmas, &self.clock)?,
+            });
+        }
+        Ok(lanes)
     }
 
     /// Sends what is due and looks up what is unknown, until nothing more is due before `deadline`.
@@ -250,7 +261,13 @@ impl Daemon {
             lanes.iter().map(|lane| LaneEnd { name: lane.name.clone(), ..LaneEnd::default() }).collect();
         loop {
             self.drain(&delivery, lanes, &mut ends, &finished, progress).await?;
-            reconciliation.resolve_unknown().await?;
+            tokio::select! {
+                resolved = reconciliation.resolve_unknown() => { resolved?; }
+                // Looking up changes nothing at the server: what is not finished is asked for again.
+                () = self.halted() => break,
+            }
+            self.ledger.propose_removals().await?;
+            self.give_alarms().await?;
             let Some(due) = self.next_due(&ends).await? else { break };
             let now = self.clock.now();
             if due > deadline || now >= deadline || self.halt.load(Ordering::Relaxed) {
@@ -306,10 +323,7 @@ impl Daemon {
         let seconds = self.config.delivery.probe_after_seconds.iter();
         Reconciliation {
             ledger: Arc::clone(&self.ledger),
-            lanes: lanes
-                .iter()
-                .map(|lane| reconciliation::Lane { name: lane.name.clone(), remote: lane.remote.clone() })
-                .collect(),
+            lanes: lanes.to_vec(),
             clock: self.clock.clone(),
             probe_after: seconds.copied().map(Duration::from_secs).collect(),
         }
@@ -339,7 +353,11 @@ impl Daemon {
     ) -> Result<(), DaemonError> {
         let waiting = self.ledger.counts(&Filter::default()).await?.of(State::Pending);
         let mut running = JoinSet::new();
-        for (lane, _) in lanes.iter().zip(ends.iter()).filter(|(_, end)| end.stop.is_none()) {
+        let now = self.clock.now();
+        // A stopped lane is left alone until it may be tried again.
+        let rests =
+            |lane: &Lane| lane.breaker().stopped().is_some_and(|stopped| stopped.try_at.is_none_or(|at| at > now));
+        for (lane, _) in lanes.iter().zip(ends.iter()).filter(|(lane, end)| end.stop.is_none() || !rests(lane)) {
             let (delivery, lane) = (delivery.clone(), lane.clone());
             running.spawn(async move { delivery.drain(&lane).await });
         }
@@ -367,6 +385,6 @@ impl Daemon {
 fn add(ends: &mut [LaneEnd], more: LaneEnd) {
     if let Some(end) = ends.iter_mut().find(|end| end.name == more.name) {
         end.tally.add(more.tally);
-        end.stop = more.stop.or(end.stop.take());
+        end.stop = more.stop;
     }
 }

@@ -23,6 +23,9 @@ use crate::words::{self, Language};
 /// Pause between two rounds of the daemon.
 const PAUSE_BETWEEN_ROUNDS: Duration = Duration::from_secs(60);
 
+/// Exit code after a second signal, as a shell reports an interrupted program.
+const ENDED_AT_ONCE: i32 = 130;
+
 /// Read what is new, send it and look up what is unknown
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -31,7 +34,8 @@ Examples:
   posyandu-gateway run --once --format json
   posyandu-gateway run                        every minute a round, until Ctrl-C or SIGTERM
 
-Stopping takes no new visit and finishes what is in flight; a killed run is recovered by the next one.")]
+Stopping takes no new visit and ends within 25 seconds: what is in flight is finished, or looked up by the next run. A
+second signal ends it at once; a killed run is recovered by the next one.")]
 pub struct Run {
     /// One round: read, send, look up, end
     #[arg(long)]
@@ -54,6 +58,9 @@ impl Run {
         tokio::spawn(async move {
             stop_signal().await;
             halt.store(true, Ordering::Relaxed);
+            stop_signal().await;
+            // Asked twice: the next start recovers what is left as it does after a power cut.
+            std::process::exit(ENDED_AT_ONCE);
         });
         let counter = if self.once { None } else { Counter::open(&daemon).await? };
         if let Some(counter) = &counter {

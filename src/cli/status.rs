@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use serde_json::json;
 
 use super::exit::Exit;
-use super::{Context, Format, installation, print, run};
+use super::{Context, Format, installation, lanes, print, run};
 use crate::clock::Clock;
 use crate::ledger::reading::Filter;
 use crate::ledger::state::State;
@@ -38,9 +38,14 @@ impl Status {
         let filter = self.date.map_or_else(Filter::default, Filter::on);
         let counts = ledger.counts(&filter).await?;
         let blocked = ledger.blocked_reasons(&filter).await?;
+        let stopped = lanes::stopped_lanes(&config, &ledger).await?;
+        let forecasts = lanes::forecasts(&ledger, &Clock::System).await?;
         ledger.close().await?;
         if self.format == Format::Json {
-            let object = json!({ "counts": report::json::counts(&counts), "blocked_on": blocked });
+            let object = json!({
+                "counts": report::json::counts(&counts), "blocked_on": blocked,
+                "stopped": lanes::stopped_json(&stopped), "forecast": lanes::forecasts_json(&forecasts),
+            });
             print::result(&object.to_string());
         } else {
             let mut lines = vec![words::text(language, "status.read", &[("baca", counts.read.to_string())])];
@@ -55,6 +60,7 @@ impl Status {
                     &[("sebab", on.clone()), ("jumlah", number.to_string())],
                 ));
             }
+            lines.extend(lanes::lines(&stopped, &forecasts, language));
             print::result(&lines.join("\n"));
         }
         Ok(if run::needs_attention(&counts) > 0 { Exit::NeedsAttention } else { Exit::Fine })

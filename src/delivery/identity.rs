@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{DeliveryError, Lane};
+use super::DeliveryError;
 use crate::clock::Clock;
 use crate::ledger::Ledger;
 use crate::redact::Personal;
 use crate::remote::answer::Answer;
 use crate::remote::identity::{IdentityAnswer, PersonQuery};
+use crate::remote::lane::Lane;
 use crate::resource::envelope::{Practitioner, Whom};
 use crate::seal::Keys;
 

@@ -10,14 +10,33 @@ use super::attempt::AcceptedResource;
 use super::entry::{EntryId, Finding, Lease};
 use super::row::{PassEnding, RowFate, RowTally};
 use super::sqlite::entering::SealedEntry;
+use super::sqlite::lanes;
 use super::sqlite::persons::Batch;
 use super::sqlite::plans;
+use super::sqlite::removals;
 use super::sqlite::taken;
 use super::state::{Event, State};
 use super::taken::TakenRows;
+use super::turn::{Turn, Turns};
 
 /// Where an answer goes.
 pub type Reply<T> = oneshot::Sender<Result<T, LedgerError>>;
+
+/// What a claim took: until when, the entries, and whose turn it is next.
+#[derive(Debug)]
+pub struct Taken {
+    pub lease_until: Timestamp,
+    pub entries: Vec<ClaimedEntry>,
+    pub turns: Turns,
+}
+
+/// One entry of a claim.
+#[derive(Clone, Copy, Debug)]
+pub struct ClaimedEntry {
+    pub entry: EntryId,
+    pub turn: Turn,
+    pub is_suspect: bool,
+}
 
 /// A command that runs by itself inside the group.
 #[derive(Debug)]
@@ -27,7 +46,7 @@ pub enum Command {
     FinishPass { pass: i64, ending: PassEnding, reply: Reply<RowTally> },
     Enter { entries: Vec<SealedEntry>, reply: Reply<()> },
     Remap { mapping_version: String, reply: Reply<u64> },
-    Claim { lane: String, limit: u32, lease: Lease, reply: Reply<(Timestamp, Vec<EntryId>)> },
+    Claim { lane: String, limit: u32, turns: Turns, lease: Lease, reply: Reply<Taken> },
     Prolong { lease: Lease, reply: Reply<Timestamp> },
     Release { entry: EntryId, lease: Lease, event: Event, reply: Reply<State> },
     Resolve { entry: EntryId, event: Event, accepted: Vec<AcceptedResource>, reply: Reply<State> },
@@ -35,6 +54,8 @@ pub enum Command {
     Verify { entry: EntryId, findings: Vec<(u32, Finding)>, reply: Reply<()> },
     PutIdentity { kind: String, key: [u8; 32], server_id: Option<String>, expires: Timestamp, reply: Reply<()> },
     PutToken { client: String, sealed: Option<Vec<u8>>, expires: Timestamp, reply: Reply<()> },
+    Lane { change: lanes::Change, reply: Reply<i64> },
     Plan { change: plans::Change, reply: Reply<Option<i64>> },
+    Removal { change: removals::Change, reply: Reply<i64> },
     Taken { change: taken::Change, reply: Reply<Option<TakenRows>> },
 }

@@ -15,10 +15,12 @@ use tokio::task::JoinHandle;
 
 use super::LedgerError;
 use super::attempt::AttemptId;
-use super::command::{Command, Reply};
+use super::command::{Command, Reply, Taken};
 use super::sqlite::claims::Begin;
 use super::sqlite::endings::End;
-use super::sqlite::{cache, claims, endings, entering, entries, intake, persons, plans, taken, visits};
+use super::sqlite::{
+    cache, claims, endings, entering, entries, intake, lanes, persons, plans, removals, taken, visits,
+};
 use super::state::State;
 use crate::clock::Clock;
 
@@ -282,10 +284,10 @@ impl Task {
             Command::FinishPass { pass, ending, reply } => settled(reply, intake::finish(c, pass, ending, now).await),
             Command::Enter { entries, reply } => settled(reply, entering::enter(c, &entries, now).await),
             Command::Remap { mapping_version, reply } => settled(reply, visits::remap(c, &mapping_version).await),
-            Command::Claim { lane, limit, lease, reply } => {
+            Command::Claim { lane, limit, mut turns, lease, reply } => {
                 let until = now.saturating_add(self.lease).unwrap_or(Timestamp::MAX);
-                let claimed = claims::claim(c, &lane, limit, &lease, until, now).await;
-                settled(reply, claimed.map(|entries| (until, entries)))
+                let claimed = claims::claim(c, &lane, limit, &mut turns, &lease, until, now).await;
+                settled(reply, claimed.map(|entries| Taken { lease_until: until, entries, turns }))
             }
             Command::Prolong { lease, reply } => settled(reply, claims::prolong(c, &lease, self.lease, now).await),
             Command::Release { entry, lease, event, reply } => {
@@ -306,7 +308,9 @@ impl Task {
             Command::PutToken { client, sealed, expires, reply } => {
                 settled(reply, cache::put_token(c, &client, sealed.as_deref(), expires).await)
             }
+            Command::Lane { change, reply } => settled(reply, lanes::change(c, &change, now).await),
             Command::Plan { change, reply } => settled(reply, plans::change(c, &change, now).await),
+            Command::Removal { change, reply } => settled(reply, removals::change(c, &change, now).await),
             Command::Taken { change, reply } => settled(reply, taken::change(c, &change, now).await),
         }
     }
@@ -343,6 +347,7 @@ fn refuse(command: Command) -> Answer {
         Command::Prolong { reply, .. } => no(reply),
         Command::Release { reply, .. } | Command::Resolve { reply, .. } | Command::Decide { reply, .. } => no(reply),
         Command::PutIdentity { reply, .. } | Command::PutToken { reply, .. } => no(reply),
+        Command::Lane { reply, .. } | Command::Removal { reply, .. } => no(reply),
         Command::Plan { reply, .. } => no(reply),
         Command::Taken { reply, .. } => no(reply),
     }

@@ -1,6 +1,7 @@
 //! One binary for all tests that look at the gateway from outside: it links once and runs everything.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod backlog;
 mod city;
 mod cli;
 mod corpus;
@@ -19,6 +20,7 @@ mod growth_visit;
 mod identity;
 mod intake;
 mod kill;
+mod lane;
 mod ledger;
 mod ledger_intake;
 mod mapping;
@@ -38,5 +40,6 @@ mod simulator;
 mod source;
 mod source_grid;
 mod source_text;
+mod split;
 mod state;
 mod workbook;

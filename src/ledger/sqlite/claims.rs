@@ -11,26 +11,43 @@ use super::transition::{self, Step};
 use super::{hex, json, time};
 use crate::ledger::LedgerError;
 use crate::ledger::attempt::AttemptId;
+use crate::ledger::command::ClaimedEntry;
 use crate::ledger::entry::{EntryId, Lease};
 use crate::ledger::state::{Event, State};
+use crate::ledger::turn::{Turn, Turns};
 
 /// Most entries one claim takes.
 pub const CLAIM_MAX: u32 = 1_000;
 /// Most expired leases or due dependencies looked at in one go.
 const SWEEP_MAX: i64 = 1_000;
 
-const CLAIM: &str = "UPDATE entry SET state = 'in_flight', seq = seq + 1, lease = ?4, lease_until = ?5,
-        state_since = ?2, probes = 0
-    WHERE state = 'pending' AND id IN (
-        SELECT id FROM (SELECT id, day_ends_at FROM entry
-            WHERE lane = ?1 AND state = 'pending' AND day_ends_at > ?2 AND due_at <= ?2
-            ORDER BY day_ends_at, id LIMIT ?3)
-        UNION ALL
-        SELECT id FROM (SELECT id, day_ends_at FROM entry
-            WHERE lane = ?1 AND state = 'pending' AND day_ends_at <= ?2 AND due_at <= ?2
-            ORDER BY day_ends_at, id LIMIT ?3)
-        LIMIT ?3)
-    RETURNING id, seq, day_ends_at";
+/// Deaths of the process while an entry was being prepared, before a person must look (faults.md, design rule 6).
+pub const STRIKES_MAX: i64 = 3;
+
+const TODAY: &str = "SELECT id FROM entry
+    WHERE lane = ?1 AND state = 'pending' AND strikes = 0 AND day_ends_at > ?2 AND due_at <= ?2
+    ORDER BY day_ends_at, id LIMIT ?3";
+
+const CORRECTIONS: &str = "SELECT id FROM entry
+    WHERE lane = ?1 AND state = 'pending' AND version > 1 AND strikes = 0 AND day_ends_at <= ?2 AND due_at <= ?2
+    ORDER BY day_ends_at, id LIMIT ?3";
+
+const BACKLOG: &str = "SELECT id FROM entry
+    WHERE lane = ?1 AND state = 'pending' AND strikes = 0 AND day_ends_at <= ?2 AND due_at <= ?2
+    ORDER BY day_ends_at, id LIMIT ?3";
+
+/// What the process may have died of: one at a time, so that an innocent one is cleared by getting through.
+const SUSPECT: &str = "SELECT id FROM entry
+    WHERE lane = ?1 AND strikes > 0 AND state = 'pending' AND due_at <= ?2 AND (?3 OR day_ends_at > ?2)
+        AND NOT EXISTS (SELECT 1 FROM entry AS other
+            WHERE other.lane = ?1 AND other.strikes > 0 AND other.state = 'in_flight')
+    ORDER BY strikes, id LIMIT 1";
+
+/// The strike is written before the work: an entry that kills the process counts itself.
+const CLAIM: &str = "UPDATE entry SET state = 'in_flight', seq = seq + 1, lease = ?3, lease_until = ?4,
+        state_since = ?2, probes = 0, strikes = CASE WHEN strikes > 0 THEN strikes + 1 ELSE 0 END
+    FROM json_each(?1) AS j WHERE entry.id = j.value AND entry.state = 'pending'
+    RETURNING entry.id, entry.seq, entry.strikes";
 
 #[derive(Serialize)]
 struct ClaimedEvent {
@@ -38,29 +55,45 @@ struct ClaimedEvent {
     seq: i64,
 }
 
-/// Takes due entries of a lane under a lease: those whose day still runs first, then the oldest.
+/// Takes due entries of a lane under a lease, by turns, those of today before the others.
 pub async fn claim(
     connection: &mut SqliteConnection,
     lane: &str,
     limit: u32,
+    turns: &mut Turns,
     lease: &Lease,
     until: Timestamp,
     now: Timestamp,
-) -> Result<Vec<EntryId>, LedgerError> {
+) -> Result<Vec<ClaimedEntry>, LedgerError> {
     sweep(connection, now).await?;
-    let mut taken: Vec<(i64, i64, i64)> = sqlx::query_as(CLAIM)
+    let limit = limit.min(CLAIM_MAX);
+    let mut lists: [Vec<i64>; 3] = Default::default();
+    for (list, query) in lists.iter_mut().zip([TODAY, CORRECTIONS, BACKLOG]) {
+        let query = sqlx::query_scalar(query).bind(lane).bind(now.as_millisecond()).bind(i64::from(limit));
+        *list = query.fetch_all(&mut *connection).await?;
+    }
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut picked = turns.pick(most, [&lists[0], &lists[1], &lists[2]]);
+    // What is sent first of one claim matters when the lane stops meanwhile.
+    picked.sort_by_key(|(_, turn)| *turn != Turn::Today);
+    let suspect: Option<i64> = sqlx::query_scalar(SUSPECT)
         .bind(lane)
         .bind(now.as_millisecond())
-        .bind(i64::from(limit.min(CLAIM_MAX)))
+        .bind(picked.len() < most)
+        .fetch_optional(&mut *connection)
+        .await?;
+    picked.extend(suspect.filter(|_| limit > 0).map(|id| (id, Turn::Backlog)));
+    if picked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<i64> = picked.iter().map(|(id, _)| *id).collect();
+    let taken: Vec<(i64, i64, i64)> = sqlx::query_as(CLAIM)
+        .bind(json(&ids)?)
+        .bind(now.as_millisecond())
         .bind(&lease.0)
         .bind(until.as_millisecond())
         .fetch_all(&mut *connection)
         .await?;
-    if taken.is_empty() {
-        return Ok(Vec::new());
-    }
-    // RETURNING promises no order.
-    taken.sort_unstable_by_key(|&(entry, _, ends)| (ends <= now.as_millisecond(), ends, entry));
     let list: Vec<ClaimedEvent> = taken.iter().map(|&(entry, seq, _)| ClaimedEvent { entry, seq }).collect();
     sqlx::query(
         "INSERT INTO event (entry, seq, event, state, at)
@@ -70,7 +103,12 @@ pub async fn claim(
     .bind(now.as_millisecond())
     .execute(connection)
     .await?;
-    Ok(taken.into_iter().map(|(entry, ..)| EntryId(entry)).collect())
+    let strikes: HashMap<i64, i64> = taken.into_iter().map(|(entry, _, strikes)| (entry, strikes)).collect();
+    let claimed = picked.into_iter().filter_map(|(id, turn)| {
+        let strikes = strikes.get(&id)?;
+        Some(ClaimedEntry { entry: EntryId(id), turn, is_suspect: *strikes > 0 })
+    });
+    Ok(claimed.collect())
 }
 
 /// Ends leases that ran out and wakes blocked entries whose time to look again has come.
@@ -82,7 +120,7 @@ async fn sweep(connection: &mut SqliteConnection, now: Timestamp) -> Result<(), 
     .bind(SWEEP_MAX)
     .fetch_all(&mut *connection)
     .await?;
-    expire(connection, &expired, now).await?;
+    expire(connection, &expired, false, now).await?;
     let waiting: Vec<i64> = sqlx::query_scalar(
         "SELECT id FROM entry WHERE state = 'blocked' AND due_at <= ?1 AND blocked_on <> 'predecessor'
          ORDER BY due_at LIMIT ?2",
@@ -99,10 +137,31 @@ async fn sweep(connection: &mut SqliteConnection, now: Timestamp) -> Result<(), 
 }
 
 /// Ends the leases of entries in flight: Unknown when their send had begun, with the attempt's end, Pending when not.
-pub async fn expire(connection: &mut SqliteConnection, entries: &[i64], now: Timestamp) -> Result<(), LedgerError> {
+/// When the process `died`, what was not sent yet may be the reason: it counts a strike, and the third is the last.
+pub async fn expire(
+    connection: &mut SqliteConnection,
+    entries: &[i64],
+    died: bool,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
     if entries.is_empty() {
         return Ok(());
     }
+    if died {
+        // Those that were under suspicion have counted this one when they were claimed.
+        sqlx::query("UPDATE entry SET strikes = 1 FROM json_each(?1) AS j WHERE entry.id = j.value AND strikes = 0")
+            .bind(json(entries)?)
+            .execute(&mut *connection)
+            .await?;
+    }
+    let struck: Vec<i64> = sqlx::query_scalar(
+        "SELECT entry.id FROM json_each(?1) AS j CROSS JOIN entry ON entry.id = j.value WHERE strikes >= ?2",
+    )
+    .bind(json(entries)?)
+    .bind(STRIKES_MAX)
+    .fetch_all(&mut *connection)
+    .await?;
+    let struck: HashSet<i64> = struck.into_iter().filter(|_| died).collect();
     let begun: Vec<(i64, i64)> = sqlx::query_as(
         "SELECT attempt.entry, attempt.id FROM json_each(?1) AS j CROSS JOIN attempt ON attempt.entry = j.value
          WHERE NOT EXISTS (SELECT 1 FROM attempt_end WHERE attempt_end.attempt = attempt.id)",
@@ -123,7 +182,14 @@ pub async fn expire(connection: &mut SqliteConnection, entries: &[i64], now: Tim
     let begun: HashSet<i64> = begun.into_iter().map(|(entry, _)| entry).collect();
     let mut steps = Vec::with_capacity(entries.len());
     for &entry in entries {
-        let event = Event::LeaseExpired { begun: begun.contains(&entry), due: now };
+        let begun = begun.contains(&entry);
+        let event = match !begun && struck.contains(&entry) {
+            true => {
+                tracing::error!(entry, "the gateway died three times over this visit: it is set aside for a person");
+                Event::AttemptsSpent
+            }
+            false => Event::LeaseExpired { begun, due: now },
+        };
         steps.push(Step::new(entry, State::InFlight, &event)?.0);
     }
     transition::take(connection, &steps, now).await

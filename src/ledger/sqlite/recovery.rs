@@ -15,7 +15,7 @@ pub async fn recover(connection: &mut SqliteConnection, now: Timestamp) -> Resul
     if !entries.is_empty() {
         tracing::info!(entries = entries.len(), "recovering entries that were in flight");
     }
-    claims::expire(connection, &entries, now).await?;
+    claims::expire(connection, &entries, true, now).await?;
     sqlx::query("COMMIT").execute(&mut *connection).await?;
     Ok(())
 }

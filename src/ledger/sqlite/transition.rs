@@ -20,6 +20,7 @@ pub struct Step {
     spent: u8,
     probed: u8,
     retried: u8,
+    kept: u8,
     event: String,
     is_final: u8,
 }
@@ -41,6 +42,7 @@ impl Step {
             spent: u8::from(matches!(event, Event::Unclassified { .. } | Event::AttemptsSpent)),
             probed: u8::from(matches!(event, Event::StillUnknown { .. })),
             retried: u8::from(matches!(event, Event::RetryCommanded { .. })),
+            kept: u8::from(matches!(event, Event::LeaseExpired { .. } | Event::DependencyAppeared { .. })),
             event: serde_json::to_string(event).map_err(|_| LedgerError::Spoiled("event"))?,
             is_final: u8::from(to.is_final()),
         };
@@ -58,6 +60,7 @@ const MOVE: &str = "UPDATE entry SET
     lease_until = NULL,
     spent = CASE WHEN j.value->>'retried' = 1 THEN 0 ELSE spent + (j.value->>'spent') END,
     probes = CASE WHEN j.value->>'probed' = 1 THEN probes + 1 ELSE 0 END,
+    strikes = CASE WHEN j.value->>'kept' = 1 THEN strikes ELSE 0 END,
     state_since = CASE WHEN state = j.value->>'to' THEN state_since ELSE ?2 END,
     completed_at = CASE WHEN j.value->>'is_final' = 1 THEN ?2 END
     FROM json_each(?1) AS j WHERE entry.id = j.value->>'entry' AND entry.state = j.value->>'from'";
