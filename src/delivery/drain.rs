@@ -150,6 +150,7 @@ impl Delivery {
             == end.tally.delivered + end.tally.refused + end.tally.blocked;
         if fruitless
             && !is_trying
+            && halted.is_none()
             && let Some(words) = shared.last_trouble()
         {
             // Not one answer to work with: what waits is better tried later.

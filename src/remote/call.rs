@@ -207,9 +207,9 @@ impl Inner {
     }
 }
 
-/// The gateway stops: nothing more leaves.
+/// The gateway stops: nothing more leaves, and the server is not to blame.
 fn stopping() -> Box<Answer> {
-    Box::new(Answer::of(Class::Outage { may_have_executed: false }, "not sent: the gateway is stopping"))
+    Box::new(Answer::of(Class::Throttled, "not sent: the gateway is stopping"))
 }
 
 fn bearer(token: &Token) -> Result<HeaderValue, Box<Answer>> {

@@ -46,7 +46,7 @@ pub fn clamped(retry_after: Duration) -> Duration {
 /// The quota for a pace: never more than `per_minute` calls in any 60 s, the first burst included.
 fn quota(per_minute: f64, burst_part: f64) -> Quota {
     let burst = (per_minute / burst_part).floor().max(1.0);
-    let steady = (per_minute - burst + 1.0).max(f64::MIN_POSITIVE.max(per_minute.min(1.0)));
+    let steady = (per_minute - burst + 1.0).max(1.0);
     // Rounded up: a period a nanosecond short lets one call too many into the minute.
     let period = Duration::from_nanos((MINUTE_NANOSECONDS / steady).ceil() as u64);
     let burst = NonZeroU32::new(burst as u32).unwrap_or(NonZeroU32::MIN);

@@ -32,7 +32,6 @@ pub struct StoredRemoval {
     pub server_id: String,
     pub whole_visit: i64,
     pub state: String,
-    pub due_at: i64,
     pub proposed_at: i64,
     pub words: String,
     pub command: Option<String>,
@@ -41,7 +40,7 @@ pub struct StoredRemoval {
 }
 
 const LIST: &str = "SELECT removal.id, visit.puskesmas, visit.posyandu, visit.service_date, removal.resource_type,
-        removal.server_id, removal.whole_visit, removal.state, removal.due_at, removal.proposed_at, removal.words,
+        removal.server_id, removal.whole_visit, removal.state, removal.proposed_at, removal.words,
         decision.command, decision.reason_sealed, decision.at AS decided_at
     FROM removal JOIN visit ON visit.id = removal.visit
     LEFT JOIN removal_decision AS decision ON decision.removal = removal.id AND decision.id =
