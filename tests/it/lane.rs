@@ -11,6 +11,7 @@ use posyandu_gateway::delivery::Stop;
 use posyandu_gateway::delivery::keeping::stopped;
 use posyandu_gateway::ledger::state::{Event, State};
 use posyandu_gateway::remote::breaker::{REFUSALS_ALIKE_MAX, Why};
+use posyandu_gateway::report::forecast::Alarm;
 use posyandu_gateway::simulator::fault::{AppliesTo, Fault, FaultKind};
 
 use super::ledger::{DAY, Desk};
@@ -193,4 +194,33 @@ async fn a_stop_ends_within_25_seconds_and_loses_nothing() {
     assert_eq!(books.in_state(State::InFlight), 0, "nothing is left in the air");
     assert!(books.in_state(State::Unknown) > 0, "what was on the wire is looked up later");
     assert_eq!(books.in_state(State::Refused), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn alarms_come_two_hours_and_half_an_hour_before_the_day_ends_in_each_zone_once() {
+    let office = Office::open(Setting::default(), None).await;
+    office.shorten(ROWS).await;
+    let daemon = office.daemon().await;
+    daemon.ingest(&mut |_, _| Ok(()), &|_| {}).await.unwrap();
+    assert!(daemon.give_alarms().await.unwrap().is_empty(), "half past three");
+    let zones: std::collections::BTreeMap<&str, u64> = {
+        let hours = |name: &str| daemon.config.puskesmas.iter().find(|one| one.name == name).unwrap().timezone;
+        let days = daemon.ledger.running_days().await.unwrap();
+        days.iter().fold(Default::default(), |mut zones, day| {
+            assert_eq!(day.zone, hours(&day.lane));
+            *zones.entry(day.zone.name()).or_insert(0) += day.waiting;
+            zones
+        })
+    };
+    println!("waiting by zone: {zones:?}");
+    let mut given = Vec::new();
+    // From 15:30 to 24:00 WIB in steps of five minutes.
+    for _ in 0..102 {
+        office.clock.advance(Duration::from_secs(5 * 60));
+        given.extend(daemon.give_alarms().await.unwrap());
+    }
+    for alarm in [Alarm::TwoHours, Alarm::HalfHour] {
+        let lanes = given.iter().filter(|(_, one)| *one == alarm).count();
+        assert_eq!(lanes, daemon.config.puskesmas.len(), "{alarm:?}: {given:?}");
+    }
 }

@@ -33,6 +33,7 @@ mod reconciliation;
 mod record;
 mod remap;
 mod remote;
+mod removals;
 mod report;
 mod rules;
 mod servers;

@@ -29,17 +29,17 @@ const LANE: &str = "Puskesmas A";
 /// Position of the weight, and a status that no rule allows.
 const WEIGHT: usize = 2;
 
-struct Scene {
-    server: Server,
+pub struct Scene {
+    pub server: Server,
     _folder: tempfile::TempDir,
     clock: Clock,
     keys: Arc<Keys>,
-    ledger: Arc<Ledger>,
+    pub ledger: Arc<Ledger>,
     lane: Lane,
 }
 
 impl Scene {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let server = Server::ready(options()).await;
         let desk = Desk::new().await;
         let options = Options {
@@ -61,7 +61,7 @@ impl Scene {
     }
 
     /// Enters the visit with this content of its row.
-    async fn enter(&self, content: &str, sent: &Value) -> EntryId {
+    pub async fn enter(&self, content: &str, sent: &Value) -> EntryId {
         let ledger = &self.ledger;
         let pass = ledger.begin_pass("eppgbm", "a.csv").await.unwrap();
         ledger.see_rows(pass, vec![row("eppgbm", "1", content, DAY)]).await.unwrap();
@@ -106,7 +106,7 @@ impl Scene {
     }
 
     /// Sends what is due, and looks up what is unknown.
-    async fn drain(&self) -> LaneEnd {
+    pub async fn drain(&self) -> LaneEnd {
         let delivery = Delivery {
             ledger: Arc::clone(&self.ledger),
             keys: Arc::clone(&self.keys),
@@ -128,7 +128,7 @@ impl Scene {
         end
     }
 
-    async fn state(&self, entry: EntryId) -> State {
+    pub async fn state(&self, entry: EntryId) -> State {
         self.ledger.story(entry).await.unwrap().line.state
     }
 
@@ -140,7 +140,7 @@ impl Scene {
     }
 }
 
-fn visit() -> Value {
+pub fn visit() -> Value {
     let mut sent = bundle("a");
     sent["entry"].as_array_mut().unwrap().truncate(6);
     sent
