@@ -112,6 +112,7 @@ fn marked(kind: &str, mut held: Value) -> Marked {
 }
 
 #[cfg(test)]
+#[allow(clippy::panic)]
 mod tests {
     use super::*;
 

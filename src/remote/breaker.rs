@@ -220,7 +220,7 @@ fn next_try(why: Why, now: Timestamp, seed: u64) -> Timestamp {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
 

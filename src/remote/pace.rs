@@ -301,6 +301,3 @@ impl Pace {
         f64::from(u32::try_from(recent.count()).unwrap_or(u32::MAX))
     }
 }
-
-#[cfg(test)]
-mod tests;

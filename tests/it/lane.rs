@@ -24,8 +24,8 @@ fn always(kind: FaultKind, applies_to: AppliesTo) -> Fault {
     Fault { probability: Some(1.0), ..Fault::at_calls(kind, applies_to, &[]) }
 }
 
-fn calls(office: &Office) -> u64 {
-    office.simulator.stats().calls.values().sum()
+fn struck(office: &Office) -> u64 {
+    office.simulator.stats().faults.values().sum()
 }
 
 fn stops(round: &Round) -> Vec<&Stop> {
@@ -40,14 +40,14 @@ async fn an_outage_spends_no_attempt_and_is_tried_by_one_call_in_half_a_minute()
     let daemon = office.daemon().await;
     daemon.once(&|_| {}).await.unwrap();
     let lanes = daemon.config.puskesmas.len() as u64;
-    let before = calls(&office);
+    let before = struck(&office);
     const HOURS: u64 = 1;
     for _ in 0..HOURS * 360 {
         office.clock.advance(Duration::from_secs(10));
         let round = daemon.once(&|_| {}).await.unwrap();
         assert!(stops(&round).iter().all(|stop| matches!(stop, Stop::Trouble(_))), "{:?}", stops(&round));
     }
-    let made = calls(&office) - before;
+    let made = struck(&office) - before;
     let most = lanes * HOURS * 3600 / 30;
     println!("{made} calls of {lanes} lanes in {HOURS} h of outage, at most {most}");
     assert!(made > 0 && made <= most, "{made} calls, {most} at most");

@@ -28,6 +28,7 @@ mod mapping_cases;
 mod mapping_coverage;
 mod mapping_plan;
 mod office;
+mod pace;
 mod person;
 mod reconciliation;
 mod record;

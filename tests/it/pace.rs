@@ -1,7 +1,10 @@
 //! The search for a hidden limit, in virtual time: the same code that limits the calls, against servers that count in
 //! different ways.
 
-use super::*;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use posyandu_gateway::remote::pace::{FLOOR_PER_MINUTE, Learnt, Left, Pace};
 
 /// How a server counts.
 #[derive(Clone, Copy, Debug)]
