@@ -70,7 +70,11 @@ impl Envelope {
         let candidates = self.cells.iter().filter(|(position, _, _)| entry.is_none_or(|entry| entry == *position));
         let distance = |known: &str| {
             let known = plain(known);
-            (known.starts_with(&wanted) || wanted.starts_with(&known)).then(|| known.len().abs_diff(wanted.len()))
+            let apart = |known: &str| {
+                (known.starts_with(&wanted) || wanted.starts_with(known)).then(|| known.len().abs_diff(wanted.len()))
+            };
+            // Below an entry the type may be left out: `Bundle.entry[2].resource.status`.
+            apart(&known).or_else(|| entry.and(known.split_once('.')).and_then(|(_, below)| apart(below)))
         };
         candidates
             .filter_map(|(_, path, place)| distance(path).map(|distance| (distance, place)))
@@ -112,6 +116,7 @@ mod tests {
         };
         let found = envelope.cell("Bundle.entry[1].resource.observation.valueQuantity");
         assert_eq!(found.column.as_deref(), Some("BB"));
+        assert_eq!(envelope.cell("Bundle.entry[1].resource.valueQuantity").column.as_deref(), Some("BB"));
         assert_eq!(envelope.cell("Encounter.period.start").column.as_deref(), Some("Tgl"));
         assert_eq!(envelope.cell("Encounter.class").column, None);
     }

@@ -98,7 +98,8 @@ async fn twenty_restarts_in_a_minute_ask_for_a_token_twice_at_most() {
         }
         let asked: u64 = office.simulator.stats().faults.values().sum();
         println!("{asked} requests for a token of {lanes} clients in 20 restarts within a minute");
-        assert!(asked >= lanes && asked <= 2 * lanes, "{asked} requests of {lanes} clients");
+        // Those without a visit to send ask for none.
+        assert!(asked > 0 && asked <= 2 * lanes, "{asked} requests of {lanes} clients");
     }
 }
 
@@ -221,6 +222,6 @@ async fn alarms_come_two_hours_and_half_an_hour_before_the_day_ends_in_each_zone
     }
     for alarm in [Alarm::TwoHours, Alarm::HalfHour] {
         let lanes = given.iter().filter(|(_, one)| *one == alarm).count();
-        assert_eq!(lanes, daemon.config.puskesmas.len(), "{alarm:?}: {given:?}");
+        assert_eq!(lanes, zones.len(), "{alarm:?}: {given:?}");
     }
 }

@@ -82,7 +82,10 @@ pub async fn claim(
         .bind(picked.len() < most)
         .fetch_optional(&mut *connection)
         .await?;
-    picked.extend(suspect.filter(|_| limit > 0).map(|id| (id, Turn::Backlog)));
+    if let Some(id) = suspect.filter(|_| most > 0) {
+        picked.truncate(most - 1);
+        picked.push((id, Turn::Backlog));
+    }
     if picked.is_empty() {
         return Ok(Vec::new());
     }
