@@ -18,7 +18,7 @@ pub const TROUBLES_MAX: u32 = 10;
 pub const TRY_AGAIN: Duration = Duration::from_secs(30);
 
 /// Wait between two tries while access or configuration is wrong. A changed secret is tried at once.
-pub const TRY_CONFIGURATION: Duration = Duration::from_secs(10 * 60);
+pub const TRY_CONFIGURATION: Duration = Duration::from_secs(5 * 60);
 
 /// Why a lane is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -269,9 +269,9 @@ mod tests {
     fn wrong_access_stops_after_one_and_a_new_secret_is_tried_at_once() {
         let mut breaker = Breaker::default();
         assert!(breaker.misconfigured("invalid_client", at(0), 7));
-        assert!(matches!(breaker.gate(at(599), 7), Gate::Closed(_)));
-        breaker.try_now(at(599));
-        assert_eq!(breaker.gate(at(599), 7), Gate::Try);
+        assert!(matches!(breaker.gate(at(299), 7), Gate::Closed(_)));
+        breaker.try_now(at(299));
+        assert_eq!(breaker.gate(at(299), 7), Gate::Try);
         assert!(breaker.worked());
     }
 }
