@@ -11,7 +11,7 @@ use crate::clock::{Clock, Zone};
 use crate::config::Config;
 use crate::delivery::keeping::stopped;
 use crate::ledger::{Ledger, LedgerError};
-use crate::remote::breaker::Stopped;
+use crate::remote::breaker::{Stopped, Why};
 use crate::report::forecast::{Forecast, forecast};
 use crate::words::{self, Language};
 
@@ -118,7 +118,12 @@ pub fn lines(stopped: &[(String, Zone, Stopped)], forecasts: &[Forecast], langua
     let stops = stopped.iter().map(|(name, zone, stopped)| {
         let values =
             [("puskesmas", name.clone()), ("waktu", zone.text_at(stopped.since)), ("kata", stopped.words.clone())];
-        words::text(language, &format!("lanes.stopped.{}", stopped.why.word()), &values)
+        let key = match stopped.why {
+            Why::Configuration => "lanes.stopped.configuration",
+            Why::MassRefusal => "lanes.stopped.mass_refusal",
+            Why::Trouble => "lanes.stopped.trouble",
+        };
+        words::text(language, key, &values)
     });
     let late = forecasts.iter().filter(|one| one.late > 0).map(|one| {
         let values = [

@@ -104,7 +104,15 @@ fn as_line(removal: &Removal, language: Language) -> String {
         ("sebab", words::plain(language, what)),
         ("kata", removal.words.clone()),
     ];
-    words::text(language, &format!("removals.{}", removal.state.word()), &values)
+    let key = match removal.state {
+        RemovalState::Proposed => "removals.proposed",
+        RemovalState::Withdrawn => "removals.withdrawn",
+        RemovalState::Rejected => "removals.rejected",
+        RemovalState::Confirmed => "removals.confirmed",
+        RemovalState::Done => "removals.done",
+        RemovalState::Refused => "removals.refused",
+    };
+    words::text(language, key, &values)
 }
 
 impl Decide {

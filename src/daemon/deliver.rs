@@ -93,7 +93,7 @@ impl Daemon {
             running.spawn(async move { delivery.drain(&lane).await });
         }
         let mut looking: JoinSet<Result<(), ReconciliationError>> = JoinSet::new();
-        let mut looked = tokio::time::Instant::now();
+        let mut looked = self.clock.stopwatch();
         loop {
             tokio::select! {
                 done = running.join_next() => match done {
@@ -105,7 +105,7 @@ impl Daemon {
             }
             progress(Step::Sending { finished: finished.load(Ordering::Relaxed), waiting });
             if looking.is_empty() && looked.elapsed() >= LOOK_BESIDE && !self.halt.load(Ordering::Relaxed) {
-                looked = tokio::time::Instant::now();
+                looked = self.clock.stopwatch();
                 let reconciliation = reconciliation.clone();
                 looking.spawn(async move { reconciliation.resolve_unknown().await.map(|_| ()) });
                 self.give_alarms().await?;

@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 use super::identity::Identities;
 use super::keeping::{Breakers, LedgerMemory};
 use super::{Delivery, DeliveryError, LaneEnd, Stop, send};
+use crate::clock::Stopwatch;
 use crate::ledger::LedgerError;
 use crate::ledger::entry::Claimed;
 use crate::ledger::state::{Event, State};
@@ -110,7 +110,7 @@ impl Delivery {
         let mut claiming: JoinSet<Result<(Vec<Ready>, Turns), DeliveryError>> = JoinSet::new();
         let (mut waiting, mut turns, mut dry) = (VecDeque::<Ready>::new(), Turns::default(), false);
         let mut look = tokio::time::interval(LOOK);
-        let mut halted: Option<Instant> = None;
+        let mut halted: Option<Stopwatch> = None;
         loop {
             let window = if is_trying { 1 } else { window(lane) };
             while (running.len() < window || !shared.goes_on())
@@ -161,12 +161,12 @@ impl Delivery {
     }
 
     /// When the gateway is told to stop, no new call leaves, and what is on the wire is given up after a while.
-    fn stop_in_time(&self, lane: &Lane, halted: Option<Instant>, cut_off: &watch::Sender<bool>) -> Option<Instant> {
+    fn stop_in_time(&self, lane: &Lane, halted: Option<Stopwatch>, cut_off: &watch::Sender<bool>) -> Option<Stopwatch> {
         if !self.halt.load(Ordering::Relaxed) {
             return halted;
         }
         lane.remote.hold();
-        let since = halted.unwrap_or_else(Instant::now);
+        let since = halted.unwrap_or_else(|| self.clock.stopwatch());
         if since.elapsed() >= DRAIN_MAX && !*cut_off.borrow() {
             tracing::warn!(lane = lane.name, "the server did not answer in time; those outcomes will be looked up");
             cut_off.send_replace(true);

@@ -1,5 +1,6 @@
 //! A city after a week without the server, in virtual time: the rule of turns and the pace that the gateway itself
 //! uses, against a limit that nobody told it.
+#![allow(clippy::print_stdout, reason = "the figures are the point")]
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! The search for a hidden limit, in virtual time: the same code that limits the calls, against servers that count in
 //! different ways.
+#![allow(clippy::print_stdout, reason = "the figures are the point")]
 
 use std::collections::VecDeque;
 use std::time::Duration;
