@@ -25,11 +25,12 @@ use std::time::{Duration, Instant};
 
 use posyandu_gateway::clock::{Clock, Zone};
 use posyandu_gateway::delivery::retry::Policy;
-use posyandu_gateway::delivery::{Delivery, Tally, lane};
+use posyandu_gateway::delivery::{Delivery, Tally};
 use posyandu_gateway::ledger::server::Server;
 use posyandu_gateway::ledger::{Ledger, Options};
 use posyandu_gateway::redact::Personal;
 use posyandu_gateway::remote::Remote;
+use posyandu_gateway::remote::lane::Lane;
 use posyandu_gateway::seal::Keys;
 
 /// Visits delivered in each run.
@@ -165,7 +166,7 @@ async fn gateway(address: &str, folder: &Path, server: Option<Server>) {
         halt: Arc::new(AtomicBool::new(false)),
         finished: Arc::new(AtomicU64::new(0)),
     };
-    let lane = lane(ledger::LANE, remote.clone(), "bench", CONCURRENCY);
+    let lane = Lane::new(ledger::LANE, remote.clone(), "bench", CONCURRENCY);
     let before = ledger.commits();
     let start = Instant::now();
     let end = delivery.drain(&lane).await.unwrap();

@@ -2,7 +2,9 @@
 //!
 //! It must not know how a person started it, and it decides nothing that the three decide themselves.
 
+pub mod alarm;
 pub mod counter;
+mod deliver;
 pub mod observing;
 pub mod plan;
 pub mod provision;
@@ -11,37 +13,32 @@ mod shared_pace;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::config::assets::{AssetsError, Rules};
 use crate::config::{Config, ConfigError};
-use crate::delivery::retry::Policy;
-use crate::delivery::{Delivery, DeliveryError, Lane, LaneEnd};
+use crate::delivery::{DeliveryError, LaneEnd};
 use crate::ingest::folder::seen::FolderOutcome;
 use crate::ingest::intake::IntakeError;
 use crate::ingest::register::Register;
 use crate::ingest::visit::{self, Mapper};
 use crate::ingest::{Ingest, IngestError, Look, SourceOutcome};
 use crate::ledger::entry::{EntryId, NewEntry};
-use crate::ledger::reading::Filter;
 use crate::ledger::row::VisitRecords;
-use crate::ledger::state::State;
 use crate::ledger::{Ledger, LedgerError};
 use crate::observed::Observed;
-use crate::reconciliation::{self, Reconciliation, ReconciliationError};
+use crate::reconciliation::{Reconciliation, ReconciliationError};
 use crate::remote::RemoteError;
+use crate::remote::lane::Lane;
 use crate::seal::Keys;
 use crate::source::profile::ProfileError;
 
 /// Longest sleep between two looks at the ledger, so that a stop is noticed.
 const NAP_MAX: Duration = Duration::from_millis(200);
-/// Entries looked at to find out when the next is due.
-const DUE_LOOKED_AT: u32 = 100_000;
 
 /// Why the gateway cannot work at all.
 #[derive(Debug, thiserror::Error)]
@@ -248,44 +245,21 @@ impl Daemon {
     /// # Errors
     /// As [`set_up::lane`].
     pub fn lanes(&self) -> Result<Vec<Lane>, DaemonError> {
-        let lane = |puskesmas| {
-            let lane = set_up::lane(&self.config, puskesmas, &self.clock)?;
-            lane.remote.observe(self.observed.lane(&lane.name));
-            shared_pace::share(&lane, &self.ledger);
-            Ok(lane)
-        };
-        self.config.puskesmas.iter().map(lane).collect()
-    }
-
-    /// Sends what is due and looks up what is unknown, until nothing more is due before `deadline`.
-    ///
-    /// # Errors
-    /// [`DaemonError`] when the ledger fails; what the server says is in the lanes' ends.
-    pub async fn deliver(
-        &self,
-        lanes: &[Lane],
-        deadline: Timestamp,
-        progress: Progress<'_>,
-    ) -> Result<Vec<LaneEnd>, DaemonError> {
-        let finished = Arc::new(AtomicU64::new(0));
-        let delivery = self.delivery(&finished);
-        let reconciliation = self.reconciliation(lanes);
-        let mut ends: Vec<LaneEnd> =
-            lanes.iter().map(|lane| LaneEnd { name: lane.name.clone(), ..LaneEnd::default() }).collect();
-        loop {
-            self.drain(&delivery, lanes, &mut ends, &finished, progress).await?;
-            reconciliation.resolve_unknown().await?;
-            let Some(due) = self.next_due(&ends).await? else { break };
-            let now = self.clock.now();
-            if due > deadline || now >= deadline || self.halt.load(Ordering::Relaxed) {
-                break;
-            }
-            let wait = Duration::try_from(due.duration_since(now)).unwrap_or_default();
-            if !wait.is_zero() {
-                self.clock.sleep(wait.min(NAP_MAX)).await;
-            }
+        let mut lanes: Vec<Lane> = Vec::with_capacity(self.config.puskesmas.len());
+        for puskesmas in &self.config.puskesmas {
+            // One client id has one limit and one token, whoever uses it.
+            let known = lanes.iter().find(|lane| lane.client_id == puskesmas.client_id);
+            lanes.push(match known {
+                Some(known) => Lane::new(&puskesmas.name, known.remote.clone(), &known.client_id, known.concurrency),
+                None => {
+                    let lane = set_up::lane(&self.config, puskesmas, &self.clock)?;
+                    lane.remote.observe(self.observed.lane(&lane.name));
+                    shared_pace::share(&lane, &self.ledger);
+                    lane
+                }
+            });
         }
-        Ok(ends)
+        Ok(lanes)
     }
 
     /// Reads one round: ingest, then deliver.
@@ -330,10 +304,7 @@ impl Daemon {
         let seconds = self.config.delivery.probe_after_seconds.iter();
         Reconciliation {
             ledger: Arc::clone(&self.ledger),
-            lanes: lanes
-                .iter()
-                .map(|lane| reconciliation::Lane { name: lane.name.clone(), remote: lane.remote.clone() })
-                .collect(),
+            lanes: lanes.to_vec(),
             clock: self.clock.clone(),
             probe_after: seconds.copied().map(Duration::from_secs).collect(),
         }
@@ -345,61 +316,5 @@ impl Daemon {
     /// There is no such visit; failures of the ledger.
     pub async fn forget(&self, entry: EntryId) -> Result<(), DaemonError> {
         Ok(self.delivery(&Arc::default()).forget(entry).await?)
-    }
-
-    fn delivery(&self, finished: &Arc<AtomicU64>) -> Delivery {
-        let first_look = self.config.delivery.probe_after_seconds.first().copied().unwrap_or(5);
-        Delivery {
-            ledger: Arc::clone(&self.ledger),
-            keys: Arc::clone(&self.keys),
-            clock: self.clock.clone(),
-            policy: Policy::default(),
-            first_look: Duration::from_secs(first_look),
-            looks: self.config.delivery.probe_after_seconds.iter().copied().map(Duration::from_secs).collect(),
-            halt: Arc::clone(&self.halt),
-            finished: Arc::clone(finished),
-        }
-    }
-
-    /// All lanes side by side, except those that stopped.
-    async fn drain(
-        &self,
-        delivery: &Delivery,
-        lanes: &[Lane],
-        ends: &mut [LaneEnd],
-        finished: &Arc<AtomicU64>,
-        progress: Progress<'_>,
-    ) -> Result<(), DaemonError> {
-        let waiting = self.ledger.counts(&Filter::default()).await?.of(State::Pending);
-        let mut running = JoinSet::new();
-        for (lane, _) in lanes.iter().zip(ends.iter()).filter(|(_, end)| end.stop.is_none()) {
-            let (delivery, lane) = (delivery.clone(), lane.clone());
-            running.spawn(async move { delivery.drain(&lane).await });
-        }
-        loop {
-            tokio::select! {
-                done = running.join_next() => match done {
-                    Some(done) => add(ends, done.map_err(DaemonError::Task)??),
-                    None => return Ok(()),
-                },
-                () = tokio::time::sleep(NAP_MAX) => {}
-            }
-            progress(Step::Sending { finished: finished.load(Ordering::Relaxed), waiting });
-        }
-    }
-
-    /// When something is due next in a lane that still runs; `None` when nothing waits for time alone.
-    async fn next_due(&self, ends: &[LaneEnd]) -> Result<Option<Timestamp>, DaemonError> {
-        let states = [State::Pending, State::Unknown];
-        let lines = self.ledger.entries(&Filter::default(), &states, DUE_LOOKED_AT).await?;
-        let runs = |name: &str| ends.iter().any(|end| end.name == name && end.stop.is_none());
-        Ok(lines.iter().filter(|line| runs(&line.puskesmas)).map(|line| line.due).min())
-    }
-}
-
-fn add(ends: &mut [LaneEnd], more: LaneEnd) {
-    if let Some(end) = ends.iter_mut().find(|end| end.name == more.name) {
-        end.tally.add(more.tally);
-        end.stop = more.stop.or(end.stop.take());
     }
 }

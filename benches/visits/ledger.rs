@@ -91,7 +91,7 @@ async fn remember(ledger: &Arc<Ledger>, keys: &Keys, made: &[Made]) {
             let (ledger, id) = (Arc::clone(ledger), patient(made));
             let text = |field: &str| made.child.text(field).unwrap();
             let born = made.child.date("tanggal_lahir").unwrap().to_string();
-            let key = keys.hash("identity.patient", &[text("nik"), text("nama"), &born]);
+            let key = keys.hash("identity.patient", &[text("nik"), text("nama"), &born, "", ""]);
             tasks.spawn(async move { ledger.put_identity("patient", key, &id, Timestamp::MAX).await });
         }
         while let Some(done) = tasks.join_next().await {

@@ -12,7 +12,7 @@ use super::{Context, Format, installation, print};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::set_up;
-use crate::delivery::Lane;
+use crate::remote::lane::Lane;
 use crate::remote::search::SearchAnswer;
 use crate::source::folder::Folder;
 use crate::source::problem::SourceError;

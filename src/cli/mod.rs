@@ -4,18 +4,21 @@
 
 pub mod advice;
 pub mod check;
+pub mod decision;
 pub mod demo;
 pub mod doctor;
 pub mod exit;
 pub mod forget;
 pub mod init;
 pub mod installation;
+pub mod lanes;
 pub mod log;
 pub mod mapping;
 pub mod print;
 pub mod provision;
 pub mod read_workbook;
 pub mod reconcile;
+pub mod removals;
 pub mod report;
 pub mod rules;
 pub mod run;
@@ -102,6 +105,10 @@ enum Command {
     Report(report::Report),
     /// How many visits stand where
     Status(status::Status),
+    /// Which puskesmas' sending is stopped, and letting it go on
+    Lanes(lanes::Lanes),
+    /// Resources at SATUSEHAT that the records no longer tell of, and the decision to remove them
+    Removals(removals::Removals),
     /// The mapping files: list them, or run their tests
     Mapping(mapping::Mapping),
     /// Files and databases: propose a profile, try a profile, list the files of drop folders
@@ -188,6 +195,8 @@ async fn command(command: Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Reconcile(reconcile) => Box::pin(reconcile.run(context)).await,
         Command::Report(report) => report.run(context).await,
         Command::Status(status) => status.run(context).await,
+        Command::Lanes(lanes) => lanes.run(context).await,
+        Command::Removals(removals) => removals.run(context).await,
         Command::Mapping(mapping) => Box::pin(mapping.run(context)).await,
         Command::Source(source) => Box::pin(source.run(context)).await,
         Command::Forget(forget) => Box::pin(forget.run(context)).await,

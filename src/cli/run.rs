@@ -25,6 +25,8 @@ const PAUSE_BETWEEN_ROUNDS: Duration = Duration::from_secs(60);
 
 /// Longest part of that pause without a sign of life.
 const BEAT: Duration = Duration::from_secs(1);
+/// Exit code after a second signal, as a shell reports an interrupted program.
+const ENDED_AT_ONCE: i32 = 130;
 
 /// Read what is new, send it and look up what is unknown
 #[derive(Debug, Args)]
@@ -34,7 +36,8 @@ Examples:
   posyandu-gateway run --once --format json
   posyandu-gateway run                        every minute a round, until Ctrl-C or SIGTERM
 
-Stopping takes no new visit and finishes what is in flight; a killed run is recovered by the next one.")]
+Stopping takes no new visit and ends within 25 seconds: what is in flight is finished, or looked up by the next run. A
+second signal ends it at once; a killed run is recovered by the next one.")]
 pub struct Run {
     /// One round: read, send, look up, end
     #[arg(long)]
@@ -58,6 +61,9 @@ impl Run {
             stop_signal().await;
             service::stopping();
             halt.store(true, Ordering::Relaxed);
+            stop_signal().await;
+            // Asked twice: the next start recovers what is left as it does after a power cut.
+            std::process::exit(ENDED_AT_ONCE);
         });
         let counter = if self.once { None } else { Counter::open(&daemon).await? };
         if let Some(counter) = &counter {

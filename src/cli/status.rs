@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use serde_json::json;
 
 use super::exit::Exit;
-use super::{Context, Format, installation, print, run};
+use super::{Context, Format, installation, lanes, print, run};
 use crate::clock::Clock;
 use crate::ledger::reading::Filter;
 use crate::ledger::state::State;
@@ -40,13 +40,18 @@ impl Status {
         let blocked = ledger.blocked_reasons(&filter).await?;
         let newborns = report::worklist::newborns(&ledger, &filter, Clock::System.now()).await?;
         let identities = ledger.identity_counts().await?;
+        let stopped = lanes::stopped_lanes(&config, &ledger).await?;
+        let forecasts = lanes::forecasts(&ledger, &Clock::System).await?;
         ledger.close().await?;
         if self.format == Format::Json {
-            let object = json!({ "counts": report::json::counts(&counts), "blocked_on": blocked,
+            let object = json!({
+                "counts": report::json::counts(&counts), "blocked_on": blocked,
                 "newborns": newborns.map(|(number, days)| json!({ "visits": number, "days_left_min": days })),
                 "identities": identities.iter().map(|(kind, (known, missing))| {
                     (kind.clone(), json!({ "known": known, "missing": missing }))
-                }).collect::<serde_json::Map<_, _>>() });
+                }).collect::<serde_json::Map<_, _>>(),
+                "stopped": lanes::stopped_json(&stopped), "forecast": lanes::forecasts_json(&forecasts),
+            });
             print::result(&object.to_string());
         } else {
             let mut lines = vec![words::text(language, "status.read", &[("baca", counts.read.to_string())])];
@@ -69,6 +74,7 @@ impl Status {
                 let values = [("jenis", kind.clone()), ("dikenal", known.to_string()), ("hilang", missing.to_string())];
                 lines.push(words::text(language, "status.identities", &values));
             }
+            lines.extend(lanes::lines(&stopped, &forecasts, language));
             print::result(&lines.join("\n"));
         }
         Ok(if run::needs_attention(&counts) > 0 { Exit::NeedsAttention } else { Exit::Fine })

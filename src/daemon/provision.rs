@@ -10,11 +10,11 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{Daemon, DaemonError};
-use crate::delivery::Lane;
 use crate::ingest::register::Register;
 use crate::ledger::registration::{Moment, Registration, Standing, Subject, Told, Turn};
 use crate::redact::Personal;
 use crate::remote::answer::{Answer, Class};
+use crate::remote::lane::Lane;
 use crate::remote::search::{Matches, SearchAnswer, carries};
 use crate::resource::bundle;
 

@@ -13,11 +13,11 @@ use crate::config::Config;
 use crate::config::assets::{self, Rules};
 use crate::config::ledger::LedgerHome;
 use crate::config::sections::{Environment, Puskesmas};
-use crate::delivery::Lane;
 use crate::http::auth::Senders;
 use crate::ingest::Source;
 use crate::ingest::folder::{DropFolder, reading};
 use crate::ingest::intake::Sender;
+use crate::remote::lane::Lane;
 use crate::remote::{self, Remote};
 use crate::source::database::address::engine_of;
 use crate::source::profile::{Kind, Profile};
@@ -108,12 +108,9 @@ pub fn lane(config: &Config, puskesmas: &Puskesmas, clock: &Clock) -> Result<Lan
     };
     let remote = Remote::new(options, clock.clone())
         .map_err(|source| DaemonError::Remote { puskesmas: puskesmas.name.clone(), source })?;
-    Ok(Lane {
-        name: puskesmas.name.clone(),
-        remote,
-        client_id: puskesmas.client_id.clone(),
-        concurrency: config.delivery.concurrency,
-    })
+    let (config_again, puskesmas_again) = (config.clone(), puskesmas.clone());
+    remote.watch_secret(move || config_again.client_secret(&puskesmas_again).ok());
+    Ok(Lane::new(&puskesmas.name, remote, &puskesmas.client_id, config.delivery.concurrency))
 }
 
 /// The apps that may send records, with their tokens.

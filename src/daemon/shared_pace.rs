@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
-use crate::delivery::Lane;
 use crate::ledger::Ledger;
 use crate::remote::allowance::{Allowed, Asked, Giver};
+use crate::remote::lane::Lane;
 
 /// The ledger as a giver of permission.
 #[derive(Debug)]

@@ -8,11 +8,12 @@ use std::sync::PoisonError;
 use sha2::{Digest, Sha256};
 use tracing::Instrument as _;
 
+use super::drain::{Ready, Shared};
 use super::identity::Found;
 use super::identity::episode::{EPISODE, Sought};
 use super::identity::people::People;
 use super::outcome::{consequence, end, placed};
-use super::{DeliveryError, Ready, Shared, Stop, envelope};
+use super::{DeliveryError, envelope, split};
 use crate::ledger::LedgerError;
 use crate::ledger::attempt::AttemptId;
 use crate::ledger::entry::{Claimed, OpenEntry};
@@ -22,10 +23,19 @@ use crate::resource::bundle::{entries, fill, resolve};
 
 /// Sends one claimed visit.
 pub(super) async fn visit(shared: &Shared, ready: Ready) -> Result<State, DeliveryError> {
-    let Ready { claimed: Claimed { lease, mut entry, .. }, whom, patient_key, patient } = ready;
+    let Ready { claimed, whom, patient_key, patient } = ready;
     let delivery = &shared.delivery;
     let identities = delivery.identities();
-    let people = match People::find(shared, &identities, &whom, patient_key, patient).await? {
+    if claimed.is_suspect {
+        // What the process may have died of was read without harm; from here on it waits for the network.
+        delivery.ledger.clear_strike(claimed.entry.entry_id).await?;
+    }
+    let people = tokio::select! {
+        people = People::find(shared, &identities, &whom, patient_key, patient) => people?,
+        () = shared.cut_off() => return shared.give_back(&claimed).await,
+    };
+    let Claimed { lease, mut entry, .. } = claimed;
+    let people = match people {
         Ok(people) => people,
         Err(found) => return not_found(shared, &entry, &lease, found).await,
     };
@@ -55,11 +65,20 @@ pub(super) async fn visit(shared: &Shared, ready: Ready) -> Result<State, Delive
             episode.iter().for_each(|episode| episode.join(&mut entry));
             return changes(shared, &entry, &whole).await;
         }
-        let mut answer = shared.lane.remote.transaction(without.unwrap_or(whole)).await;
+        let Some(without) = without else {
+            let answer = shared.lane.remote.transaction(whole.clone()).await;
+            return split::rest(shared, &entry, &whole, answer).await;
+        };
+        // With an episode that is there already the places in the Bundle are not those of the visit, so a refused one
+        // is not taken apart.
+        let mut answer = shared.lane.remote.transaction(without).await;
         episode.iter().for_each(|episode| episode.restore(&mut answer));
         Ok(answer)
     };
-    let answer = sending.instrument(span).await?;
+    let answer = tokio::select! {
+        answer = sending.instrument(span) => answer?,
+        () = shared.cut_off() => Answer::of(Class::Unknown, "given up: the gateway was stopped"),
+    };
     let mut again = false;
     if answer.class == Class::Dependency {
         again = people.doubt(shared, &identities, &whom, patient_key).await?;
@@ -92,13 +111,12 @@ async fn finish(
         what.event = Event::Deferred { due: now };
     }
     match &what.event {
-        Event::Accepted => shared.note_acceptance(),
+        Event::Accepted => shared.note_worked(true),
         Event::RefusedContent => shared.note_refusal(&refusal_reason(answer)),
+        _ if what.stops_lane => shared.note_configuration(&answer.excerpt),
         _ if answer.server_in_trouble() => shared.note_trouble(&answer.excerpt),
+        _ if answer.status.is_some() => shared.note_worked(false),
         _ => {}
-    }
-    if what.stops_lane {
-        shared.stop(Stop::Configuration(answer.excerpt.clone()));
     }
     let issues = answer.issues_for_people();
     let issues = if issues.is_empty() {
@@ -165,7 +183,7 @@ async fn not_found(
             // A look-up changes nothing at the server, so whatever came of it the visit simply waits.
             let what = consequence(&answer, entry, &delivery.policy, delivery.first_look, now);
             if what.stops_lane || matches!(answer.class, Class::Content) {
-                shared.stop(Stop::Configuration(answer.excerpt.clone()));
+                shared.note_configuration(&answer.excerpt);
             }
             let due = what.event.due().unwrap_or(now);
             Event::Released { due }
@@ -180,9 +198,13 @@ async fn not_found(
 }
 
 /// Sends what changed of a visit that the server holds already: new resources first, so that updates can refer to
-/// them. Any answer but "accepted" ends it; then the outcome of the whole is looked up.
+/// them. Any answer but "accepted" ends it, except a refusal of a resource that nothing needs. When a part was written
+/// before, only a look at the server tells what is left: an answer that sent the visit back or refused it would forget
+/// the part, and the next try would create it again.
 async fn changes(shared: &Shared, entry: &OpenEntry, bundle: &str) -> Result<Answer, DeliveryError> {
     let bodies = entries(bundle)?;
+    let graph = split::Graph::of(entry, &bodies);
+    let mut refused: Option<Answer> = None;
     let mut known: Vec<(String, String)> = Vec::new();
     let mut accepted: Vec<Accepted> = Vec::new();
     let mut written = false;
@@ -211,8 +233,18 @@ async fn changes(shared: &Shared, entry: &OpenEntry, bundle: &str) -> Result<Ans
                 Some(id) => shared.lane.remote.update(&resource.resource_type, id, with_id(&body, id)).await,
                 None => shared.lane.remote.create(&resource.resource_type, body).await,
             };
+            if answer.class == Class::Content && graph.is_leaf(position) {
+                // Nothing else needs it: the others are sent, and the visit stays refused.
+                let issues = answer.issues.iter().map(|issue| split::placed(issue.clone(), &[position]));
+                let issues: Vec<_> = issues.collect();
+                match &mut refused {
+                    Some(first) => first.issues.extend(issues),
+                    None => refused = Some(Answer { issues, ..answer }),
+                }
+                continue;
+            }
             if answer.class != Class::Accepted {
-                return Ok(if written { open_whole(answer) } else { answer });
+                return Ok(if written { split::open(answer) } else { answer });
             }
             written = true;
             for mut one in answer.accepted {
@@ -225,16 +257,8 @@ async fn changes(shared: &Shared, entry: &OpenEntry, bundle: &str) -> Result<Ans
         }
     }
     accepted.sort_by_key(|one| one.position);
-    let mut answer = Answer::of(Class::Accepted, String::new());
-    answer.accepted = accepted;
-    Ok(answer)
-}
-
-/// A part was written and the next was not, for whatever reason: only a look at the server tells what is left to send.
-/// An answer that sent the visit back or refused it would forget the part, and the next try would create it again.
-fn open_whole(mut answer: Answer) -> Answer {
-    answer.issues.iter_mut().for_each(|issue| issue.sentence = None);
-    Answer { class: Class::Unknown, ..answer }
+    let answer = refused.unwrap_or_else(|| Answer::of(Class::Accepted, String::new()));
+    Ok(Answer { accepted, ..answer })
 }
 
 fn with_id(body: &str, id: &str) -> String {

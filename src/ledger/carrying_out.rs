@@ -5,10 +5,11 @@
 use jiff::Timestamp;
 
 use super::LedgerError;
-use super::command::{Command, Reply};
+use super::command::{Command, Reply, Taken};
 use super::store::link::Link;
 use super::store::{
-    cache, claims, endings, entering, entries, intake, persons, plans, registrations, sharing, taken, visits,
+    cache, claims, endings, entering, entries, intake, lanes, persons, plans, registrations, removals, sharing, taken,
+    visits,
 };
 use super::writer::Holder;
 
@@ -70,10 +71,10 @@ async fn run_command(c: &mut Link, command: Command, now: Timestamp, holder: &Ho
         }
         Command::Enter { entries, reply } => settled(reply, entering::enter(c, &entries, now).await),
         Command::Remap { mapping_version, reply } => settled(reply, visits::remap(c, &mapping_version).await),
-        Command::Claim { lane, limit, lease, reply } => {
+        Command::Claim { lane, limit, mut turns, lease, reply } => {
             let until = holder.until(now);
-            let claimed = claims::claim(c, &lane, limit, &lease, until, now).await;
-            settled(reply, claimed.map(|entries| (until, entries)))
+            let claimed = claims::claim(c, &lane, limit, &mut turns, &lease, until, now).await;
+            settled(reply, claimed.map(|entries| Taken { lease_until: until, entries, turns }))
         }
         Command::Prolong { reply } => settled(reply, claims::prolong(c, &holder.name, holder.until(now), now).await),
         Command::Release { entry, lease, event, reply } => {
@@ -95,7 +96,9 @@ async fn run_command(c: &mut Link, command: Command, now: Timestamp, holder: &Ho
         Command::TakeCalls { client, per_minute, reply } => {
             settled(reply, sharing::take_calls(c, &client, per_minute, now).await)
         }
+        Command::Lane { change, reply } => settled(reply, lanes::change(c, &change, now).await),
         Command::Plan { change, reply } => settled(reply, plans::change(c, &change, now).await),
+        Command::Removal { change, reply } => settled(reply, removals::change(c, &change, now).await),
         Command::Register { change, reply } => {
             settled(reply, registrations::change(c, &change, holder.lease, now).await)
         }
@@ -135,6 +138,7 @@ pub fn refuse(command: Command) -> Answer {
         Command::Release { reply, .. } | Command::Resolve { reply, .. } | Command::Decide { reply, .. } => no(reply),
         Command::PutIdentity { reply, .. } | Command::PutToken { reply, .. } => no(reply),
         Command::TakeCalls { reply, .. } => no(reply),
+        Command::Lane { reply, .. } | Command::Removal { reply, .. } => no(reply),
         Command::Plan { reply, .. } => no(reply),
         Command::Register { reply, .. } => no(reply),
         Command::Taken { reply, .. } => no(reply),

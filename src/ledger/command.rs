@@ -14,15 +14,34 @@ use super::sharing::Calls;
 use super::state::{Event, State};
 use super::store::endings::Seen;
 use super::store::entering::SealedEntry;
+use super::store::lanes;
 use super::store::persons::Batch;
 use super::store::plans;
 use super::store::registrations;
+use super::store::removals;
 use super::store::server::Reach;
 use super::store::taken;
 use super::taken::TakenRows;
+use super::turn::{Turn, Turns};
 
 /// Where an answer goes.
 pub type Reply<T> = oneshot::Sender<Result<T, LedgerError>>;
+
+/// What a claim took: until when, the entries, and whose turn it is next.
+#[derive(Debug)]
+pub struct Taken {
+    pub lease_until: Timestamp,
+    pub entries: Vec<ClaimedEntry>,
+    pub turns: Turns,
+}
+
+/// One entry of a claim.
+#[derive(Clone, Copy, Debug)]
+pub struct ClaimedEntry {
+    pub entry: EntryId,
+    pub turn: Turn,
+    pub is_suspect: bool,
+}
 
 /// A command that runs by itself inside the group.
 #[derive(Debug)]
@@ -32,7 +51,7 @@ pub enum Command {
     FinishPass { pass: i64, ending: PassEnding, reply: Reply<RowTally> },
     Enter { entries: Vec<SealedEntry>, reply: Reply<()> },
     Remap { mapping_version: String, reply: Reply<u64> },
-    Claim { lane: String, limit: u32, lease: Lease, reply: Reply<(Timestamp, Vec<EntryId>)> },
+    Claim { lane: String, limit: u32, turns: Turns, lease: Lease, reply: Reply<Taken> },
     Prolong { reply: Reply<Timestamp> },
     Release { entry: EntryId, lease: Lease, event: Event, reply: Reply<State> },
     Resolve { entry: EntryId, event: Event, accepted: Vec<AcceptedResource>, seen: Option<Seen>, reply: Reply<State> },
@@ -40,9 +59,11 @@ pub enum Command {
     Verify { entry: EntryId, findings: Vec<(u32, Finding)>, reply: Reply<()> },
     PutIdentity { kind: String, key: [u8; 32], server_id: Option<String>, expires: Timestamp, reply: Reply<()> },
     PutToken { client: String, sealed: Option<Vec<u8>>, expires: Timestamp, reply: Reply<()> },
+    Lane { change: lanes::Change, reply: Reply<i64> },
     Plan { change: plans::Change, reply: Reply<Option<i64>> },
     TakeCalls { client: String, per_minute: u32, reply: Reply<Calls> },
     Register { change: registrations::Change, reply: Reply<Option<Moment>> },
+    Removal { change: removals::Change, reply: Reply<i64> },
     Taken { change: taken::Change, reply: Reply<Option<TakenRows>> },
 }
 

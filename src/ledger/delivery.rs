@@ -15,25 +15,45 @@ use super::store::claims::Begin;
 use super::store::endings::{End, Seen};
 use super::store::entries::{self, StoredEntry, StoredResource};
 use super::store::{cache, count, date, hash, time};
+use super::turn::Turns;
 use super::{Ledger, LedgerError};
 use crate::redact::Personal;
 
 impl Ledger {
-    /// Takes due entries of a lane (a puskesmas) under one lease: those whose day still runs first, then the oldest.
-    /// Leases that ran out are settled on the way, and blocked entries whose time has come are woken.
+    /// Takes due entries of a lane (a puskesmas) under one lease, as [`Ledger::claim_by_turns`] for the first time.
     ///
     /// # Errors
     /// Failures of the store.
     pub async fn claim(&self, lane: &str, limit: u32) -> Result<Vec<Claimed>, LedgerError> {
+        self.claim_by_turns(lane, limit, &mut Turns::default()).await
+    }
+
+    /// Takes due entries of a lane under one lease: those whose day still runs, corrections and the backlog by their
+    /// shares, each the oldest first, and what today holds before the rest. `turns` remembers who is owed. An entry
+    /// that the process may have died of is taken alone of its kind, when nothing else waits or its day still runs.
+    /// Leases that ran out are settled on the way, and blocked entries whose time has come are woken.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub async fn claim_by_turns(&self, lane: &str, limit: u32, turns: &mut Turns) -> Result<Vec<Claimed>, LedgerError> {
         let mut lease = Uuid::new_v4().simple().to_string();
         let holder = self.writer()?.holder();
         lease.replace_range(..holder.len(), holder);
         let lease = Lease(lease);
-        let (lane, token) = (lane.to_owned(), lease.clone());
-        let (lease_until, entries) =
-            self.writer()?.ask(|reply| Command::Claim { lane, limit, lease: token, reply }).await?;
+        let (lane, token, before) = (lane.to_owned(), lease.clone(), *turns);
+        let ask = |reply| Command::Claim { lane, limit, turns: before, lease: token, reply };
+        let taken = self.writer()?.ask(ask).await?;
+        *turns = taken.turns;
+        let entries: Vec<EntryId> = taken.entries.iter().map(|one| one.entry).collect();
         let open = self.load(&entries).await?;
-        Ok(open.into_iter().map(|entry| Claimed { lease: lease.clone(), lease_until, entry }).collect())
+        let claimed = open.into_iter().zip(taken.entries).map(|(entry, one)| Claimed {
+            lease: lease.clone(),
+            lease_until: taken.lease_until,
+            turn: one.turn,
+            is_suspect: one.is_suspect,
+            entry,
+        });
+        Ok(claimed.collect())
     }
 
     /// Writes down that a send is about to begin; it is durable when this returns. One attempt per lease.

@@ -5,6 +5,7 @@ use jiff::civil::Date;
 
 use super::attempt::AttemptLine;
 use super::state::{Event, State};
+use super::turn::Turn;
 use crate::issue::Issue;
 use crate::redact::Personal;
 
@@ -135,6 +136,10 @@ pub struct Claimed {
     pub lease: Lease,
     /// When the right ends.
     pub lease_until: Timestamp,
+    /// Whose turn it was taken in.
+    pub turn: Turn,
+    /// The process died the last time it was prepared for sending.
+    pub is_suspect: bool,
     /// The entry.
     pub entry: OpenEntry,
 }

@@ -9,13 +9,16 @@ mod carrying_out;
 mod command;
 mod delivery;
 pub mod entry;
+pub mod forecast;
 mod intake;
+pub mod lane;
 pub mod origin;
 pub mod person;
 pub mod plan;
 pub mod reading;
 pub mod registration;
 pub mod remembered;
+pub mod removal;
 pub mod row;
 pub mod series;
 pub mod server;
@@ -24,6 +27,7 @@ pub mod state;
 #[macro_use]
 mod store;
 pub mod taken;
+pub mod turn;
 pub mod watching;
 mod writer;
 

@@ -263,10 +263,11 @@ impl LaneObserved {
     }
 
     /// Calls a minute that the limiter allows now, and those configured.
-    pub fn pace(&self, present: u32, configured: u32) {
-        for (kind, number) in [("present", present), ("configured", configured)] {
+    pub fn pace(&self, present: f64, configured: u32) {
+        // Whole calls are enough to look at, and the conversion saturates.
+        for (kind, number) in [("present", present.round() as i64), ("configured", i64::from(configured))] {
             let labels = [("puskesmas", self.puskesmas.clone()), ("rate", kind.to_owned())];
-            self.observed.inner.meters.pace.get_or_create(&labels).set(i64::from(number));
+            self.observed.inner.meters.pace.get_or_create(&labels).set(number);
         }
     }
 
@@ -292,7 +293,7 @@ mod tests {
         lane.request(Call::Write, Some(201), Duration::from_millis(80));
         lane.request(Call::Search, None, Duration::from_secs(61));
         lane.attempt("accepted");
-        lane.pace(30, 60);
+        lane.pace(30.0, 60);
         lane.skew(&AtomicI64::new(-7));
         observed.rows_of("utara")("read", 3);
         observed.entries(&[("A".to_owned(), "pending", 4, Some(90.0)), ("A".to_owned(), "waived", 1, None)]);

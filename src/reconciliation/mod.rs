@@ -21,8 +21,9 @@ use crate::clock::Clock;
 use crate::ledger::entry::OpenEntry;
 use crate::ledger::state::Event;
 use crate::ledger::{Ledger, LedgerError};
-use crate::remote::Remote;
 use crate::remote::answer::{Answer, Class};
+use crate::remote::breaker::{Gate, Why};
+use crate::remote::lane::Lane;
 use crate::remote::rate_limit::clamped;
 use look_up::{Blind, look};
 use verdict::{Schedule, decide};
@@ -37,15 +38,6 @@ const UNTOUCHED_MAX: usize = 5_000;
 const TROUBLES_MAX: u32 = 5;
 /// Wait after a look-up that got no usable answer.
 const TROUBLE_WAIT: Duration = Duration::from_secs(60);
-
-/// One puskesmas' way to SATUSEHAT.
-#[derive(Clone, Debug)]
-pub struct Lane {
-    /// Name of the puskesmas, as the ledger knows it.
-    pub name: String,
-    /// The client under its credentials.
-    pub remote: Remote,
-}
 
 /// What can go wrong with reconciliation itself; answers of the server are values.
 #[derive(Debug, thiserror::Error)]
@@ -127,8 +119,14 @@ impl Line {
     }
 
     /// Learns from an answer that showed nothing; tells whether the configuration is to blame.
-    fn failed(&self, answer: &Answer) -> bool {
+    fn failed(&self, answer: &Answer, now: Timestamp) -> bool {
         let configuration = matches!(answer.class, Class::Configuration);
+        let seed = now.as_millisecond().unsigned_abs();
+        match answer.class {
+            Class::Configuration => _ = self.lane.breaker().misconfigured(&answer.excerpt, now, seed),
+            _ if answer.server_in_trouble() => _ = self.lane.breaker().trouble(&answer.excerpt, now, seed),
+            _ => {}
+        }
         let troubles = self.troubles.fetch_add(1, Ordering::Relaxed) + 1;
         if configuration || troubles >= TROUBLES_MAX {
             let mut stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
@@ -140,6 +138,16 @@ impl Line {
 
     fn worked(&self) {
         self.troubles.store(0, Ordering::Relaxed);
+        self.lane.breaker().answered();
+    }
+
+    /// Whether the lane may be asked: it is not stopped, or one call may try it. A mass refusal stops sending only.
+    fn may_ask(&self, now: Timestamp) -> bool {
+        let mut breaker = self.lane.breaker();
+        if breaker.stopped().is_none_or(|stopped| stopped.why == Why::MassRefusal) {
+            return true;
+        }
+        !matches!(breaker.gate(now, now.as_millisecond().unsigned_abs()), Gate::Closed(_))
     }
 }
 
@@ -195,7 +203,7 @@ impl Reconciliation {
 
     async fn resolve(&self, line: &Line, entry: &OpenEntry) -> Result<Option<Event>, ReconciliationError> {
         let Ok(_slot) = line.slots.acquire().await else { return Ok(None) };
-        if line.stopped().is_some() {
+        if line.stopped().is_some() || !line.may_ask(self.clock.now()) {
             return Ok(None);
         }
         let looked = look(&line.lane.remote, entry).await;
@@ -207,7 +215,7 @@ impl Reconciliation {
                 decide(&seen, schedule)
             }
             Err(Blind::Stored(error)) => return Err(error),
-            Err(Blind::Failed(answer)) if line.failed(&answer) => return Ok(None),
+            Err(Blind::Failed(answer)) if line.failed(&answer, now) => return Ok(None),
             Err(Blind::Failed(answer)) => {
                 let wait = answer.retry_after.map_or(TROUBLE_WAIT, clamped);
                 (Event::StillUnknown { due: now.saturating_add(wait).unwrap_or(Timestamp::MAX) }, Vec::new())

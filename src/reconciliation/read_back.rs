@@ -126,7 +126,7 @@ impl Reconciliation {
 
     async fn read_one(&self, line: &Line, entry: &OpenEntry) -> Result<Option<Read>, ReconciliationError> {
         let Ok(_slot) = line.slots.acquire().await else { return Ok(None) };
-        if line.stopped().is_some() {
+        if line.stopped().is_some() || !line.may_ask(self.clock.now()) {
             return Ok(None);
         }
         let expected = expected(entry)?;
@@ -150,7 +150,7 @@ impl Reconciliation {
                 }
                 ReadAnswer::Failed(answer) => {
                     read.failed += 1;
-                    line.failed(&answer);
+                    line.failed(&answer, self.clock.now());
                     continue;
                 }
             };

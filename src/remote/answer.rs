@@ -124,7 +124,8 @@ pub struct Answer {
     pub rules: Vec<u32>,
     /// The primary complaints; follow-on ones are left out.
     pub issues: Vec<OutcomeIssue>,
-    /// Ids the server gave, in the order sent. Complete when the class is [`Class::Accepted`], else empty.
+    /// Ids the server gave, in the order sent. Complete when the class is [`Class::Accepted`]; otherwise what
+    /// was accepted of a visit that was sent in parts.
     pub accepted: Vec<Accepted>,
     /// `Retry-After` as read, not yet clamped.
     pub retry_after: Option<Duration>,

@@ -6,13 +6,14 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Request, Url};
 
 use super::answer::{Answer, Class};
 use super::excerpt;
 use super::exchange::{self, Received};
-use super::rate_limit::{Lane, Permit};
+use super::rate_limit::{Kind, Permit};
 use super::response::{self, Interruption, Sent};
 use super::token::Token;
 use super::{Inner, Remote};
@@ -22,14 +23,14 @@ impl Remote {
     /// Makes a call. The outer error means that nothing was sent, for want of a token.
     pub(super) async fn exchange(
         &self,
-        lane: Lane,
+        kind: Kind,
         mut request: Request,
         counter: &AtomicU64,
         watched: &mut Duration,
     ) -> Result<Result<Received, Interruption>, Box<Answer>> {
         let inner = &*self.inner;
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json, application/fhir+json"));
-        let mut permit = inner.limiter.acquire(lane).await;
+        let mut permit = inner.limiter.acquire(kind).await.ok_or_else(stopping)?;
         let mut repeated = false;
         loop {
             let (token, generation) = inner.token().await?;
@@ -40,7 +41,7 @@ impl Remote {
             let stopwatch = inner.clock.stopwatch();
             let outcome = exchange::send(&inner.client, request).await;
             *watched = stopwatch.elapsed();
-            inner.ended(inner.kind(lane, counter), &outcome, *watched);
+            inner.ended(inner.call(kind, counter), &outcome, *watched);
             let Ok(received) = &outcome else { return Ok(outcome) };
             inner.learn(received, &permit);
             if !response::token_refused(&received.reply()) {
@@ -50,9 +51,15 @@ impl Remote {
             let Some(copy) = copy.filter(|_| inner.shelf.refused(generation, inner.clock.now())) else {
                 return Ok(outcome);
             };
+            if let Some(memory) = inner.memory.get() {
+                memory.keep_token(&inner.client_id, inner.shelf.current().as_ref()).await;
+            }
             request = copy;
             repeated = true;
-            inner.limiter.again(&mut permit).await;
+            if inner.limiter.again(kind, &mut permit).await.is_none() {
+                // Only the token was refused, so nothing was carried out.
+                return Err(stopping());
+            }
         }
     }
 
@@ -64,7 +71,7 @@ impl Remote {
         watched: &mut Duration,
     ) -> Result<Received, Box<Answer>> {
         let request = Request::new(Method::GET, url);
-        self.exchange(Lane::LookUp, request, counter, watched).await?.map_err(|interruption| {
+        self.exchange(Kind::LookUp, request, counter, watched).await?.map_err(|interruption| {
             Box::new(Answer { duration: *watched, ..response::interrupted(&Sent::Read, &interruption) })
         })
     }
@@ -72,11 +79,11 @@ impl Remote {
 
 impl Inner {
     /// What is asked for, by the counter that counts it.
-    fn kind(&self, lane: Lane, counter: &AtomicU64) -> Call {
-        match lane {
-            Lane::Write => Call::Write,
-            Lane::LookUp if std::ptr::eq(counter, &raw const self.counters.search) => Call::Search,
-            Lane::LookUp => Call::Read,
+    fn call(&self, kind: Kind, counter: &AtomicU64) -> Call {
+        match kind {
+            Kind::Write => Call::Write,
+            Kind::LookUp if std::ptr::eq(counter, &raw const self.counters.search) => Call::Search,
+            Kind::LookUp => Call::Read,
         }
     }
 
@@ -108,7 +115,7 @@ impl Inner {
         if !success && response::is_push_back(&reply) {
             self.limiter.throttled(permit);
         } else {
-            self.limiter.clean();
+            self.limiter.clean(permit);
         }
         let wait = reply.retry_after.filter(|_| !success);
         if let Some(wait) = wait.and_then(|text| response::retry_after(text, self.clock.now())) {
@@ -126,12 +133,22 @@ impl Inner {
         if let Some(found) = self.shelf.fresh(now) {
             return Ok(found);
         }
-        if let Some(failure) = self.shelf.recent_failure(now) {
+        if let Some(failure) = self.shelf.recent_failure(now)
+            && !self.read_secret_again()
+        {
             return Err(failure);
+        }
+        self.read_secret_again();
+        if !self.may_ask(now).await {
+            let outage = Class::Outage { may_have_executed: false };
+            return Err(Box::new(Answer::of(outage, "not sent: the request for a token cannot be written down")));
         }
         match self.ask_for_token().await {
             Ok(token) => {
                 let generation = self.shelf.put(token.clone());
+                if let Some(memory) = self.memory.get() {
+                    memory.keep_token(&self.client_id, Some(&token)).await;
+                }
                 Ok((token, generation))
             }
             Err(answer) => {
@@ -140,6 +157,59 @@ impl Inner {
                 Err(answer)
             }
         }
+    }
+
+    /// The intent to ask is durable before the request leaves.
+    async fn may_ask(&self, now: Timestamp) -> bool {
+        match self.memory.get() {
+            Some(memory) => memory.asking(&self.client_id, now).await,
+            None => true,
+        }
+    }
+
+    /// Takes up what is kept of this client id.
+    pub(super) async fn recall(&self) {
+        let Some(memory) = self.memory.get() else { return };
+        let kept = memory.recall(&self.client_id).await;
+        let now = self.clock.now();
+        if let Some(token) = kept.token.filter(|token| token.is_fresh(now))
+            && self.shelf.current().is_none()
+        {
+            self.shelf.put(token);
+        }
+        if let Some(at) = kept.asked_at {
+            let outage = Class::Outage { may_have_executed: false };
+            let answer = Answer::of(outage, "not sent: a token was asked for just before the restart");
+            self.shelf.failed(at, Box::new(answer));
+        }
+        if let Some(learnt) = kept.learnt {
+            self.limiter.restore(learnt);
+            *self.learnt.lock().await = learnt;
+        }
+    }
+
+    /// Keeps the pace learnt when it has changed.
+    pub(super) async fn keep_learnt(&self) {
+        let Some(memory) = self.memory.get() else { return };
+        let learnt = self.limiter.learnt();
+        let mut kept = self.learnt.lock().await;
+        if *kept != learnt {
+            memory.keep_learnt(&self.client_id, learnt).await;
+            *kept = learnt;
+        }
+    }
+
+    /// Looks whether the configured secret has changed, and uses it then. A secret that cannot be read changes nothing.
+    pub(super) fn read_secret_again(&self) -> bool {
+        let Some(secret) = self.secret_again.get().and_then(|read| read()) else { return false };
+        let mut current = self.client_secret.write().unwrap_or_else(PoisonError::into_inner);
+        if current.reveal() == secret.reveal() {
+            return false;
+        }
+        *current = secret;
+        self.shelf.forget_failures();
+        tracing::info!("the client secret was changed; the next token is asked for with the new one");
+        true
     }
 
     async fn ask_for_token(&self) -> Result<Token, Box<Answer>> {
@@ -171,6 +241,11 @@ impl Inner {
             Box::new(Answer { duration: stopwatch.elapsed(), ..*answer })
         })
     }
+}
+
+/// The gateway stops: nothing more leaves, and the server is not to blame.
+fn stopping() -> Box<Answer> {
+    Box::new(Answer::of(Class::Throttled, "not sent: the gateway is stopping"))
 }
 
 fn bearer(token: &Token) -> Result<HeaderValue, Box<Answer>> {

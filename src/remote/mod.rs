@@ -4,11 +4,15 @@
 
 pub mod allowance;
 pub mod answer;
+pub mod breaker;
 mod call;
 mod complaint;
 pub mod excerpt;
 pub mod exchange;
 pub mod identity;
+pub mod lane;
+pub mod memory;
+pub mod pace;
 pub mod rate_limit;
 pub mod response;
 pub mod search;
@@ -20,7 +24,6 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, Method, Request, Url};
 use serde::Deserialize;
@@ -31,9 +34,11 @@ use crate::observed::LaneObserved;
 use crate::redact::{MASK, Personal};
 use allowance::Giver;
 use answer::{Answer, Class};
-use rate_limit::{Lane, Limiter};
+use memory::Memory;
+use pace::Learnt;
+use rate_limit::{Kind, Limiter};
 use response::{Sent, SentResource, classify, interrupted};
-use token::{Shelf, Token};
+use token::Shelf;
 
 /// How to reach SATUSEHAT under one client id.
 #[derive(Clone, Debug)]
@@ -157,12 +162,20 @@ struct Inner {
     clock: Clock,
     limiter: Limiter,
     shelf: Shelf,
+    /// Reads the secret again from where it is configured; `None` when it cannot be read.
+    secret_again: OnceLock<SecretAgain>,
+    memory: OnceLock<Arc<dyn Memory>>,
+    /// The pace that was kept last.
+    learnt: tokio::sync::Mutex<Learnt>,
     counters: Counters,
     /// Server's clock minus ours at the last answer, in seconds; `i64::MIN` before the first.
     skew_seconds: AtomicI64,
     requests_per_minute: u32,
     observed: OnceLock<LaneObserved>,
 }
+
+/// Reads a secret that may have been changed.
+type SecretAgain = Box<dyn Fn() -> Option<Personal<String>> + Send + Sync>;
 
 impl fmt::Debug for Remote {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -207,6 +220,9 @@ impl Remote {
             organization_id: options.organization_id,
             clock,
             shelf: Shelf::default(),
+            secret_again: OnceLock::new(),
+            memory: OnceLock::new(),
+            learnt: tokio::sync::Mutex::default(),
             counters: Counters::default(),
             skew_seconds: AtomicI64::new(i64::MIN),
             requests_per_minute: options.requests_per_minute,
@@ -282,30 +298,32 @@ impl Remote {
         }
     }
 
-    /// The token in use, with its end, to be kept sealed across restarts.
-    #[must_use]
-    pub fn current_token(&self) -> Option<Token> {
-        self.inner.shelf.current()
-    }
-
-    /// Uses a token kept from an earlier run, as long as it lives.
-    pub fn restore_token(&self, token: Token) {
-        if token.is_fresh(self.inner.clock.now()) {
-            self.inner.shelf.put(token);
+    /// Remembers token and pace there, and goes on with what is kept. The first memory given stays.
+    pub async fn remember_in(&self, memory: Arc<dyn Memory>) {
+        if self.inner.memory.set(memory).is_ok() {
+            self.inner.recall().await;
         }
     }
 
-    /// When the token endpoint last failed, to be kept across restarts.
-    #[must_use]
-    pub fn token_failed_at(&self) -> Option<Timestamp> {
-        self.inner.shelf.failed_at()
+    /// Keeps the pace learnt, when it is another one than was kept last.
+    pub async fn keep_learnt(&self) {
+        self.inner.keep_learnt().await;
     }
 
-    /// Keeps a run that starts again and again from asking for a token more than once a minute.
-    pub fn restore_token_failure(&self, at: Timestamp) {
-        let outage = Class::Outage { may_have_executed: false };
-        let answer = Answer::of(outage, "the token endpoint failed before the restart");
-        self.inner.shelf.failed(at, Box::new(answer));
+    /// Reads the secret again before each request for a token and whenever the server refuses it. The first reader
+    /// given stays.
+    pub fn watch_secret(&self, read: impl Fn() -> Option<Personal<String>> + Send + Sync + 'static) {
+        let _ = self.inner.secret_again.set(Box::new(read));
+    }
+
+    /// Whether the configured secret is another one than the one in use; it is used from now on.
+    pub fn secret_changed(&self) -> bool {
+        self.inner.read_secret_again()
+    }
+
+    /// Lets no new call leave, for good; those on their way end.
+    pub fn hold(&self) {
+        self.inner.limiter.hold();
     }
 
     /// Uses another secret from the next request for a token on.
@@ -345,7 +363,7 @@ impl Remote {
 
     /// Calls a minute the limiter allows now.
     #[must_use]
-    pub fn pace_per_minute(&self) -> u32 {
+    pub fn pace_per_minute(&self) -> f64 {
         self.inner.limiter.per_minute()
     }
 
@@ -376,7 +394,7 @@ impl Remote {
         // Shares the body; it is looked into only when the server complains.
         let copy = request.try_clone();
         let mut watched = Duration::ZERO;
-        let mut answer = match self.exchange(Lane::Write, request, counter, &mut watched).await {
+        let mut answer = match self.exchange(Kind::Write, request, counter, &mut watched).await {
             Ok(Ok(received)) => classify(sent, &received.reply(), self.inner.clock.now()),
             Ok(Err(interruption)) => interrupted(sent, &interruption),
             Err(answer) => *answer,

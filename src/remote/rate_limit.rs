@@ -1,10 +1,10 @@
 //! Calls per minute and calls at once for one client id, slowed and raised by what the server shows.
 //!
-//! It must not know what is sent. The platform publishes no limit, so the configured pace is a ceiling and the
-//! real one is found by trying: half on push-back, a step up after each clean minute.
+//! It must not know what is sent. The platform publishes no limit, so the configured pace is a ceiling and the real one
+//! is found by trying (`pace`). Look-ups and writes take turns, so that a backlog of one never holds up the other.
 
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -13,19 +13,11 @@ use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use jiff::Timestamp;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use super::allowance::Allowance;
+use super::pace::{Learnt, Left, Pace};
 use crate::clock::{Clock, Stopwatch};
-
-/// Slowest pace push-back can lead to, in calls a minute.
-pub const FLOOR_PER_MINUTE: u32 = 6;
-
-/// Time without push-back that earns one step up.
-pub const CLEAN_PERIOD: Duration = Duration::from_secs(60);
-
-/// Steps from nothing to the configured pace: one step is 10 % of it.
-const STEPS: u32 = 10;
 
 /// Shortest wait a `Retry-After` can ask for.
 pub const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
@@ -33,60 +25,17 @@ pub const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
 /// Longest wait a `Retry-After` can ask for.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(15 * 60);
 
+/// Part of the calls that look-ups get while writes wait as well, in percent; what one kind leaves, the other takes.
+pub const LOOK_UPS_PERCENT: i32 = 30;
+
 /// A minute, in nanoseconds.
-const MINUTE_NANOSECONDS: u64 = 60_000_000_000;
+const MINUTE_NANOSECONDS: f64 = 60e9;
 
 /// Longest single wait for the limiter: then the pace is looked at again, as it may have been raised.
 const WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// The pace and what it becomes. Pure: time is passed in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pace {
-    configured: u32,
-    current: u32,
-    since: Timestamp,
-    generation: u64,
-}
-
-impl Pace {
-    /// Starts at the configured pace, in calls a minute (at least 1).
-    #[must_use]
-    pub fn new(configured_per_minute: u32, now: Timestamp) -> Self {
-        let configured = configured_per_minute.max(1);
-        Self { configured, current: configured, since: now, generation: 0 }
-    }
-
-    /// Calls a minute now.
-    #[must_use]
-    pub fn per_minute(&self) -> u32 {
-        self.current
-    }
-
-    /// Push-back on a call that left under `generation`: halves the pace. Calls that left before the last halving
-    /// tell nothing about the new pace and change nothing. Returns whether the pace changed.
-    pub fn throttled(&mut self, generation: u64, now: Timestamp) -> bool {
-        if generation != self.generation {
-            return false;
-        }
-        let before = self.current;
-        self.current = (self.current / 2).max(FLOOR_PER_MINUTE).min(self.configured);
-        self.since = now;
-        self.generation += 1;
-        self.current != before
-    }
-
-    /// A call without push-back: one step up if a clean minute has passed. Returns whether the pace changed.
-    pub fn clean(&mut self, now: Timestamp) -> bool {
-        let clean_for = Duration::try_from(now.duration_since(self.since)).unwrap_or(Duration::ZERO);
-        if self.current == self.configured || clean_for < CLEAN_PERIOD {
-            return false;
-        }
-        let step = (self.configured / STEPS).max(1);
-        self.current = self.current.saturating_add(step).min(self.configured);
-        self.since = now;
-        true
-    }
-}
+/// Calls that may leave at once, as part of a minute: a second's worth while no limit is known, a tenth of it after.
+const BURST_PARTS: (f64, f64) = (60.0, 600.0);
 
 /// The wait a `Retry-After` asks for, inside the clamp of 1 s to 15 min.
 #[must_use]
@@ -95,12 +44,12 @@ pub fn clamped(retry_after: Duration) -> Duration {
 }
 
 /// The quota for a pace: never more than `per_minute` calls in any 60 s, the first burst included.
-fn quota(per_minute: u32) -> Quota {
-    let burst = (per_minute / 60).max(1);
-    let steady = per_minute.saturating_sub(burst).saturating_add(1).max(1);
+fn quota(per_minute: f64, burst_part: f64) -> Quota {
+    let burst = (per_minute / burst_part).floor().max(1.0);
+    let steady = (per_minute - burst + 1.0).max(1.0);
     // Rounded up: a period a nanosecond short lets one call too many into the minute.
-    let period = Duration::from_nanos(MINUTE_NANOSECONDS.div_ceil(u64::from(steady)));
-    let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
+    let period = Duration::from_nanos((MINUTE_NANOSECONDS / steady).ceil() as u64);
+    let burst = NonZeroU32::new(burst as u32).unwrap_or(NonZeroU32::MIN);
     // A period is never zero, so the quota always exists.
     Quota::with_period(period).unwrap_or_else(|| Quota::per_minute(burst)).allow_burst(burst)
 }
@@ -130,18 +79,70 @@ type Bucket = RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Duratio
 
 /// Which calls wait for each other's slots: look-ups must not hold up writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lane {
+pub enum Kind {
     /// Creates, updates, transactions.
     Write,
     /// Reads and searches.
     LookUp,
 }
 
+impl Kind {
+    fn other(self) -> Self {
+        match self {
+            Self::Write => Self::LookUp,
+            Self::LookUp => Self::Write,
+        }
+    }
+
+    fn percent(self) -> i32 {
+        match self {
+            Self::Write => 100 - LOOK_UPS_PERCENT,
+            Self::LookUp => LOOK_UPS_PERCENT,
+        }
+    }
+}
+
 /// The right to make one call; its slot is free again when it is dropped.
 #[derive(Debug)]
 pub struct Permit {
-    generation: u64,
+    left: Left,
     _slot: Option<OwnedSemaphorePermit>,
+}
+
+/// The calls of one kind that wait.
+#[derive(Debug)]
+struct Queue {
+    slots: Arc<Semaphore>,
+    /// Held by the one that is next.
+    head: tokio::sync::Mutex<()>,
+    waiting: AtomicUsize,
+}
+
+impl Queue {
+    fn new(slots: usize) -> Self {
+        let slots = Arc::new(Semaphore::new(slots));
+        Self { slots, head: tokio::sync::Mutex::new(()), waiting: AtomicUsize::new(0) }
+    }
+}
+
+/// Counts a call as waiting until it goes or is given up.
+struct Waiting<'a> {
+    queue: &'a Queue,
+    turned: &'a Notify,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(queue: &'a Queue, turned: &'a Notify) -> Self {
+        queue.waiting.fetch_add(1, Ordering::AcqRel);
+        Self { queue, turned }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.queue.waiting.fetch_sub(1, Ordering::AcqRel);
+        self.turned.notify_waiters();
+    }
 }
 
 /// The limiter of one client id.
@@ -150,77 +151,137 @@ pub struct Limiter {
     clock: Clock,
     ticks: Ticks,
     pace: Mutex<Pace>,
-    bucket: RwLock<(u64, Arc<Bucket>)>,
-    at_full_pace: AtomicBool,
+    bucket: RwLock<Arc<Bucket>>,
     /// No call before this instant, in milliseconds since 1970.
     closed_until: AtomicI64,
-    writes: Arc<Semaphore>,
-    look_ups: Arc<Semaphore>,
+    writes: Queue,
+    look_ups: Queue,
+    /// What writes are owed against look-ups, in percent of a call.
+    owed: Mutex<i32>,
+    turned: Notify,
+    is_held: AtomicBool,
     /// Asked for each call that the pace lets through.
     pub(super) allowance: Allowance,
 }
 
 impl Limiter {
-    /// A limiter at the configured pace; each lane has `concurrency` slots (at least 1).
+    /// A limiter at the configured pace; each kind of call has `concurrency` slots (at least 1).
     #[must_use]
     pub fn new(per_minute: u32, concurrency: u32, clock: Clock) -> Self {
         let now = clock.now();
         let ticks = Ticks { origin: now, stopwatch: clock.stopwatch(), clock: clock.clone() };
-        let pace = Pace::new(per_minute, now);
-        let bucket = Arc::new(RateLimiter::direct_with_clock(quota(pace.per_minute()), ticks.clone()));
+        let pace = Pace::new(per_minute, None);
         let slots = usize::try_from(concurrency.max(1)).unwrap_or(1).min(Semaphore::MAX_PERMITS);
         let allowance = Allowance::new(clock.clone());
         Self {
+            bucket: RwLock::new(Arc::new(bucket(&pace, &ticks))),
             clock,
             ticks,
             pace: Mutex::new(pace),
-            bucket: RwLock::new((0, bucket)),
-            at_full_pace: AtomicBool::new(true),
             closed_until: AtomicI64::new(i64::MIN),
-            writes: Arc::new(Semaphore::new(slots)),
-            look_ups: Arc::new(Semaphore::new(slots)),
+            writes: Queue::new(slots),
+            look_ups: Queue::new(slots),
+            owed: Mutex::new(0),
+            turned: Notify::new(),
+            is_held: AtomicBool::new(false),
             allowance,
         }
     }
 
-    /// Waits for a slot in the lane and for the pace.
-    pub async fn acquire(&self, lane: Lane) -> Permit {
-        let slots = match lane {
-            Lane::Write => &self.writes,
-            Lane::LookUp => &self.look_ups,
-        };
+    /// Goes on with what an earlier run learnt, as long as nothing was learnt here.
+    pub fn restore(&self, learnt: Learnt) {
+        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        if pace.is_free() {
+            pace.restore(learnt, self.ticks.now());
+            self.adopt(&pace);
+        }
+    }
+
+    /// What was learnt, to be kept across restarts.
+    #[must_use]
+    pub fn learnt(&self) -> Learnt {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner).learnt()
+    }
+
+    /// Lets no more call through, for good: the gateway stops.
+    pub fn hold(&self) {
+        self.is_held.store(true, Ordering::Release);
+        self.turned.notify_waiters();
+    }
+
+    /// Waits for a slot and for the pace; `None` when no more call is let through.
+    pub async fn acquire(&self, kind: Kind) -> Option<Permit> {
         // The semaphore is never closed, so a slot always comes.
-        let slot = Arc::clone(slots).acquire_owned().await.ok();
-        Permit { generation: self.pass().await, _slot: slot }
+        let slot = Arc::clone(&self.queue(kind).slots).acquire_owned().await.ok();
+        Some(Permit { left: self.pass(kind).await?, _slot: slot })
     }
 
     /// Waits for the pace for a second call under the same permit.
-    pub async fn again(&self, permit: &mut Permit) {
-        permit.generation = self.pass().await;
+    pub async fn again(&self, kind: Kind, permit: &mut Permit) -> Option<()> {
+        permit.left = self.pass(kind).await?;
+        Some(())
     }
 
-    async fn pass(&self) -> u64 {
+    fn queue(&self, kind: Kind) -> &Queue {
+        match kind {
+            Kind::Write => &self.writes,
+            Kind::LookUp => &self.look_ups,
+        }
+    }
+
+    async fn pass(&self, kind: Kind) -> Option<Left> {
+        let waiting = Waiting::new(self.queue(kind), &self.turned);
+        let _head = waiting.queue.head.lock().await;
         loop {
+            if self.is_held.load(Ordering::Acquire) {
+                return None;
+            }
             let wait = self.closed_for();
             if !wait.is_zero() {
-                self.clock.sleep(wait).await;
+                self.clock.sleep(wait.min(WAIT_MAX)).await;
                 continue;
             }
-            let (generation, bucket) = {
-                let bucket = self.bucket.read().unwrap_or_else(PoisonError::into_inner);
-                (bucket.0, Arc::clone(&bucket.1))
-            };
-            match bucket.check() {
-                Ok(()) => {
-                    self.allowance.pass(self.per_minute()).await;
-                    return generation;
-                }
-                Err(not_until) => {
-                    let wait = not_until.wait_time_from(self.ticks.now()).min(WAIT_MAX);
-                    self.clock.sleep(wait.max(Duration::from_millis(1))).await;
-                }
+            let turned = self.turned.notified();
+            let mut turned = std::pin::pin!(turned);
+            turned.as_mut().enable();
+            if !self.is_turn_of(kind) {
+                turned.await;
+                continue;
             }
+            let bucket = Arc::clone(&self.bucket.read().unwrap_or_else(PoisonError::into_inner));
+            if let Err(not_until) = bucket.check() {
+                let wait = not_until.wait_time_from(self.ticks.now()).min(WAIT_MAX);
+                self.clock.sleep(wait.max(Duration::from_millis(1))).await;
+                continue;
+            }
+            // A part of a call counts as one: what is asked for together stays below the ceiling.
+            self.allowance.pass(self.per_minute().ceil() as u32).await;
+            self.took_turn(kind);
+            let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+            return Some(pace.left(self.ticks.now()));
         }
+    }
+
+    /// Whether this kind may go: the other kind does not wait, or is not owed more.
+    fn is_turn_of(&self, kind: Kind) -> bool {
+        let owed = *self.owed.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_owed = match kind {
+            Kind::Write => owed >= 0,
+            Kind::LookUp => owed < 0,
+        };
+        is_owed || self.queue(kind.other()).waiting.load(Ordering::Acquire) == 0
+    }
+
+    fn took_turn(&self, kind: Kind) {
+        let mut owed = self.owed.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.queue(kind.other()).waiting.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        // Each call gives both kinds their share, and is paid by its own kind.
+        *owed += match kind {
+            Kind::Write => -Kind::LookUp.percent(),
+            Kind::LookUp => Kind::Write.percent(),
+        };
     }
 
     fn closed_for(&self) -> Duration {
@@ -239,23 +300,20 @@ impl Limiter {
 
     /// Tells of push-back on a call: halves the pace.
     pub fn throttled(&self, permit: &Permit) {
-        let now = self.clock.now();
+        let now = self.ticks.now();
         let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-        if pace.throttled(permit.generation, now) {
-            tracing::warn!(per_minute = pace.per_minute(), "the server pushed back; calls slowed down");
+        if pace.throttled(permit.left, now) {
+            tracing::warn!(per_minute = shown(pace.per_minute()), "the server pushed back; calls slowed down");
+            self.adopt(&pace);
         }
-        self.adopt(&pace);
     }
 
     /// Tells of a call without push-back.
-    pub fn clean(&self) {
-        if self.at_full_pace.load(Ordering::Acquire) {
-            return;
-        }
-        let now = self.clock.now();
+    pub fn clean(&self, permit: &Permit) {
+        let now = self.ticks.now();
         let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-        if pace.clean(now) {
-            tracing::info!(per_minute = pace.per_minute(), "a clean minute; calls sped up");
+        if pace.clean(permit.left, now) {
+            tracing::info!(per_minute = shown(pace.per_minute()), "calls sped up");
             self.adopt(&pace);
         }
     }
@@ -268,96 +326,27 @@ impl Limiter {
 
     /// Calls a minute now.
     #[must_use]
-    pub fn per_minute(&self) -> u32 {
+    pub fn per_minute(&self) -> f64 {
         self.pace.lock().unwrap_or_else(PoisonError::into_inner).per_minute()
     }
 
     fn adopt(&self, pace: &Pace) {
-        self.at_full_pace.store(pace.current == pace.configured, Ordering::Release);
-        let fresh = Arc::new(RateLimiter::direct_with_clock(quota(pace.current), self.ticks.clone()));
+        let fresh = bucket(pace, &self.ticks);
         // A new bucket starts full; a full one after push-back would be the next burst.
-        while pace.current < pace.configured && fresh.check().is_ok() {}
-        *self.bucket.write().unwrap_or_else(PoisonError::into_inner) = (pace.generation, fresh);
+        while !pace.is_free() && fresh.check().is_ok() {}
+        *self.bucket.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
     }
+}
+
+fn bucket(pace: &Pace, ticks: &Ticks) -> Bucket {
+    let part = if pace.is_free() { BURST_PARTS.0 } else { BURST_PARTS.1 };
+    RateLimiter::direct_with_clock(quota(pace.per_minute(), part), ticks.clone())
+}
+
+/// A pace as people read it.
+fn shown(per_minute: f64) -> f64 {
+    (per_minute * 10.0).round() / 10.0
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(second).unwrap()
-    }
-
-    #[test]
-    fn push_back_halves_once_and_clean_minutes_lead_back() {
-        let mut pace = Pace::new(100, at(0));
-        assert!(pace.throttled(0, at(10)));
-        assert!(!pace.throttled(0, at(11)), "calls sent before the halving do not halve again");
-        assert_eq!(pace.per_minute(), 50);
-        assert!(!pace.clean(at(69)));
-        assert!(pace.clean(at(70)));
-        assert_eq!(pace.per_minute(), 60);
-        assert!(!pace.clean(at(71)), "one step a minute");
-        for minute in 2..=20 {
-            pace.clean(at(70 + 60 * minute));
-        }
-        assert_eq!(pace.per_minute(), 100);
-    }
-
-    #[test]
-    fn the_floor_holds_and_never_exceeds_a_lower_setting() {
-        let mut pace = Pace::new(20, at(0));
-        for generation in 0..10 {
-            pace.throttled(generation, at(1));
-        }
-        assert_eq!(pace.per_minute(), FLOOR_PER_MINUTE);
-        let mut slow = Pace::new(3, at(0));
-        slow.throttled(0, at(1));
-        assert_eq!(slow.per_minute(), 3);
-    }
-
-    #[tokio::test]
-    async fn no_minute_holds_more_calls_than_allowed() {
-        for per_minute in [1, 6, 60, 300] {
-            let clock = Clock::manual(at(0));
-            let limiter = Limiter::new(per_minute, 1000, clock.clone());
-            let mut times = Vec::new();
-            for _ in 0..per_minute * 3 + 1 {
-                limiter.acquire(Lane::Write).await;
-                times.push(clock.now());
-            }
-            for (index, first) in times.iter().enumerate() {
-                let within = times[index..].iter().filter(|time| time.duration_since(*first).as_secs() < 60).count();
-                assert!(within <= per_minute as usize, "{within} calls in a minute at {per_minute}");
-            }
-            let spent = times.last().unwrap().duration_since(at(0)).as_secs();
-            assert!(spent <= 3 * 60 + 10, "{per_minute} a minute took {spent} s for three minutes' calls");
-        }
-    }
-
-    #[tokio::test]
-    async fn retry_after_closes_the_lane_inside_the_clamp() {
-        for (asked, seconds) in [(0, 1), (30, 30), (86_400, 900)] {
-            let clock = Clock::manual(at(0));
-            let limiter = Limiter::new(10_000, 4, clock.clone());
-            limiter.close_for(Duration::from_secs(asked));
-            limiter.acquire(Lane::LookUp).await;
-            assert_eq!(clock.now(), at(seconds));
-        }
-    }
-
-    #[tokio::test]
-    async fn push_back_slows_the_calls_that_follow() {
-        let clock = Clock::manual(at(0));
-        let limiter = Limiter::new(600, 4, clock.clone());
-        let permit = limiter.acquire(Lane::Write).await;
-        limiter.throttled(&permit);
-        assert_eq!(limiter.per_minute(), 300);
-        for _ in 0..300 {
-            limiter.acquire(Lane::Write).await;
-        }
-        assert!(clock.now() >= at(59), "300 calls took until {}", clock.now());
-    }
-}
+mod tests;

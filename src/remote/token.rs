@@ -145,10 +145,6 @@ impl Shelf {
         is_recent(*at, now).then(|| answer.clone())
     }
 
-    pub(super) fn failed_at(&self) -> Option<Timestamp> {
-        self.state.read().unwrap_or_else(PoisonError::into_inner).last_failure.as_ref().map(|(at, _)| *at)
-    }
-
     /// A new secret: the old refusals say nothing about it.
     pub(super) fn forget_failures(&self) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);

@@ -5,6 +5,7 @@
 
 pub mod coverage;
 pub mod csv;
+pub mod forecast;
 pub mod json;
 pub mod text;
 pub mod worklist;

@@ -30,6 +30,17 @@ pub fn transaction(resources: &[DraftResource<'_>]) -> String {
 /// How a transaction begins and ends.
 const BEGIN: &str = "{\"resourceType\":\"Bundle\",\"type\":\"transaction\",\"entry\":[";
 const END: &str = "]}";
+/// A transaction Bundle of resources given as fullUrl, JSON text and type.
+#[must_use]
+pub fn part(resources: &[(String, String, &str)]) -> String {
+    let entry = |(full_url, json, kind): &(String, String, &str)| {
+        format!(
+            "{{\"fullUrl\":\"{full_url}\",\"resource\":{json},\"request\":{{\"method\":\"POST\",\"url\":\"{kind}\"}}}}"
+        )
+    };
+    let entries: Vec<String> = resources.iter().map(entry).collect();
+    format!("{BEGIN}{}{END}", entries.join(","))
+}
 
 /// Bytes around one resource in a Bundle: fullUrl, request and brackets.
 const ENTRY_BYTES_AROUND: usize = 160;

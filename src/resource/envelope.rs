@@ -71,7 +71,7 @@ impl NewPatient {
     /// The cell behind a server's `expression`; `None` when none of its cells is meant.
     #[must_use]
     pub fn cell(&self, expression: &str) -> Option<&Place> {
-        nearest(self.cells.iter().map(|(path, place)| (path.as_str(), place)), expression)
+        nearest(self.cells.iter().map(|(path, place)| (path.as_str(), place)), expression, false)
     }
 }
 
@@ -114,16 +114,20 @@ impl Envelope {
     pub fn cell(&self, expression: &str) -> &Place {
         let (entry, path) = split(expression);
         let candidates = self.cells.iter().filter(|(position, _, _)| entry.is_none_or(|entry| entry == *position));
-        nearest(candidates.map(|(_, path, place)| (path.as_str(), place)), path).unwrap_or(&self.row)
+        nearest(candidates.map(|(_, path, place)| (path.as_str(), place)), path, entry.is_some()).unwrap_or(&self.row)
     }
 }
 
 /// The cell whose path is nearest to a path, above or below it.
-fn nearest<'a>(cells: impl Iterator<Item = (&'a str, &'a Place)>, path: &str) -> Option<&'a Place> {
+fn nearest<'a>(cells: impl Iterator<Item = (&'a str, &'a Place)>, path: &str, below: bool) -> Option<&'a Place> {
     let wanted = plain(path);
     let distance = |known: &str| {
         let known = plain(known);
-        (known.starts_with(&wanted) || wanted.starts_with(&known)).then(|| known.len().abs_diff(wanted.len()))
+        let apart = |known: &str| {
+            (known.starts_with(&wanted) || wanted.starts_with(known)).then(|| known.len().abs_diff(wanted.len()))
+        };
+        // Below an entry the type may be left out: `Bundle.entry[2].resource.status`.
+        apart(&known).or_else(|| known.split_once('.').filter(|_| below).and_then(|(_, rest)| apart(rest)))
     };
     let near = cells.filter_map(|(path, place)| distance(path).map(|distance| (distance, place)));
     near.min_by_key(|(distance, _)| *distance).map(|(_, place)| place)
@@ -165,6 +169,7 @@ mod tests {
         };
         let found = envelope.cell("Bundle.entry[1].resource.observation.valueQuantity");
         assert_eq!(found.column.as_deref(), Some("BB"));
+        assert_eq!(envelope.cell("Bundle.entry[1].resource.valueQuantity").column.as_deref(), Some("BB"));
         assert_eq!(envelope.cell("Encounter.period.start").column.as_deref(), Some("Tgl"));
         assert_eq!(envelope.cell("Encounter.class").column, None);
     }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::issue::Issue;
 
 /// The catalogue's files: one per area, so that a rule's sentence is found by its name.
-const FILES: [(&str, &str); 12] = [
+const FILES: [(&str, &str); 13] = [
     ("source", include_str!("source.toml")),
     ("proposal", include_str!("proposal.toml")),
     ("record", include_str!("record.toml")),
@@ -22,6 +22,7 @@ const FILES: [(&str, &str); 12] = [
     ("mapping", include_str!("mapping.toml")),
     ("remote", include_str!("remote.toml")),
     ("ledger", include_str!("ledger.toml")),
+    ("delivery", include_str!("delivery.toml")),
     ("reconciliation", include_str!("reconciliation.toml")),
     ("report", include_str!("report.toml")),
 ];

@@ -1,6 +1,7 @@
 //! One binary for all tests that look at the gateway from outside: it links once and runs everything.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod backlog;
 mod canary;
 mod city;
 mod cli;
@@ -21,17 +22,20 @@ mod identity;
 mod identity_delivery;
 mod intake;
 mod kill;
+mod lane;
 mod ledger;
 mod mapping;
 mod mapping_cases;
 mod mapping_coverage;
 mod mapping_plan;
 mod office;
+mod pace;
 mod person;
 mod reconciliation;
 mod record;
 mod remap;
 mod remote;
+mod removals;
 mod report;
 mod rules;
 mod servers;
@@ -39,6 +43,7 @@ mod simulator;
 mod source;
 mod source_grid;
 mod source_text;
+mod split;
 mod state;
 mod watch;
 mod weight_gain;

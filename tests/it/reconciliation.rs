@@ -8,8 +8,9 @@ use posyandu_gateway::ledger::attempt::{AcceptedResource, AttemptEnd};
 use posyandu_gateway::ledger::entry::{Claimed, EntryId, NewEntry, NewResource};
 use posyandu_gateway::ledger::reading::Filter;
 use posyandu_gateway::ledger::state::{Event, State};
-use posyandu_gateway::reconciliation::{Lane, Reconciliation};
+use posyandu_gateway::reconciliation::Reconciliation;
 use posyandu_gateway::redact::Personal;
+use posyandu_gateway::remote::lane::Lane;
 use posyandu_gateway::remote::{Options, Remote};
 use posyandu_gateway::resource::bundle::fill;
 use serde_json::{Value, json};
@@ -85,7 +86,7 @@ impl Scene {
             extra_ca: None,
             plain_http_allowed: false,
         };
-        let lane = Lane { name: LANE.to_owned(), remote: Remote::new(options, self.clock.clone()).unwrap() };
+        let lane = Lane::new(LANE, Remote::new(options, self.clock.clone()).unwrap(), "id", 8);
         Reconciliation {
             ledger: Arc::clone(&self.ledger),
             lanes: vec![lane],

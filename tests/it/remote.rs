@@ -19,6 +19,8 @@ use posyandu_gateway::clock::Clock;
 use posyandu_gateway::redact::Personal;
 use posyandu_gateway::remote::answer::{Answer, Class};
 use posyandu_gateway::remote::identity::{IdentityAnswer, PersonQuery};
+use posyandu_gateway::remote::memory::{Kept, Later, Memory};
+use posyandu_gateway::remote::pace::Learnt;
 use posyandu_gateway::remote::search::SearchAnswer;
 use posyandu_gateway::remote::token::Token;
 use posyandu_gateway::remote::{Options, ReadAnswer, Remote, RemoteError};
@@ -96,6 +98,39 @@ fn options(address: &str) -> Options {
         request_timeout: Duration::from_secs(5),
         extra_ca: None,
         plain_http_allowed: false,
+    }
+}
+
+/// A memory that one client hands to the next, as the ledger does across restarts.
+#[derive(Debug, Default)]
+struct Shelf(Mutex<Kept>);
+
+impl Shelf {
+    fn with(token: Token) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Kept { token: Some(token), ..Kept::default() })))
+    }
+}
+
+impl Memory for Shelf {
+    fn recall<'a>(&'a self, _: &'a str) -> Later<'a, Kept> {
+        Box::pin(async { self.0.lock().unwrap().clone() })
+    }
+
+    fn asking<'a>(&'a self, _: &'a str, at: Timestamp) -> Later<'a, bool> {
+        self.0.lock().unwrap().asked_at = Some(at);
+        Box::pin(async { true })
+    }
+
+    fn keep_token<'a>(&'a self, _: &'a str, token: Option<&'a Token>) -> Later<'a, ()> {
+        let mut kept = self.0.lock().unwrap();
+        kept.token = token.cloned();
+        kept.asked_at = None;
+        Box::pin(async {})
+    }
+
+    fn keep_learnt<'a>(&'a self, _: &'a str, learnt: Learnt) -> Later<'a, ()> {
+        self.0.lock().unwrap().learnt = Some(learnt);
+        Box::pin(async {})
     }
 }
 

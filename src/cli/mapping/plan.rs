@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::cli::exit::Exit;
-use crate::cli::{Context, Format, installation, print, run};
+use crate::cli::{Context, Format, decision, installation, print, run};
 use crate::clock::{Clock, Zone};
 use crate::config::Config;
 use crate::ledger::plan::{Effect, Plan};
@@ -26,9 +26,6 @@ pub(super) struct Approve {
     #[arg(long, value_name = "ID")]
     command_id: Option<String>,
 }
-
-/// Longest reason and command id, in bytes.
-const TEXT_BYTES_MAX: usize = 2_000;
 
 /// Makes a plan, or says that nothing would change.
 pub(super) async fn make(config: Config, format: Format, context: &Context) -> anyhow::Result<Exit> {
@@ -99,14 +96,7 @@ impl Approve {
     /// Keeps the approval.
     pub(super) async fn run(&self, config: Config, format: Format, context: &Context) -> anyhow::Result<Exit> {
         let language = installation::language(&config, context);
-        let (reason, command) = (self.reason.trim(), self.command_id.as_deref().map(str::trim));
-        anyhow::ensure!(!reason.is_empty(), "say with --reason why the delivered visits are sent again");
-        anyhow::ensure!(reason.len() <= TEXT_BYTES_MAX, "--reason is longer than {TEXT_BYTES_MAX} bytes");
-        anyhow::ensure!(
-            command.is_none_or(|command| !command.is_empty() && command.len() <= TEXT_BYTES_MAX),
-            "--command-id must not be empty nor longer than {TEXT_BYTES_MAX} bytes"
-        );
-        let command = command.map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned);
+        let (reason, command) = decision::checked(&self.reason, self.command_id.as_deref())?;
         let daemon = installation::daemon(config, Clock::System).await?;
         let decided = async {
             let plans = daemon.ledger.plans().await?;
@@ -121,7 +111,7 @@ impl Approve {
                 self.plan,
                 plan.new_version
             );
-            let is_kept = daemon.ledger.approve_plan(self.plan, &command, reason).await?;
+            let is_kept = daemon.ledger.approve_plan(self.plan, &command, &reason).await?;
             anyhow::ensure!(is_kept, "plan {} was approved before: `mapping plans` tells when", self.plan);
             Ok(plan.visits)
         };

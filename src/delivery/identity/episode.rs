@@ -9,7 +9,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{Found, Identities, Known};
-use crate::delivery::{DeliveryError, Shared};
+use crate::delivery::DeliveryError;
+use crate::delivery::drain::Shared;
 use crate::ledger::entry::OpenEntry;
 use crate::ledger::remembered::Remembered;
 use crate::redact::Personal;

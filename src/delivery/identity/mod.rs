@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{DeliveryError, Lane};
+use super::DeliveryError;
 use crate::clock::Clock;
 use crate::issue::{Code, Issue};
 use crate::ledger::Ledger;
@@ -20,6 +20,7 @@ use crate::ledger::remembered::Remembered;
 use crate::redact::Personal;
 use crate::remote::answer::Answer;
 use crate::remote::identity::{IdentityAnswer, NewbornQuery, PersonQuery};
+use crate::remote::lane::Lane;
 use crate::resource::envelope::{Practitioner, Registration, Whom};
 use crate::seal::Keys;
 

@@ -5,7 +5,8 @@
 use std::sync::PoisonError;
 
 use super::{Found, Identities, Known, PATIENT, PRACTITIONER};
-use crate::delivery::{DeliveryError, Shared};
+use crate::delivery::DeliveryError;
+use crate::delivery::drain::Shared;
 use crate::resource::envelope::{Practitioner, Whom};
 
 /// Patient and health worker of a visit.

@@ -10,12 +10,13 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::{Found, Identities};
-use crate::delivery::{DeliveryError, Lane};
+use crate::delivery::DeliveryError;
 use crate::issue::{Code, Issue};
 use crate::ledger::registration::{Moment, Registration as Stored, Standing, Subject, Told, Turn};
 use crate::redact::Personal;
 use crate::remote::answer::{Answer, Class};
 use crate::remote::identity::IdentityAnswer;
+use crate::remote::lane::Lane;
 use crate::resource::envelope::{NewPatient, Registration, Whom};
 
 /// Resource type.

@@ -11,8 +11,10 @@ use super::transition::{self, Step};
 use super::{hex, json, sharing};
 use crate::ledger::LedgerError;
 use crate::ledger::attempt::AttemptId;
+use crate::ledger::command::ClaimedEntry;
 use crate::ledger::entry::{EntryId, Lease};
 use crate::ledger::state::{Event, State};
+use crate::ledger::turn::{Turn, Turns};
 
 /// Most entries one claim takes.
 pub const CLAIM_MAX: u32 = 1_000;
@@ -21,19 +23,33 @@ const HELD_MAX: Duration = Duration::from_secs(15 * 60);
 /// Most expired leases or due dependencies looked at in one go.
 const SWEEP_MAX: i64 = 1_000;
 
-const CLAIM: &str = "WITH due AS MATERIALIZED (
-        SELECT id FROM (SELECT id, day_ends_at FROM entry
-            WHERE lane = ?1 AND state = 'pending' AND day_ends_at > ?2 AND due_at <= ?2
-            ORDER BY day_ends_at, id LIMIT ?3 /*lock*/) AS today
-        UNION ALL
-        SELECT id FROM (SELECT id, day_ends_at FROM entry
-            WHERE lane = ?1 AND state = 'pending' AND day_ends_at <= ?2 AND due_at <= ?2
-            ORDER BY day_ends_at, id LIMIT ?3 /*lock*/) AS backlog
-        LIMIT ?3)
-    UPDATE entry SET state = 'in_flight', seq = seq + 1, lease = ?4, lease_until = ?5,
-        state_since = ?2, probes = 0
-    WHERE state = 'pending' AND id IN (SELECT id FROM due)
-    RETURNING id, seq, day_ends_at";
+/// Deaths of the process while an entry was being prepared, before a person must look (faults.md, design rule 6).
+pub const STRIKES_MAX: i64 = 3;
+
+const TODAY: &str = "SELECT id FROM entry
+    WHERE lane = ?1 AND state = 'pending' AND strikes = 0 AND day_ends_at > ?2 AND due_at <= ?2
+    ORDER BY day_ends_at, id LIMIT ?3 /*lock*/";
+
+const CORRECTIONS: &str = "SELECT id FROM entry
+    WHERE lane = ?1 AND state = 'pending' AND version > 1 AND strikes = 0 AND day_ends_at <= ?2 AND due_at <= ?2
+    ORDER BY day_ends_at, id LIMIT ?3 /*lock*/";
+
+const BACKLOG: &str = "SELECT id FROM entry
+    WHERE lane = ?1 AND state = 'pending' AND strikes = 0 AND day_ends_at <= ?2 AND due_at <= ?2
+    ORDER BY day_ends_at, id LIMIT ?3 /*lock*/";
+
+/// What the process may have died of: one at a time, so that an innocent one is cleared by getting through.
+const SUSPECT: &str = "SELECT id FROM entry
+    WHERE lane = ?1 AND strikes > 0 AND state = 'pending' AND due_at <= ?2 AND (?3 = 1 OR day_ends_at > ?2)
+        AND NOT EXISTS (SELECT 1 FROM entry AS other
+            WHERE other.lane = ?1 AND other.strikes > 0 AND other.state = 'in_flight')
+    ORDER BY strikes, id LIMIT 1 /*lock*/";
+
+/// The strike is written before the work: an entry that kills the process counts itself.
+const CLAIM: &str = "UPDATE entry SET state = 'in_flight', seq = entry.seq + 1, lease = ?3, lease_until = ?4,
+        state_since = ?2, probes = 0, strikes = CASE WHEN entry.strikes > 0 THEN entry.strikes + 1 ELSE 0 END
+    FROM {?1: int} AS j WHERE entry.id = j.value AND entry.state = 'pending'
+    RETURNING entry.id, entry.seq, entry.strikes";
 
 #[derive(Serialize)]
 struct ClaimedEvent {
@@ -41,27 +57,37 @@ struct ClaimedEvent {
     seq: i64,
 }
 
-/// Takes due entries of a lane under a lease: those whose day still runs first, then the oldest.
+/// Takes due entries of a lane under a lease, by turns, those of today before the others.
 pub async fn claim(
     link: &mut Link,
     lane: &str,
     limit: u32,
+    turns: &mut Turns,
     lease: &Lease,
     until: Timestamp,
     now: Timestamp,
-) -> Result<Vec<EntryId>, LedgerError> {
+) -> Result<Vec<ClaimedEntry>, LedgerError> {
     sweep(link, now).await?;
-    let mut taken: Vec<(i64, i64, i64)> = link
-        .all(
-            CLAIM,
-            values![lane, now.as_millisecond(), i64::from(limit.min(CLAIM_MAX)), &lease.0, until.as_millisecond()],
-        )
-        .await?;
-    if taken.is_empty() {
+    let limit = limit.min(CLAIM_MAX);
+    let mut lists: [Vec<i64>; 3] = Default::default();
+    for (list, query) in lists.iter_mut().zip([TODAY, CORRECTIONS, BACKLOG]) {
+        *list = link.column(query, values![lane, now.as_millisecond(), i64::from(limit)]).await?;
+    }
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut picked = turns.pick(most, [&lists[0], &lists[1], &lists[2]]);
+    // What is sent first of one claim matters when the lane stops meanwhile.
+    picked.sort_by_key(|(_, turn)| *turn != Turn::Today);
+    let suspect: Option<i64> = link.first(SUSPECT, values![lane, now.as_millisecond(), picked.len() < most]).await?;
+    if let Some(id) = suspect.filter(|_| most > 0) {
+        picked.truncate(most - 1);
+        picked.push((id, Turn::Backlog));
+    }
+    if picked.is_empty() {
         return Ok(Vec::new());
     }
-    // RETURNING promises no order.
-    taken.sort_unstable_by_key(|&(entry, _, ends)| (ends <= now.as_millisecond(), ends, entry));
+    let ids: Vec<i64> = picked.iter().map(|(id, _)| *id).collect();
+    let taken: Vec<(i64, i64, i64)> =
+        link.all(CLAIM, values![json(&ids)?, now.as_millisecond(), &lease.0, until.as_millisecond()]).await?;
     let list: Vec<ClaimedEvent> = taken.iter().map(|&(entry, seq, _)| ClaimedEvent { entry, seq }).collect();
     link.execute(
         "INSERT INTO event (entry, seq, event, state, at)
@@ -69,21 +95,25 @@ pub async fn claim(
         values![json(&list)?, now.as_millisecond()],
     )
     .await?;
-    Ok(taken.into_iter().map(|(entry, ..)| EntryId(entry)).collect())
+    let strikes: HashMap<i64, i64> = taken.into_iter().map(|(entry, _, strikes)| (entry, strikes)).collect();
+    let claimed = picked.into_iter().filter_map(|(id, turn)| {
+        let strikes = strikes.get(&id)?;
+        Some(ClaimedEntry { entry: EntryId(id), turn, is_suspect: *strikes > 0 })
+    });
+    Ok(claimed.collect())
 }
 
 /// Ends leases that ran out and wakes blocked entries whose time to look again has come.
 pub async fn sweep(link: &mut Link, now: Timestamp) -> Result<(), LedgerError> {
-    let expired: Vec<i64> = link.column("SELECT id FROM entry WHERE state = 'in_flight' AND lease_until <= ?1 ORDER BY lease_until LIMIT ?2 /*lock*/", values![now.as_millisecond(), SWEEP_MAX])
-    .await?;
-    expire(link, &expired, now).await?;
-    let waiting: Vec<i64> = link
-        .column(
-            "SELECT id FROM entry WHERE state = 'blocked' AND due_at <= ?1 AND blocked_on <> 'predecessor'
-         ORDER BY due_at LIMIT ?2 /*lock*/",
-            values![now.as_millisecond(), SWEEP_MAX],
-        )
-        .await?;
+    let ran_out = "SELECT id FROM entry WHERE state = 'in_flight' AND lease_until <= ?1
+        ORDER BY lease_until LIMIT ?2 /*lock*/";
+    let expired: Vec<i64> = link.column(ran_out, values![now.as_millisecond(), SWEEP_MAX]).await?;
+    // A file's only process is here, so it lives; on a server a lease runs out when its daemon is gone.
+    let died = matches!(link, Link::Postgres(_));
+    expire(link, &expired, died, now).await?;
+    let due = "SELECT id FROM entry WHERE state = 'blocked' AND due_at <= ?1 AND blocked_on <> 'predecessor'
+        ORDER BY due_at LIMIT ?2 /*lock*/";
+    let waiting: Vec<i64> = link.column(due, values![now.as_millisecond(), SWEEP_MAX]).await?;
     let mut steps = Vec::with_capacity(waiting.len());
     for entry in waiting {
         steps.push(Step::new(entry, State::Blocked, &Event::DependencyAppeared { due: now })?.0);
@@ -92,10 +122,19 @@ pub async fn sweep(link: &mut Link, now: Timestamp) -> Result<(), LedgerError> {
 }
 
 /// Ends the leases of entries in flight: Unknown when their send had begun, with the attempt's end, Pending when not.
-pub async fn expire(link: &mut Link, entries: &[i64], now: Timestamp) -> Result<(), LedgerError> {
+/// When the process `died`, what was not sent yet may be the reason: it counts a strike, and the third is the last.
+pub async fn expire(link: &mut Link, entries: &[i64], died: bool, now: Timestamp) -> Result<(), LedgerError> {
     if entries.is_empty() {
         return Ok(());
     }
+    if died {
+        // Those that were under suspicion have counted this one when they were claimed.
+        let strike = "UPDATE entry SET strikes = 1 FROM {?1: int} AS j WHERE entry.id = j.value AND entry.strikes = 0";
+        link.execute(strike, values![json(entries)?]).await?;
+    }
+    let three = "SELECT entry.id FROM {?1: int} AS j CROSS JOIN entry ON entry.id = j.value WHERE strikes >= ?2";
+    let struck: Vec<i64> = link.column(three, values![json(entries)?, STRIKES_MAX]).await?;
+    let struck: HashSet<i64> = struck.into_iter().filter(|_| died).collect();
     let begun: Vec<(i64, i64)> = link
         .all(
             "SELECT attempt.entry, attempt.id FROM {?1: int} AS j CROSS JOIN attempt ON attempt.entry = j.value
@@ -111,7 +150,14 @@ pub async fn expire(link: &mut Link, entries: &[i64], now: Timestamp) -> Result<
     let begun: HashSet<i64> = begun.into_iter().map(|(entry, _)| entry).collect();
     let mut steps = Vec::with_capacity(entries.len());
     for &entry in entries {
-        let event = Event::LeaseExpired { begun: begun.contains(&entry), due: now };
+        let begun = begun.contains(&entry);
+        let event = match !begun && struck.contains(&entry) {
+            true => {
+                tracing::error!(entry, "the gateway died three times over this visit: it is set aside for a person");
+                Event::AttemptsSpent
+            }
+            false => Event::LeaseExpired { begun, due: now },
+        };
         steps.push(Step::new(entry, State::InFlight, &event)?.0);
     }
     transition::take(link, &steps, now).await

@@ -202,7 +202,8 @@ fn end_row(end: &End) -> EndRow<'_> {
 fn accepted_rows<'a>(entry: i64, event: &Event, accepted: &'a [AcceptedResource]) -> Vec<AcceptedRow<'a>> {
     let equal = match event {
         // Not found as a whole: what is there already need not be sent again.
-        Event::Accepted | Event::FoundEqual | Event::NotFound { .. } => true,
+        // Refused with a part that was accepted: the same, for the correction.
+        Event::Accepted | Event::FoundEqual | Event::NotFound { .. } | Event::RefusedContent => true,
         // A corrected version, or a person's retry, then replaces it instead of running into a duplicate.
         Event::FoundDifferent => false,
         _ => return Vec::new(),

@@ -85,7 +85,10 @@ pub async fn to_verify(
     Ok(link
         .column(
             "SELECT entry.id FROM entry JOIN visit ON visit.id = entry.visit
-         WHERE entry.state = 'delivered' AND (?1 IS NULL OR visit.service_date = ?1) AND EXISTS
+         WHERE entry.state = 'delivered' AND (?1 IS NULL OR visit.service_date = ?1)
+            AND NOT EXISTS (SELECT 1 FROM removal
+                WHERE removal.visit = visit.id AND removal.whole_visit = 1 AND removal.state = 'done')
+            AND EXISTS
             (SELECT 1 FROM entry_resource AS resource WHERE resource.entry = entry.id
              AND (resource.verified_at IS NULL OR resource.verified_at < ?2))
          ORDER BY entry.day_ends_at, entry.id LIMIT ?3",

@@ -16,7 +16,7 @@ pub async fn recover(link: &mut Link, now: Timestamp) -> Result<(), LedgerError>
     if !entries.is_empty() {
         tracing::info!(entries = entries.len(), "recovering entries that were in flight");
     }
-    claims::expire(link, &entries, now).await?;
+    claims::expire(link, &entries, true, now).await?;
     registrations::recover(link, now).await?;
     sharing::forget_readings(link).await?;
     link.execute("COMMIT", values![]).await?;

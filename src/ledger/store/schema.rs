@@ -12,7 +12,7 @@ use crate::ledger::LedgerError;
 use crate::seal::{Keys, SealError};
 
 /// The schema's steps, oldest first; a database remembers the last one taken in `user_version`.
-pub const STEPS: [&str; 8] = [
+pub const STEPS: [&str; 9] = [
     include_str!("../../../schemas/ledger/sqlite/0001_ledger.sql"),
     include_str!("../../../schemas/ledger/sqlite/0002_window.sql"),
     include_str!("../../../schemas/ledger/sqlite/0003_taken_file.sql"),
@@ -21,6 +21,7 @@ pub const STEPS: [&str; 8] = [
     include_str!("../../../schemas/ledger/sqlite/0006_series.sql"),
     include_str!("../../../schemas/ledger/sqlite/0007_sharing.sql"),
     include_str!("../../../schemas/ledger/sqlite/0008_registration.sql"),
+    include_str!("../../../schemas/ledger/sqlite/0009_delivery.sql"),
 ];
 /// Marks a file as ours: "PSYG" in ASCII, kept in `application_id`.
 const APPLICATION: i64 = 0x5053_5947;

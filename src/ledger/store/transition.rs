@@ -20,6 +20,7 @@ pub struct Step {
     spent: u8,
     probed: u8,
     retried: u8,
+    kept: u8,
     event: String,
     is_final: u8,
 }
@@ -41,6 +42,7 @@ impl Step {
             spent: u8::from(matches!(event, Event::Unclassified { .. } | Event::AttemptsSpent)),
             probed: u8::from(matches!(event, Event::StillUnknown { .. })),
             retried: u8::from(matches!(event, Event::RetryCommanded { .. })),
+            kept: u8::from(matches!(event, Event::LeaseExpired { .. } | Event::DependencyAppeared { .. })),
             event: serde_json::to_string(event).map_err(|_| LedgerError::Spoiled("event"))?,
             is_final: u8::from(to.is_final()),
         };
@@ -58,9 +60,11 @@ const MOVE: &str = "UPDATE entry SET
     lease_until = NULL,
     spent = CASE WHEN j.retried = 1 THEN 0 ELSE entry.spent + j.spent END,
     probes = CASE WHEN j.probed = 1 THEN entry.probes + 1 ELSE 0 END,
+    strikes = CASE WHEN j.kept = 1 THEN entry.strikes ELSE 0 END,
     state_since = CASE WHEN entry.state = j.to THEN entry.state_since ELSE ?2 END,
     completed_at = CASE WHEN j.is_final = 1 THEN ?2 END
-    FROM {?1: entry int, from text, to text, due int, on text, spent int, probed int, retried int, is_final int} AS j
+    FROM {?1: entry int, from text, to text, due int, on text, spent int, probed int, retried int, kept int,
+        is_final int} AS j
     WHERE entry.id = j.entry AND entry.state = j.from";
 
 const REMEMBER: &str = "INSERT INTO event (entry, seq, event, state, at)

@@ -356,5 +356,13 @@ async fn daemon(folder: &TempDir, clock: &Clock) -> Daemon {
     let options = ledger_options(&config).unwrap();
     let ledger = Ledger::open(&options, Arc::clone(&keys), clock.clone()).await.unwrap();
     let (ledger, halt) = (Arc::new(ledger), Arc::new(AtomicBool::new(false)));
-    Daemon { config, rules, clock: clock.clone(), keys, ledger, halt, observed: posyandu_gateway::observed::Observed::default() }
+    Daemon {
+        config,
+        rules,
+        clock: clock.clone(),
+        keys,
+        ledger,
+        halt,
+        observed: posyandu_gateway::observed::Observed::default(),
+    }
 }

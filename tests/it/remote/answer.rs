@@ -29,7 +29,7 @@ async fn push_back_is_no_doubt_whatever_its_status() {
         let remote = remote(&server);
         let before = remote.pace_per_minute();
         assert_eq!(remote.transaction(bundle()).await.class, Class::Throttled);
-        assert_eq!(remote.pace_per_minute(), before / 2);
+        assert_eq!(remote.pace_per_minute(), before / 2.0);
     }
 }
 
@@ -107,7 +107,7 @@ async fn a_server_that_never_answers_is_unknown_after_the_timeout() {
     let options = Options { request_timeout: Duration::from_millis(200), ..options(&address) };
     let remote = Remote::new(options, clock.clone()).unwrap();
     let end = clock.now() + Duration::from_secs(3600);
-    remote.restore_token(Token::new(Personal::new("kept".into()), end, clock.now()));
+    remote.remember_in(Shelf::with(Token::new(Personal::new("kept".into()), end, clock.now()))).await;
     let answer = remote.transaction(bundle()).await;
     assert_eq!(answer.class, Class::Unknown, "{answer:?}");
     assert!(answer.server_in_trouble());
@@ -123,7 +123,7 @@ async fn a_refused_connection_is_an_outage_without_doubt() {
     let clock = clock();
     let remote = Remote::new(options(&address), clock.clone()).unwrap();
     let end = clock.now() + Duration::from_secs(3600);
-    remote.restore_token(Token::new(Personal::new("kept".into()), end, clock.now()));
+    remote.remember_in(Shelf::with(Token::new(Personal::new("kept".into()), end, clock.now()))).await;
     let answer = remote.transaction(bundle()).await;
     assert_eq!(answer.class, Class::Outage { may_have_executed: false }, "{answer:?}");
     assert!(!answer.excerpt.contains(&port.to_string()), "{}", answer.excerpt);

@@ -60,6 +60,11 @@ async fn a_failing_token_endpoint_is_asked_once_a_minute_and_nothing_is_sent() {
     let server = serve_with(refusal, |_, _, _| accepted(&[])).await;
     let clock = clock();
     let remote = Remote::new(options(&server.address), clock.clone()).unwrap();
+    let secret = Arc::new(Mutex::new("very-secret"));
+    let read = Arc::clone(&secret);
+    remote.watch_secret(move || Some(Personal::new((*read.lock().unwrap()).into())));
+    let shelf = Arc::new(Shelf::default());
+    remote.remember_in(Arc::clone(&shelf) as Arc<dyn Memory>).await;
     for _ in 0..5 {
         assert_eq!(remote.transaction(bundle()).await.class, Class::Configuration);
     }
@@ -68,10 +73,10 @@ async fn a_failing_token_endpoint_is_asked_once_a_minute_and_nothing_is_sent() {
     remote.transaction(bundle()).await;
     assert_eq!(server.tokens.load(Ordering::SeqCst), 2);
     let again = Remote::new(options(&server.address), clock.clone()).unwrap();
-    again.restore_token_failure(remote.token_failed_at().unwrap());
+    again.remember_in(shelf).await;
     again.transaction(bundle()).await;
     assert_eq!(server.tokens.load(Ordering::SeqCst), 2, "a restart does not ask again");
-    remote.replace_secret(Personal::new("new".into()));
+    *secret.lock().unwrap() = "new";
     remote.transaction(bundle()).await;
     assert_eq!(server.tokens.load(Ordering::SeqCst), 3, "a new secret is tried at once");
     assert!(server.seen.lock().unwrap().is_empty());
@@ -83,11 +88,14 @@ async fn a_kept_token_is_used_until_shortly_before_its_end() {
     let clock = clock();
     let remote = Remote::new(options(&server.address), clock.clone()).unwrap();
     let end = clock.now() + Duration::from_secs(3600);
-    remote.restore_token(Token::new(Personal::new("kept".into()), end, clock.now()));
+    let shelf = Shelf::with(Token::new(Personal::new("kept".into()), end, clock.now()));
+    remote.remember_in(Arc::clone(&shelf) as Arc<dyn Memory>).await;
     remote.transaction(bundle()).await;
     assert_eq!(server.tokens.load(Ordering::SeqCst), 0);
     clock.advance(Duration::from_secs(3400));
     remote.transaction(bundle()).await;
     assert_eq!(server.tokens.load(Ordering::SeqCst), 1);
-    assert_eq!(remote.current_token().unwrap().expires(), clock.now() + Duration::from_secs(3599));
+    let kept = shelf.0.lock().unwrap().clone();
+    assert_eq!(kept.token.unwrap().expires(), clock.now() + Duration::from_secs(3599));
+    assert_eq!(kept.asked_at, None);
 }

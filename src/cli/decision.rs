@@ -1,0 +1,22 @@
+//! A person's decision as commands take it: a reason, and an id by which the same command twice is one decision.
+//!
+//! It must not store anything.
+
+/// Longest reason and command id, in bytes.
+const TEXT_BYTES_MAX: usize = 2_000;
+
+/// Reason and command id, trimmed and of a fair length; an id is made up when none is given.
+///
+/// # Errors
+/// What is empty or too long.
+pub fn checked(reason: &str, command_id: Option<&str>) -> anyhow::Result<(String, String)> {
+    let (reason, command) = (reason.trim(), command_id.map(str::trim));
+    anyhow::ensure!(!reason.is_empty(), "say with --reason why: it is kept with the decision");
+    anyhow::ensure!(reason.len() <= TEXT_BYTES_MAX, "--reason is longer than {TEXT_BYTES_MAX} bytes");
+    anyhow::ensure!(
+        command.is_none_or(|command| !command.is_empty() && command.len() <= TEXT_BYTES_MAX),
+        "--command-id must not be empty nor longer than {TEXT_BYTES_MAX} bytes"
+    );
+    let command = command.map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned);
+    Ok((reason.to_owned(), command))
+}

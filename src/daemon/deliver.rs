@@ -1,0 +1,134 @@
+//! Sending of all lanes side by side, with look-ups beside it, until nothing more is due.
+//!
+//! It must not send anything itself; `delivery` does.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::task::JoinSet;
+
+use super::{Daemon, DaemonError, NAP_MAX, Progress, Step};
+use crate::delivery::retry::Policy;
+use crate::delivery::{Delivery, LaneEnd};
+use crate::ledger::reading::Filter;
+use crate::ledger::state::State;
+use crate::reconciliation::{Reconciliation, ReconciliationError};
+use crate::remote::lane::Lane;
+
+/// Entries looked at to find out when the next is due.
+const DUE_LOOKED_AT: u32 = 100_000;
+/// While a backlog is sent, open outcomes are looked for this often, so that none waits for its end.
+const LOOK_BESIDE: Duration = Duration::from_secs(5);
+
+impl Daemon {
+    /// Sends what is due and looks up what is unknown, until nothing more is due before `deadline`.
+    ///
+    /// # Errors
+    /// [`DaemonError`] when the ledger fails; what the server says is in the lanes' ends.
+    pub async fn deliver(
+        &self,
+        lanes: &[Lane],
+        deadline: Timestamp,
+        progress: Progress<'_>,
+    ) -> Result<Vec<LaneEnd>, DaemonError> {
+        let finished = Arc::new(AtomicU64::new(0));
+        let delivery = self.delivery(&finished);
+        let reconciliation = self.reconciliation(lanes);
+        let mut ends: Vec<LaneEnd> =
+            lanes.iter().map(|lane| LaneEnd { name: lane.name.clone(), ..LaneEnd::default() }).collect();
+        loop {
+            self.drain((&delivery, &reconciliation), lanes, &mut ends, &finished, progress).await?;
+            tokio::select! {
+                resolved = reconciliation.resolve_unknown() => { resolved?; }
+                // Looking up changes nothing at the server: what is not finished is asked for again.
+                () = self.halted() => break,
+            }
+            self.ledger.propose_removals().await?;
+            self.give_alarms().await?;
+            let Some(due) = self.next_due(&ends).await? else { break };
+            let now = self.clock.now();
+            if due > deadline || now >= deadline || self.halt.load(Ordering::Relaxed) {
+                break;
+            }
+            let wait = Duration::try_from(due.duration_since(now)).unwrap_or_default();
+            if !wait.is_zero() {
+                self.clock.sleep(wait.min(NAP_MAX)).await;
+            }
+        }
+        Ok(ends)
+    }
+
+    pub(super) fn delivery(&self, finished: &Arc<AtomicU64>) -> Delivery {
+        let first_look = self.config.delivery.probe_after_seconds.first().copied().unwrap_or(5);
+        Delivery {
+            ledger: Arc::clone(&self.ledger),
+            keys: Arc::clone(&self.keys),
+            clock: self.clock.clone(),
+            policy: Policy::default(),
+            first_look: Duration::from_secs(first_look),
+            looks: self.config.delivery.probe_after_seconds.iter().copied().map(Duration::from_secs).collect(),
+            halt: Arc::clone(&self.halt),
+            finished: Arc::clone(finished),
+        }
+    }
+
+    /// All lanes side by side, except those that stopped.
+    async fn drain(
+        &self,
+        (delivery, reconciliation): (&Delivery, &Reconciliation),
+        lanes: &[Lane],
+        ends: &mut [LaneEnd],
+        finished: &Arc<AtomicU64>,
+        progress: Progress<'_>,
+    ) -> Result<(), DaemonError> {
+        let waiting = self.ledger.counts(&Filter::default()).await?.of(State::Pending);
+        let mut running = JoinSet::new();
+        let now = self.clock.now();
+        // A stopped lane is left alone until it may be tried again.
+        let rests =
+            |lane: &Lane| lane.breaker().stopped().is_some_and(|stopped| stopped.try_at.is_none_or(|at| at > now));
+        for (lane, _) in lanes.iter().zip(ends.iter()).filter(|(lane, end)| end.stop.is_none() || !rests(lane)) {
+            let (delivery, lane) = (delivery.clone(), lane.clone());
+            running.spawn(async move { delivery.drain(&lane).await });
+        }
+        let mut looking: JoinSet<Result<(), ReconciliationError>> = JoinSet::new();
+        let mut looked = self.clock.stopwatch();
+        loop {
+            tokio::select! {
+                done = running.join_next() => match done {
+                    Some(done) => add(ends, done.map_err(DaemonError::Task)??),
+                    None => break,
+                },
+                Some(done) = looking.join_next() => done.map_err(DaemonError::Task)??,
+                () = tokio::time::sleep(NAP_MAX) => {}
+            }
+            progress(Step::Sending { finished: finished.load(Ordering::Relaxed), waiting });
+            if looking.is_empty() && looked.elapsed() >= LOOK_BESIDE && !self.halt.load(Ordering::Relaxed) {
+                looked = self.clock.stopwatch();
+                let reconciliation = reconciliation.clone();
+                looking.spawn(async move { reconciliation.resolve_unknown().await.map(|_| ()) });
+                self.give_alarms().await?;
+            }
+        }
+        // Looking up changes nothing at the server: what is cut short is asked for again.
+        looking.shutdown().await;
+        Ok(())
+    }
+
+    /// When something is due next in a lane that still runs; `None` when nothing waits for time alone.
+    async fn next_due(&self, ends: &[LaneEnd]) -> Result<Option<Timestamp>, DaemonError> {
+        let states = [State::Pending, State::Unknown];
+        let lines = self.ledger.entries(&Filter::default(), &states, DUE_LOOKED_AT).await?;
+        let runs = |name: &str| ends.iter().any(|end| end.name == name && end.stop.is_none());
+        Ok(lines.iter().filter(|line| runs(&line.puskesmas)).map(|line| line.due).min())
+    }
+}
+
+fn add(ends: &mut [LaneEnd], more: LaneEnd) {
+    if let Some(end) = ends.iter_mut().find(|end| end.name == more.name) {
+        end.tally.add(more.tally);
+        end.stop = more.stop;
+    }
+}

@@ -1,0 +1,88 @@
+//! Notes of delivery about client ids and lanes, and the release of a stopped lane.
+
+use jiff::Timestamp;
+
+use super::link::Link;
+use super::transition::{self, Step};
+use crate::ledger::LedgerError;
+use crate::ledger::entry::EntryId;
+use crate::ledger::state::{Event, State};
+
+/// What changes.
+#[derive(Debug)]
+pub enum Change {
+    /// A note is written or removed.
+    Note { kind: &'static str, name: String, value: Option<String> },
+    /// A person lets a stopped lane go on.
+    Release { lane: String, refused_since: Option<Timestamp>, command: String, reason_sealed: Vec<u8> },
+    /// A suspect got as far as the network.
+    ClearStrike { entry: EntryId },
+}
+
+/// A note.
+pub async fn note(link: &mut Link, kind: &str, name: &str) -> Result<Option<String>, LedgerError> {
+    Ok(link.first("SELECT value FROM lane_note WHERE kind = ?1 AND name = ?2", values![kind, name]).await?)
+}
+
+/// Makes a change; gives the number of visits released.
+pub async fn change(link: &mut Link, change: &Change, now: Timestamp) -> Result<i64, LedgerError> {
+    match change {
+        Change::Note { kind, name, value } => put_note(link, kind, name, value.as_deref()).await?,
+        Change::Release { lane, refused_since, command, reason_sealed } => {
+            return release(link, lane, *refused_since, command, reason_sealed, now).await;
+        }
+        Change::ClearStrike { entry } => {
+            let clear = "UPDATE entry SET strikes = strikes - 1 WHERE id = ?1 AND state = 'in_flight' AND strikes > 1";
+            link.execute(clear, values![entry.number()]).await?;
+        }
+    }
+    Ok(0)
+}
+
+async fn put_note(link: &mut Link, kind: &str, name: &str, value: Option<&str>) -> Result<(), LedgerError> {
+    match value {
+        Some(value) => {
+            let write = "INSERT INTO lane_note (kind, name, value) VALUES (?1, ?2, ?3)
+                ON CONFLICT (kind, name) DO UPDATE SET value = excluded.value";
+            link.execute(write, values![kind, name, value]).await?;
+        }
+        None => {
+            link.execute("DELETE FROM lane_note WHERE kind = ?1 AND name = ?2", values![kind, name]).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn release(
+    link: &mut Link,
+    lane: &str,
+    refused_since: Option<Timestamp>,
+    command: &str,
+    reason_sealed: &[u8],
+    now: Timestamp,
+) -> Result<i64, LedgerError> {
+    let known: Option<(String, i64)> =
+        link.optional("SELECT lane, entries FROM lane_release WHERE command = ?1", values![command]).await?;
+    if let Some((released, entries)) = known {
+        return if released == lane { Ok(entries) } else { Err(LedgerError::CommandUsed) };
+    }
+    let refused: Vec<i64> = link
+        .column(
+            "SELECT id FROM entry WHERE lane = ?1 AND state = 'refused' AND mapping_refused = 0 AND state_since >= ?2
+         ORDER BY id",
+            values![lane, refused_since.map_or(i64::MAX, Timestamp::as_millisecond)],
+        )
+        .await?;
+    let retry = Event::RetryCommanded { due: now };
+    let steps = refused.iter().map(|id| Ok(Step::new(*id, State::Refused, &retry)?.0));
+    let steps = steps.collect::<Result<Vec<_>, LedgerError>>()?;
+    transition::take(link, &steps, now).await?;
+    let entries = i64::try_from(refused.len()).unwrap_or(i64::MAX);
+    link.execute(
+        "INSERT INTO lane_release (command, lane, entries, reason_sealed, at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        values![command, lane, entries, reason_sealed, now.as_millisecond()],
+    )
+    .await?;
+    put_note(link, "stopped", lane, None).await?;
+    Ok(entries)
+}
