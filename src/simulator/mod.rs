@@ -97,6 +97,7 @@ impl Stats {
 struct State {
     store: Store,
     patients: Index,
+    citizens: Index,
     practitioners: Index,
     tokens: Tokens,
     buckets: HashMap<String, Bucket>,
@@ -139,6 +140,7 @@ impl Simulator {
         let mut state = State {
             store: Store::default(),
             patients: Index::default(),
+            citizens: Index::default(),
             practitioners: Index::default(),
             tokens: Tokens::default(),
             buckets: HashMap::new(),
@@ -148,6 +150,7 @@ impl Simulator {
         };
         let people = options.people.clone();
         people.patients.into_iter().for_each(|person| state.patients.add(person));
+        people.citizens.into_iter().for_each(|person| state.citizens.add(person));
         people.practitioners.into_iter().for_each(|person| state.practitioners.add(person));
         state.patients.add_unknown(dummies.patients);
         state.practitioners.add_unknown(dummies.practitioners);

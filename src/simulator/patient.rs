@@ -111,7 +111,7 @@ fn shown(kind: &str, person: &Person, mask: Mask) -> Value {
 }
 
 impl Desk<'_> {
-    /// POST Patient: a newborn under the mother's NIK; anyone with an own NIK is known already or unknown to the registry.
+    /// POST Patient: a citizen under the own NIK, compared with the civil register, or a newborn under the mother's.
     pub(super) fn register(&mut self, patient: &Map<String, Value>) -> Reply {
         let mut complaints = self.judge("Patient", patient, &[]);
         if complaints.iter().all(|complaint| !complaint.store) {
@@ -121,9 +121,7 @@ impl Desk<'_> {
             return Reply::refused(400, &complaints);
         }
         if let Some(nik) = identifier(patient, NIK) {
-            let known = !self.state.patients.with_nik(&nik).is_empty();
-            let text = if known { "Patient Resource Exists" } else { "Failed to get citizen" };
-            return Reply::refused(400, &[Complaint::processor("exception", text, 0)]);
+            return self.citizen(patient, nik);
         }
         let Some(mother) = identifier(patient, MOTHER) else {
             return Reply::refused(400, &[Complaint::missing(10166, "Patient.identifier")]);
@@ -131,20 +129,58 @@ impl Desk<'_> {
         self.newborn(patient, mother)
     }
 
-    fn newborn(&mut self, patient: &Map<String, Value>, mother: String) -> Reply {
+    fn citizen(&mut self, patient: &Map<String, Value>, nik: String) -> Reply {
+        if self.options.duplicate_check && !self.state.patients.with_nik(&nik).is_empty() {
+            return Reply::refused(400, &[Complaint::processor("exception", "Patient Resource Exists", 0)]);
+        }
+        let told = self.told(patient, Person { nik: nik.clone(), ..Person::default() });
+        let citizens = self.state.citizens.with_nik(&nik);
+        let Some(citizen) = citizens.first() else {
+            return Reply::refused(400, &[Complaint::processor("exception", "Failed to get citizen", 0)]);
+        };
+        let complaints = disagreements(&told, citizen);
+        if !complaints.is_empty() {
+            return Reply::refused(400, &complaints);
+        }
+        self.admit(patient, told)
+    }
+
+    /// The person that a resource tells of.
+    fn told(&mut self, patient: &Map<String, Value>, person: Person) -> Person {
         let text = |path: &str| patient.get(path).and_then(Value::as_str).unwrap_or_default().to_owned();
         let name = patient.get("name").and_then(|list| list.pointer("/0/text")).and_then(Value::as_str);
         let order = patient.get("multipleBirthInteger").and_then(Value::as_u64).unwrap_or(0);
-        let child = Person {
-            nik: String::new(),
+        Person {
             ihs: self.state.generator.patient_number(),
             name: name.unwrap_or_default().to_owned(),
             birth_date: text("birthDate"),
             gender: text("gender"),
-            nik_ibu: Some(mother.clone()),
             address: patient.get("address").and_then(|list| list.pointer("/0/line/0")?.as_str().map(str::to_owned)),
+            rt: region(patient, "rt"),
+            rw: region(patient, "rw"),
             birth_order: u32::try_from(order).unwrap_or(u32::MAX),
-        };
+            ..person
+        }
+    }
+
+    /// Takes a person into the index; Patient is the one type whose create answers 200.
+    fn admit(&mut self, patient: &Map<String, Value>, person: Person) -> Reply {
+        let id = person.ihs.clone();
+        self.state.patients.add(person);
+        let mut kept = patient.clone();
+        if let Some(Value::Array(list)) = kept.get_mut("identifier") {
+            list.push(json!({"system": NUMBER, "use": "official", "value": id}));
+        }
+        self.commit("Patient", &id, kept);
+        self.state.stats.creates += 1;
+        match self.state.store.get("Patient", &id) {
+            Some(record) => Reply::json(200, &record.read_back()),
+            None => Reply::not_found("Patient", &id),
+        }
+    }
+
+    fn newborn(&mut self, patient: &Map<String, Value>, mother: String) -> Reply {
+        let child = self.told(patient, Person { nik_ibu: Some(mother.clone()), ..Person::default() });
         let today = jiff::tz::TimeZone::UTC.to_datetime(self.now).date();
         let born = child.birth_date.parse::<jiff::civil::Date>().unwrap_or(today);
         let age_days = i64::from(born.until(today).map_or(0, |span| span.get_days()));
@@ -167,22 +203,44 @@ impl Desk<'_> {
                 && other.gender == child.gender
                 && other.birth_order == child.birth_order
         };
-        if self.state.patients.children_of(&mother).iter().any(twin_of) {
+        if self.options.duplicate_check && self.state.patients.children_of(&mother).iter().any(twin_of) {
             return Reply::refused(400, &[Complaint::processor("duplicate", "Found duplicate: Patient", 0)]);
         }
-        let id = child.ihs.clone();
-        self.state.patients.add(child);
-        let mut kept = patient.clone();
-        if let Some(Value::Array(list)) = kept.get_mut("identifier") {
-            list.push(json!({"system": NUMBER, "use": "official", "value": id}));
-        }
-        self.commit("Patient", &id, kept);
-        self.state.stats.creates += 1;
-        match self.state.store.get("Patient", &id) {
-            Some(record) => Reply::json(200, &record.read_back()),
-            None => Reply::not_found("Patient", &id),
-        }
+        self.admit(patient, child)
     }
+}
+
+/// One complaint per field that the civil register knows otherwise. The texts for name and birth date are guesses: only
+/// the others were recorded.
+fn disagreements(told: &Person, citizen: &Person) -> Vec<Complaint> {
+    let alike = |one: &str, other: &str| one.trim().eq_ignore_ascii_case(other.trim());
+    let known = |told: &Option<String>, held: &Option<String>| match held {
+        Some(held) => told.as_deref().is_some_and(|told| alike(told, held)),
+        None => true,
+    };
+    let rt = "Patient.address[0].extension[0] (url:rt)";
+    let checks = [
+        (alike(&told.name, &citizen.name), "nama TIDAK SESUAI", "Patient.name"),
+        (told.birth_date == citizen.birth_date, "tanggal_lahir TIDAK SESUAI", "Patient.birthDate"),
+        (told.gender == citizen.gender, "jenis_kelamin TIDAK SESUAI", "Patient.gender"),
+        (known(&told.address, &citizen.address), "alamat TIDAK SESUAI", "Patient.address"),
+        (known(&told.rt, &citizen.rt), "no_rt TIDAK SESUAI", rt),
+        (known(&told.rw, &citizen.rw), "no_rw TIDAK SESUAI", "Patient.address[0].extension[0] (url:rw)"),
+    ];
+    let wrong = checks.into_iter().filter(|(agrees, _, _)| !agrees);
+    wrong
+        .map(|(_, text, path)| {
+            let complaint = Complaint::processor("exception", text, 0);
+            Complaint { path: Some(path.to_owned()), ..complaint }
+        })
+        .collect()
+}
+
+/// A sub-extension of the address.
+fn region(patient: &Map<String, Value>, name: &str) -> Option<String> {
+    let parts = patient.get("address")?.pointer("/0/extension/0/extension")?.as_array()?;
+    let found = parts.iter().find(|part| part.get("url").and_then(Value::as_str) == Some(name))?;
+    found.get("valueCode").and_then(Value::as_str).map(str::to_owned)
 }
 
 fn identifier(patient: &Map<String, Value>, system: &str) -> Option<String> {

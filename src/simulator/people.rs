@@ -30,6 +30,12 @@ pub struct Person {
     /// Address line.
     #[serde(default)]
     pub address: Option<String>,
+    /// Neighbourhood of the address, which the civil register compares.
+    #[serde(default)]
+    pub rt: Option<String>,
+    /// The unit above the neighbourhood.
+    #[serde(default)]
+    pub rw: Option<String>,
     /// Birth order: 0 single, 1, 2 … for multiple births.
     #[serde(default)]
     pub birth_order: u32,
@@ -69,6 +75,8 @@ pub struct KnownLocation {
 pub struct People {
     /// Patients; the same NIK twice makes a search answer two hits.
     pub patients: Vec<Person>,
+    /// Citizens of the civil register: whoever is to be created with a NIK must agree with theirs.
+    pub citizens: Vec<Person>,
     /// Health workers.
     pub practitioners: Vec<Person>,
     /// Organisations.

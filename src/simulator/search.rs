@@ -79,7 +79,12 @@ fn stored<'a>(state: &'a State, options: &Options, kind: &str, query: &Query, no
     };
     let lag = Duration::from_secs(options.index_lag_seconds);
     let indexed = |record: &Record| record.seeded || record.updated.saturating_add(lag).is_ok_and(|from| from <= now);
-    let fits = |record: &Record| references.iter().all(|target| refers(record, target)) && vaccine_fits(record, query);
+    let fits = |record: &Record| {
+        references.iter().all(|target| refers(record, target))
+            && vaccine_fits(record, query)
+            && episode_fits(record, query)
+            && place_fits(record, query)
+    };
     records.into_iter().filter(|record| indexed(record) && fits(record)).collect()
 }
 
@@ -88,7 +93,7 @@ fn referred(kind: &str, query: &Query) -> Vec<String> {
     let known: &[(&str, &str)] = match kind {
         "Encounter" => &[("subject", "Patient")],
         "Condition" | "Observation" | "Procedure" => &[("subject", "Patient"), ("encounter", "Encounter")],
-        "Immunization" => &[("patient", "Patient")],
+        "Immunization" | "EpisodeOfCare" => &[("patient", "Patient")],
         "MedicationRequest" | "QuestionnaireResponse" => &[("subject", "Patient"), ("encounter", "Encounter")],
         "MedicationDispense" | "MedicationStatement" => &[("subject", "Patient"), ("context", "Encounter")],
         _ => &[],
@@ -113,6 +118,36 @@ fn vaccine_fits(record: &Record, query: &Query) -> bool {
         let text = |name: &str| coding.get(name).and_then(Value::as_str).unwrap_or_default();
         text("code") == code && (system.is_empty() || text("system") == system)
     })
+}
+
+/// Episodes are asked for by type, status and who manages them.
+fn episode_fits(record: &Record, query: &Query) -> bool {
+    if record.kind != "EpisodeOfCare" {
+        return true;
+    }
+    let text = |path: &str| Value::Object(record.resource.clone()).pointer(path)?.as_str().map(str::to_owned);
+    let type_fits = query.get("type").is_none_or(|wanted| {
+        let code = wanted.rsplit('|').next().unwrap_or(wanted);
+        text("/type/0/coding/0/code").as_deref() == Some(code)
+    });
+    let status_fits = query.get("status").is_none_or(|wanted| text("/status").as_deref() == Some(wanted));
+    let manager =
+        query.get("organization").map(|id| format!("Organization/{}", id.trim_start_matches("Organization/")));
+    type_fits && status_fits && manager.is_none_or(|wanted| text("/managingOrganization/reference") == Some(wanted))
+}
+
+/// Organizations and Locations are asked for by name and by what stands above them.
+fn place_fits(record: &Record, query: &Query) -> bool {
+    let (parameter, member) = match record.kind.as_str() {
+        "Organization" => ("partof", "partOf"),
+        "Location" => ("organization", "managingOrganization"),
+        _ => return true,
+    };
+    let name = record.resource.get("name").and_then(Value::as_str).unwrap_or_default();
+    let named = query.get("name").is_none_or(|wanted| name.to_lowercase().starts_with(&wanted.to_lowercase()));
+    let above = record.resource.get(member).and_then(|member| member.get("reference")?.as_str());
+    let wanted = query.get(parameter).map(|id| format!("Organization/{}", id.trim_start_matches("Organization/")));
+    named && wanted.is_none_or(|wanted| above == Some(wanted.as_str()))
 }
 
 fn page(total: usize, found: Vec<Value>, window: Window, kind: &str, query: &Query) -> Value {

@@ -103,9 +103,26 @@ impl Desk<'_> {
         if !self.options.duplicate_check {
             return None;
         }
+        if let Some(complaint) = self.open_episode(kind, resource, own_id) {
+            return Some(complaint);
+        }
         let mut keys = identifier::business_keys(kind, resource).into_iter();
         let held = keys.any(|key| self.state.store.with_key(&key).iter().any(|record| record.id != own_id));
         held.then(|| duplicate(kind))
+    }
+
+    /// The rule of the one open episode: a second active one of a type is refused, whoever opened the first.
+    fn open_episode(&self, kind: &str, resource: &Map<String, Value>, own_id: &str) -> Option<Complaint> {
+        let is_active = |one: &Map<String, Value>| one.get("status").and_then(Value::as_str) == Some("active");
+        let code = |one: &Map<String, Value>| one.get("type")?.pointer("/0/coding/0/code")?.as_str().map(str::to_owned);
+        if kind != "EpisodeOfCare" || !is_active(resource) {
+            return None;
+        }
+        let patient = resource.get("patient")?.get("reference")?.as_str()?;
+        let others = self.state.store.referring(kind, patient).into_iter().filter(|one| one.id != own_id);
+        let text = "found duplicated EpisodeOfCare Type with status active. (Rule Number: 10110)";
+        let mut same = others.filter(|one| is_active(&one.resource) && code(&one.resource) == code(resource));
+        same.next().map(|_| Complaint::processor("duplicate", text, 0))
     }
 
     /// An open simulator learns whose client this is from the first identifier the client writes.
