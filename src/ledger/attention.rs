@@ -13,10 +13,11 @@ use super::entry::{EntryId, EntryLine};
 use super::intake::{entry_context, issue_context};
 use super::origin::Origin;
 use super::reading::{Filter, line};
+use super::registration::complaint_context;
 use super::sqlite::attention::{self, StoredRowIssue};
 use super::sqlite::settling::CONFLICT;
-use super::sqlite::{count, date, hash, hex, lists};
-use super::state::Event;
+use super::sqlite::{count, date, hash, hex, lists, registrations, time};
+use super::state::{Event, State};
 use super::{Ledger, LedgerError};
 use crate::issue::{Code, Issue, Place};
 
@@ -74,6 +75,8 @@ pub struct Trouble {
     pub last_event: Option<Event>,
     /// Complaints of the last answer that had some.
     pub answered: Vec<Issue>,
+    /// Why it is blocked, as far as more is known than the word, and since when that is known.
+    pub complained: Option<(Timestamp, Vec<Issue>)>,
 }
 
 /// Visits of one posyandu.
@@ -208,6 +211,30 @@ impl Ledger {
         serde_json::from_slice(&plain).map_err(|_| LedgerError::Spoiled("issue"))
     }
 
+    async fn complaints(&self, ids: &[i64]) -> Result<BTreeMap<i64, (Timestamp, Vec<Issue>)>, LedgerError> {
+        let mut reader = self.readers.acquire().await?;
+        let stored = registrations::complaints(&mut reader, ids).await?;
+        drop(reader);
+        let open = |(id, at, sealed): (i64, i64, Vec<u8>)| {
+            Ok((id, (time(at)?, self.open_json(&complaint_context(id), &sealed)?)))
+        };
+        stored.into_iter().map(open).collect()
+    }
+
+    /// Why blocked visits are blocked, as far as more is known than the word, and since when that is known.
+    ///
+    /// # Errors
+    /// Failures of the store, or content sealed with another key.
+    pub async fn blocked_complaints(
+        &self,
+        filter: &Filter,
+        limit: u32,
+    ) -> Result<Vec<(Timestamp, Vec<Issue>)>, LedgerError> {
+        let lines = self.entries(filter, &[State::Blocked], limit).await?;
+        let ids: Vec<i64> = lines.iter().map(|line| line.entry_id.0).collect();
+        Ok(self.complaints(&ids).await?.into_values().collect())
+    }
+
     async fn lines_with_origins(&self, ids: &[i64]) -> Result<Vec<(EntryLine, Vec<Origin>)>, LedgerError> {
         let mut reader = self.readers.acquire().await?;
         let stored = lists::lines(&mut reader, ids).await?;
@@ -233,11 +260,12 @@ impl Ledger {
         let events = attention::last_events(&mut reader, ids).await?;
         let answers = attention::answers(&mut reader, ids).await?;
         drop(reader);
+        let mut complaints = self.complaints(ids).await?;
         let mut troubles: BTreeMap<i64, Trouble> = BTreeMap::new();
         for (line, origins) in self.lines_with_origins(ids).await? {
             let id = line.entry_id.0;
-            let (issues, last_event, answered) = (Vec::new(), None, Vec::new());
-            troubles.insert(id, Trouble { line, origins, issues, last_event, answered });
+            let (issues, last_event, answered, complained) = (Vec::new(), None, Vec::new(), complaints.remove(&id));
+            troubles.insert(id, Trouble { line, origins, issues, last_event, answered, complained });
         }
         for (id, sealed) in issues {
             let (Some(trouble), Some(content)) = (troubles.get_mut(&id), contents.get(&id)) else { continue };

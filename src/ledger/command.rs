@@ -8,10 +8,12 @@ use tokio::sync::oneshot;
 use super::LedgerError;
 use super::attempt::AcceptedResource;
 use super::entry::{EntryId, Finding, Lease};
+use super::registration::Moment;
 use super::row::{PassEnding, RowFate, RowTally};
 use super::sqlite::entering::SealedEntry;
 use super::sqlite::persons::Batch;
 use super::sqlite::plans;
+use super::sqlite::registrations;
 use super::sqlite::taken;
 use super::state::{Event, State};
 use super::taken::TakenRows;
@@ -36,5 +38,6 @@ pub enum Command {
     PutIdentity { kind: String, key: [u8; 32], server_id: Option<String>, expires: Timestamp, reply: Reply<()> },
     PutToken { client: String, sealed: Option<Vec<u8>>, expires: Timestamp, reply: Reply<()> },
     Plan { change: plans::Change, reply: Reply<Option<i64>> },
+    Register { change: registrations::Change, reply: Reply<Option<Moment>> },
     Taken { change: taken::Change, reply: Reply<Option<TakenRows>> },
 }

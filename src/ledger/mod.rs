@@ -13,6 +13,8 @@ pub mod origin;
 pub mod person;
 pub mod plan;
 pub mod reading;
+pub mod registration;
+pub mod remembered;
 pub mod row;
 mod sqlite;
 pub mod state;

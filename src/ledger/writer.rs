@@ -18,7 +18,7 @@ use super::attempt::AttemptId;
 use super::command::{Command, Reply};
 use super::sqlite::claims::Begin;
 use super::sqlite::endings::End;
-use super::sqlite::{cache, claims, endings, entering, entries, intake, persons, plans, taken, visits};
+use super::sqlite::{cache, claims, endings, entering, entries, intake, persons, plans, registrations, taken, visits};
 use super::state::State;
 use crate::clock::Clock;
 
@@ -307,6 +307,9 @@ impl Task {
                 settled(reply, cache::put_token(c, &client, sealed.as_deref(), expires).await)
             }
             Command::Plan { change, reply } => settled(reply, plans::change(c, &change, now).await),
+            Command::Register { change, reply } => {
+                settled(reply, registrations::change(c, &change, self.lease, now).await)
+            }
             Command::Taken { change, reply } => settled(reply, taken::change(c, &change, now).await),
         }
     }
@@ -344,6 +347,7 @@ fn refuse(command: Command) -> Answer {
         Command::Release { reply, .. } | Command::Resolve { reply, .. } | Command::Decide { reply, .. } => no(reply),
         Command::PutIdentity { reply, .. } | Command::PutToken { reply, .. } => no(reply),
         Command::Plan { reply, .. } => no(reply),
+        Command::Register { reply, .. } => no(reply),
         Command::Taken { reply, .. } => no(reply),
     }
 }

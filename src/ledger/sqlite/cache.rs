@@ -25,13 +25,17 @@ pub async fn put_identity(
         delete.execute(connection).await?;
         return Ok(());
     };
-    sqlx::query("INSERT OR REPLACE INTO identity (kind, key, server_id, expires_at) VALUES (?, ?, ?, ?)")
-        .bind(kind)
-        .bind(key.as_slice())
-        .bind(server_id)
-        .bind(expires.as_millisecond())
-        .execute(&mut *connection)
-        .await?;
+    sqlx::query(
+        "INSERT INTO identity (kind, key, server_id, expires_at) VALUES (?, ?, ?, ?)
+         ON CONFLICT (kind, key) DO UPDATE SET server_id = excluded.server_id, missing = NULL,
+            expires_at = excluded.expires_at",
+    )
+    .bind(kind)
+    .bind(key.as_slice())
+    .bind(server_id)
+    .bind(expires.as_millisecond())
+    .execute(&mut *connection)
+    .await?;
     sqlx::query(
         "DELETE FROM identity WHERE (kind, key) IN
          (SELECT kind, key FROM identity WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
@@ -50,12 +54,14 @@ pub async fn identity(
     key: &[u8; 32],
     now: Timestamp,
 ) -> Result<Option<String>, LedgerError> {
-    Ok(sqlx::query_scalar("SELECT server_id FROM identity WHERE kind = ? AND key = ? AND expires_at > ?")
-        .bind(kind)
-        .bind(key.as_slice())
-        .bind(now.as_millisecond())
-        .fetch_optional(connection)
-        .await?)
+    Ok(sqlx::query_scalar(
+        "SELECT server_id FROM identity WHERE kind = ? AND key = ? AND expires_at > ? AND server_id IS NOT NULL",
+    )
+    .bind(kind)
+    .bind(key.as_slice())
+    .bind(now.as_millisecond())
+    .fetch_optional(connection)
+    .await?)
 }
 
 /// The server ids for several keyed hashes, until they expire.
@@ -68,7 +74,8 @@ pub async fn identities(
     let list: Vec<String> = keys.iter().map(|key| hex(key)).collect();
     let rows: Vec<(Vec<u8>, String)> = sqlx::query_as(
         "SELECT identity.key, server_id FROM json_each(?1) AS j
-         CROSS JOIN identity ON identity.kind = ?2 AND identity.key = unhex(j.value) WHERE expires_at > ?3",
+         CROSS JOIN identity ON identity.kind = ?2 AND identity.key = unhex(j.value)
+         WHERE expires_at > ?3 AND server_id IS NOT NULL",
     )
     .bind(json(&list)?)
     .bind(kind)
@@ -76,6 +83,48 @@ pub async fn identities(
     .fetch_all(connection)
     .await?;
     rows.into_iter().map(|(key, id)| Ok((hash(key)?, id))).collect()
+}
+
+/// Stores that nobody, or not certainly one, was found for a keyed hash.
+pub async fn put_missing(
+    connection: &mut SqliteConnection,
+    kind: &str,
+    key: &[u8; 32],
+    word: &str,
+    expires: Timestamp,
+) -> Result<(), LedgerError> {
+    sqlx::query(
+        "INSERT INTO identity (kind, key, missing, expires_at) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (kind, key) DO UPDATE SET server_id = NULL, missing = excluded.missing,
+            expires_at = excluded.expires_at",
+    )
+    .bind(kind)
+    .bind(key.as_slice())
+    .bind(word)
+    .bind(expires.as_millisecond())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The server id for a keyed hash, or the word for what is missing, until it expires.
+pub async fn remembered(
+    connection: &mut SqliteConnection,
+    kind: &str,
+    key: &[u8; 32],
+    now: Timestamp,
+) -> Result<Option<(Option<String>, Option<String>)>, LedgerError> {
+    let query =
+        sqlx::query_as("SELECT server_id, missing FROM identity WHERE kind = ?1 AND key = ?2 AND expires_at > ?3");
+    Ok(query.bind(kind).bind(key.as_slice()).bind(now.as_millisecond()).fetch_optional(connection).await?)
+}
+
+/// Kind, known ids and known gaps that have not expired.
+pub async fn counts(connection: &mut SqliteConnection, now: Timestamp) -> Result<Vec<(String, i64, i64)>, LedgerError> {
+    let query = sqlx::query_as(
+        "SELECT kind, count(server_id), count(missing) FROM identity WHERE expires_at > ?1 GROUP BY kind ORDER BY kind",
+    );
+    Ok(query.bind(now.as_millisecond()).fetch_all(connection).await?)
 }
 
 /// Stores a client's sealed token, or forgets it.

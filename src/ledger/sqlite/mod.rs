@@ -30,6 +30,7 @@ pub mod lists;
 pub mod persons;
 pub mod plans;
 pub mod recovery;
+pub mod registrations;
 pub mod rows;
 pub mod schema;
 pub mod settling;

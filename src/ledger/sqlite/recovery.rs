@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use super::claims;
+use super::{claims, registrations};
 use crate::ledger::LedgerError;
 
 /// Ends all leases, through the same transition function as everything else.
@@ -16,6 +16,7 @@ pub async fn recover(connection: &mut SqliteConnection, now: Timestamp) -> Resul
         tracing::info!(entries = entries.len(), "recovering entries that were in flight");
     }
     claims::expire(connection, &entries, now).await?;
+    registrations::recover(connection, now).await?;
     sqlx::query("COMMIT").execute(&mut *connection).await?;
     Ok(())
 }

@@ -10,12 +10,13 @@ use crate::ledger::LedgerError;
 use crate::seal::{Keys, SealError};
 
 /// The schema's steps, oldest first; a database remembers the last one taken in `user_version`.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     include_str!("../../../schemas/ledger/sqlite/0001_ledger.sql"),
     include_str!("../../../schemas/ledger/sqlite/0002_window.sql"),
     include_str!("../../../schemas/ledger/sqlite/0003_taken_file.sql"),
     include_str!("../../../schemas/ledger/sqlite/0004_person.sql"),
     include_str!("../../../schemas/ledger/sqlite/0005_mapping_plan.sql"),
+    include_str!("../../../schemas/ledger/sqlite/0007_registration.sql"),
 ];
 /// Marks a file as ours: "PSYG" in ASCII, kept in `application_id`.
 const APPLICATION: i64 = 0x5053_5947;
