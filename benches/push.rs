@@ -144,6 +144,7 @@ async fn gateway(address: &str, folder: &Path) {
         clock,
         policy: Policy::default(),
         first_look: Duration::from_secs(300),
+        looks: Vec::new(),
         halt: Arc::new(AtomicBool::new(false)),
         finished: Arc::new(AtomicU64::new(0)),
     };

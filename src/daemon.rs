@@ -4,6 +4,7 @@
 
 pub mod counter;
 pub mod plan;
+pub mod provision;
 pub mod set_up;
 
 use std::collections::BTreeSet;
@@ -24,7 +25,7 @@ use crate::ingest::intake::IntakeError;
 use crate::ingest::register::Register;
 use crate::ingest::visit::{self, Mapper};
 use crate::ingest::{Ingest, IngestError, Look, SourceOutcome};
-use crate::ledger::entry::NewEntry;
+use crate::ledger::entry::{EntryId, NewEntry};
 use crate::ledger::reading::Filter;
 use crate::ledger::row::VisitRecords;
 use crate::ledger::state::State;
@@ -160,6 +161,7 @@ pub struct Daemon {
 struct Means {
     switches: BTreeSet<String>,
     organizations: Vec<(String, String)>,
+    registering: BTreeSet<String>,
 }
 
 impl Means {
@@ -174,7 +176,15 @@ impl Means {
             switches: &self.switches,
             register,
             organizations: &self.organizations,
-            version: visit::version(&rules.mappings, &rules.profiles, &self.switches, register, &self.organizations),
+            registering: &self.registering,
+            version: visit::version(
+                &rules.mappings,
+                &rules.profiles,
+                &self.switches,
+                register,
+                &self.organizations,
+                &self.registering,
+            ),
         }
     }
 }
@@ -189,7 +199,8 @@ impl Daemon {
         // A wrong name is told before anything is read.
         set_up::switches(&self.config, &self.rules)?;
         let ingest = self.reading();
-        let (register, mut outcomes) = ingest.register(&sources).await?;
+        let (mut register, mut outcomes) = ingest.register(&sources).await?;
+        self.fill(&mut register).await?;
         // Without its places every row would turn into an issue, also those that were fine yesterday.
         if outcomes.iter().any(|outcome| outcome.problem.is_some()) {
             return Ok((Round { sources: outcomes, register_unread: true, ..Round::default() }, register));
@@ -215,7 +226,9 @@ impl Daemon {
 
     fn means(&self) -> Result<Means, DaemonError> {
         let puskesmas = self.config.puskesmas.iter();
+        let registering = puskesmas.clone().filter(|one| one.create_patients).map(|one| one.name.clone());
         Ok(Means {
+            registering: registering.collect(),
             switches: set_up::switches(&self.config, &self.rules)?,
             organizations: puskesmas.map(|one| (one.name.clone(), one.organization_id.clone())).collect(),
         })
@@ -315,6 +328,14 @@ impl Daemon {
         }
     }
 
+    /// Forgets who the person of a visit was found to be, so that the next round asks again.
+    ///
+    /// # Errors
+    /// There is no such visit; failures of the ledger.
+    pub async fn forget(&self, entry: EntryId) -> Result<(), DaemonError> {
+        Ok(self.delivery(&Arc::default()).forget(entry).await?)
+    }
+
     fn delivery(&self, finished: &Arc<AtomicU64>) -> Delivery {
         let first_look = self.config.delivery.probe_after_seconds.first().copied().unwrap_or(5);
         Delivery {
@@ -323,6 +344,7 @@ impl Daemon {
             clock: self.clock.clone(),
             policy: Policy::default(),
             first_look: Duration::from_secs(first_look),
+            looks: self.config.delivery.probe_after_seconds.iter().copied().map(Duration::from_secs).collect(),
             halt: Arc::clone(&self.halt),
             finished: Arc::clone(finished),
         }

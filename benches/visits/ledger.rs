@@ -18,7 +18,7 @@ use posyandu_gateway::mapping::visit::{DraftResource, Visit, place_of};
 use posyandu_gateway::record::Record;
 use posyandu_gateway::redact::Personal;
 use posyandu_gateway::resource::bundle::{fill, transaction};
-use posyandu_gateway::resource::envelope::{Envelope, Practitioner};
+use posyandu_gateway::resource::envelope::{Envelope, Practitioner, Registration};
 use posyandu_gateway::seal::Keys;
 use sha2::{Digest as _, Sha256};
 
@@ -161,6 +161,9 @@ impl Maker<'_> {
             birth_date: made.child.date("tanggal_lahir").unwrap(),
             gender: if text("jenis_kelamin") == "P" { "female" } else { "male" }.to_owned(),
             practitioner: Practitioner::Known(PRACTITIONER.to_owned()),
+            mother: None,
+            birth_order: None,
+            registration: Registration::Off,
             row: made.child.place.clone(),
             cells,
         };

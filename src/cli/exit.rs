@@ -78,6 +78,8 @@ fn of_ledger(error: &LedgerError) -> Exit {
         LedgerError::Absent(_) | LedgerError::WrongKeys | LedgerError::Foreign(_) | LedgerError::Newer { .. } => {
             Exit::Usage
         }
+        // A number on the command line that names nothing.
+        LedgerError::NoSuchEntry(_) => Exit::Usage,
         _ => Exit::OtherSide,
     }
 }

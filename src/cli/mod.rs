@@ -7,6 +7,7 @@ pub mod check;
 pub mod demo;
 pub mod doctor;
 pub mod exit;
+pub mod forget;
 pub mod init;
 pub mod installation;
 pub mod mapping;
@@ -101,6 +102,8 @@ enum Command {
     Source(source::Source),
     /// The Organizations and Locations of posyandu that SATUSEHAT does not know yet
     Provision(provision::Provision),
+    /// Forget who the person of a visit was found to be
+    Forget(forget::Forget),
     /// A stand-in for SATUSEHAT on this machine
     Simulate(simulate::Simulate),
     /// Check configuration, keys, ledger, sources, clock and reachability
@@ -180,6 +183,7 @@ async fn command(command: Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Status(status) => status.run(context).await,
         Command::Mapping(mapping) => Box::pin(mapping.run(context)).await,
         Command::Source(source) => Box::pin(source.run(context)).await,
+        Command::Forget(forget) => Box::pin(forget.run(context)).await,
         Command::Provision(provision) => Box::pin(provision.run(context)).await,
         Command::Simulate(simulate) => simulate.run().await,
         Command::Doctor(doctor) => Box::pin(doctor.run(context)).await,

@@ -1,6 +1,9 @@
 //! `provision`: what SATUSEHAT must be told about the posyandu of the register before visits can refer to them.
 //!
-//! A dry run only, so far: it reads the register, maps and checks, and calls nobody. It must not pretend to create.
+//! A dry run reads the register, maps and checks, and calls nobody. It must not choose between places, nor write the
+//! register, which is the user's.
+
+mod create;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -15,15 +18,13 @@ use super::exit::Exit;
 use super::{Context, Format, installation, print};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::daemon::provision::IDS;
 use crate::daemon::{Daemon, set_up};
 use crate::ingest::register::Posyandu;
 use crate::issue::Issue;
 use crate::mapping::registration::Place;
 use crate::resource::{self, Outcome, bundle};
 use crate::words::{self, Language};
-
-/// Columns of the register that hold SATUSEHAT's ids, with the resource type that each stands for.
-const IDS: [(&str, &str); 2] = [("id_organisasi_satusehat", "Organization"), ("id_lokasi_satusehat", "Location")];
 
 /// The Organizations and Locations of posyandu that SATUSEHAT does not know yet
 #[derive(Debug, Args)]
@@ -32,14 +33,19 @@ Examples:
   posyandu-gateway provision --dry-run                          what would be created, and what lacks for it
   posyandu-gateway provision --dry-run --output tempat.ndjson   the resources too, one a line
   posyandu-gateway provision --dry-run --format json
+  posyandu-gateway provision --output nomor.csv                 adopt or create what is missing; the ids as CSV
 
 Reads the register of posyandu only. References between resources that have no id yet are written as
-Organization?identifier=SYSTEM|VALUE. The organisations above a posyandu are written once for each puskesmas.")]
+Organization?identifier=SYSTEM|VALUE. The organisations above a posyandu are written once for each puskesmas.
+
+What SATUSEHAT holds already, by name under the same organisation or by identifier, is adopted; only the rest is
+created, each once however often the command is given. The ids are kept in the ledger and fill the empty columns of the
+register when it is read; the register itself is not changed. Stop `run` first: both need the ledger for themselves.")]
 pub struct Provision {
-    /// Only show it; creating is not built yet
+    /// Only show it; call nobody
     #[arg(long)]
     pub dry_run: bool,
-    /// File for the resources, one a line (NDJSON)
+    /// File for the resources, one a line (NDJSON, dry run), or for the ids of all posyandu (CSV)
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// How to write the result
@@ -52,6 +58,10 @@ struct Missing {
     kind: String,
     system: String,
     identifier: String,
+    full_url: String,
+    /// The resource as it is sent, with `urn:uuid` references.
+    json: String,
+    /// The resource with readable references.
     resource: Value,
 }
 
@@ -89,8 +99,7 @@ impl Provision {
         config.reads_in_place = true;
         let language = installation::language(&config, context);
         if !self.dry_run {
-            print::note(&words::plain(language, "provision.not_built"));
-            return Ok(Exit::Usage);
+            return Box::pin(create::run(config, context, self.output.as_deref(), self.format)).await;
         }
         let temporary = std::env::temp_dir();
         let daemon = check::dry(config, Clock::System, &temporary).await;
@@ -142,10 +151,11 @@ fn one(daemon: &Daemon, posyandu: &Arc<Posyandu>, switches: &BTreeSet<String>) -
                     (one.full_url.clone(), name)
                 })
                 .collect();
-            for ((_, json), one) in bundle::entries(&prepared.bundle)?.into_iter().zip(&prepared.resources) {
+            for ((full_url, json), one) in bundle::entries(&prepared.bundle)?.into_iter().zip(&prepared.resources) {
                 let resource = serde_json::from_str(&bundle::resolve(&json, &names))?;
                 let (kind, system) = (one.resource_type.clone(), one.system.clone());
-                found.missing.push(Missing { kind, system, identifier: one.identifier.clone(), resource });
+                let identifier = one.identifier.clone();
+                found.missing.push(Missing { kind, system, identifier, full_url, json, resource });
             }
         }
     }
@@ -175,6 +185,23 @@ fn tally(found: &[Found]) -> (usize, usize, usize) {
     (whole, ready, found.len() - whole - ready)
 }
 
+/// What keeps posyandu from being registered.
+fn lacking(found: &[Found], language: Language) -> Vec<String> {
+    let mut lines = Vec::new();
+    for one in found {
+        let posyandu = &one.posyandu;
+        let line = |key: &str, name: &str, value: String| {
+            let values = [("posyandu", posyandu.name.clone()), ("kode", posyandu.code.clone()), (name, value)];
+            words::text(language, key, &values)
+        };
+        if one.organization.is_none() {
+            lines.push(line("provision.no_puskesmas", "puskesmas", posyandu.puskesmas.clone()));
+        }
+        lines.extend(one.issues.iter().map(|issue| line("provision.cannot", "kata", words::of_issue(language, issue))));
+    }
+    lines
+}
+
 fn as_text(found: &[Found], shown: &[&Missing], language: Language) -> String {
     let mut lines = Vec::new();
     for one in found {
@@ -194,13 +221,8 @@ fn as_text(found: &[Found], shown: &[&Missing], language: Language) -> String {
                 one.missing.iter().map(|missing| format!("{} {}", missing.kind, missing.identifier)).collect();
             lines.push(line("provision.would", "bagian", names.join(", ")));
         }
-        if one.organization.is_none() {
-            lines.push(line("provision.no_puskesmas", "puskesmas", posyandu.puskesmas.clone()));
-        }
-        for issue in &one.issues {
-            lines.push(line("provision.cannot", "kata", words::of_issue(language, issue)));
-        }
     }
+    lines.extend(lacking(found, language));
     let (whole, ready, lacking) = tally(found);
     let values = [
         ("posyandu", found.len()),

@@ -38,9 +38,15 @@ impl Status {
         let filter = self.date.map_or_else(Filter::default, Filter::on);
         let counts = ledger.counts(&filter).await?;
         let blocked = ledger.blocked_reasons(&filter).await?;
+        let newborns = report::worklist::newborns(&ledger, &filter, Clock::System.now()).await?;
+        let identities = ledger.identity_counts().await?;
         ledger.close().await?;
         if self.format == Format::Json {
-            let object = json!({ "counts": report::json::counts(&counts), "blocked_on": blocked });
+            let object = json!({ "counts": report::json::counts(&counts), "blocked_on": blocked,
+                "newborns": newborns.map(|(number, days)| json!({ "visits": number, "days_left_min": days })),
+                "identities": identities.iter().map(|(kind, (known, missing))| {
+                    (kind.clone(), json!({ "known": known, "missing": missing }))
+                }).collect::<serde_json::Map<_, _>>() });
             print::result(&object.to_string());
         } else {
             let mut lines = vec![words::text(language, "status.read", &[("baca", counts.read.to_string())])];
@@ -54,6 +60,14 @@ impl Status {
                     "status.blocked",
                     &[("sebab", on.clone()), ("jumlah", number.to_string())],
                 ));
+            }
+            if let Some((number, days)) = newborns {
+                let values = [("jumlah", number.to_string()), ("hari", days.to_string())];
+                lines.push(words::text(language, "status.newborns", &values));
+            }
+            for (kind, (known, missing)) in &identities {
+                let values = [("jenis", kind.clone()), ("dikenal", known.to_string()), ("hilang", missing.to_string())];
+                lines.push(words::text(language, "status.identities", &values));
             }
             print::result(&lines.join("\n"));
         }

@@ -171,6 +171,9 @@ pub struct Puskesmas {
     /// Calls a minute allowed.
     #[serde(default = "default_requests_per_minute")]
     pub requests_per_minute: u32,
+    /// Registers persons at SATUSEHAT whom it does not know.
+    #[serde(default)]
+    pub create_patients: bool,
 }
 
 /// `[[source]]`

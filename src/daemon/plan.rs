@@ -31,7 +31,8 @@ impl Daemon {
     /// As [`Daemon::register`].
     pub async fn counted_register(&self) -> Result<(Register, u64), DaemonError> {
         let sources = super::set_up::sources(&self.config)?;
-        let (register, outcomes) = self.reading().register(&sources).await?;
+        let (mut register, outcomes) = self.reading().register(&sources).await?;
+        self.fill(&mut register).await?;
         let waiting = outcomes.iter().map(|outcome| outcome.tally.issue).sum();
         match outcomes.into_iter().find(|outcome| outcome.problem.is_some()) {
             Some(outcome) => Err(DaemonError::RegisterUnread(outcome.source)),

@@ -8,7 +8,7 @@ pub mod outcome;
 pub mod retry;
 pub mod send;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
-use crate::ledger::entry::Claimed;
+use crate::ledger::entry::{Claimed, EntryId};
 use crate::ledger::state::{Event, State};
 use crate::ledger::{Ledger, LedgerError};
 use crate::redact::Personal;
@@ -128,6 +128,8 @@ pub struct Delivery {
     pub policy: Policy,
     /// Wait before an unknown outcome is first looked up.
     pub first_look: Duration,
+    /// Moments at which an unknown outcome of a registration is looked up, counted from when it became unknown.
+    pub looks: Vec<Duration>,
     /// Set from outside to stop taking new work.
     pub halt: Arc<AtomicBool>,
     /// Visits finished so far, for progress.
@@ -154,6 +156,12 @@ struct Shared {
     last_trouble: std::sync::Mutex<String>,
     /// Health workers found in this run, so that many visits of one posyandu ask once.
     practitioners: tokio::sync::Mutex<HashMap<String, String>>,
+    /// Ids that the server called unknown in this run.
+    doubted: std::sync::Mutex<HashSet<String>>,
+    /// Visits that were sent again at once in this run because an id was doubted.
+    doubting: std::sync::Mutex<HashSet<EntryId>>,
+    /// Episodes of care that a visit on its way opens.
+    episodes: std::sync::Mutex<HashSet<[u8; 32]>>,
 }
 
 /// As many exchanges in a row that say "the server is in trouble" stop the lane for this run.
@@ -175,6 +183,9 @@ impl Delivery {
             troubles: AtomicU32::new(0),
             last_trouble: std::sync::Mutex::new(String::new()),
             practitioners: tokio::sync::Mutex::new(HashMap::new()),
+            doubted: std::sync::Mutex::default(),
+            doubting: std::sync::Mutex::default(),
+            episodes: std::sync::Mutex::default(),
         });
         let mut end = LaneEnd { name: lane.name.clone(), ..LaneEnd::default() };
         let mut running: JoinSet<Result<State, DeliveryError>> = JoinSet::new();
@@ -219,9 +230,32 @@ impl Delivery {
         Ok(end)
     }
 
+    /// Forgets who the person of a visit was found to be; a visit that waits for somebody is looked at at once.
+    ///
+    /// # Errors
+    /// [`LedgerError::NoSuchEntry`], failures of the ledger.
+    pub async fn forget(&self, entry: EntryId) -> Result<(), DeliveryError> {
+        let found = self.ledger.load(&[entry]).await?;
+        let one = found.first().ok_or(LedgerError::NoSuchEntry(entry))?;
+        // A visit that the mapping refused names nobody yet.
+        if !one.person.reveal().is_empty() {
+            let whom: Whom = serde_json::from_str(one.person.reveal()).map_err(DeliveryError::Stored)?;
+            self.identities().forget(&whom).await?;
+        }
+        match self.ledger.wake(entry).await {
+            Ok(_) | Err(LedgerError::Illegal(_) | LedgerError::LostLease(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The look-ups of this delivery.
+    fn identities(&self) -> Identities<'_> {
+        Identities { ledger: &self.ledger, keys: &self.keys, clock: &self.clock, looks: &self.looks }
+    }
+
     /// What sending needs of each claimed visit, with the patients that are known already.
     async fn ready(&self, claimed: Vec<Claimed>) -> Result<Vec<Ready>, DeliveryError> {
-        let identities = Identities { ledger: &self.ledger, keys: &self.keys, clock: &self.clock };
+        let identities = self.identities();
         let mut all = Vec::with_capacity(claimed.len());
         for claimed in claimed {
             let whom: Whom = serde_json::from_str(claimed.entry.person.reveal()).map_err(DeliveryError::Stored)?;

@@ -3,9 +3,13 @@
 //! A new visit is one transaction Bundle. A visit that was delivered before is sent as single creates and updates of
 //! what changed. Nothing is sent twice from here: what has no clear answer becomes unknown.
 
+use std::sync::PoisonError;
+
 use sha2::{Digest, Sha256};
 
-use super::identity::{Found, Identities};
+use super::identity::Found;
+use super::identity::episode::{EPISODE, Sought};
+use super::identity::people::People;
 use super::outcome::{consequence, end, placed};
 use super::{DeliveryError, Ready, Shared, Stop, envelope};
 use crate::ledger::LedgerError;
@@ -14,51 +18,57 @@ use crate::ledger::entry::{Claimed, OpenEntry};
 use crate::ledger::state::{Event, State};
 use crate::remote::answer::{Accepted, Answer, Class};
 use crate::resource::bundle::{entries, fill, resolve};
-use crate::resource::envelope::{Practitioner, Whom};
 
 /// Sends one claimed visit.
 pub(super) async fn visit(shared: &Shared, ready: Ready) -> Result<State, DeliveryError> {
-    let Ready { claimed: Claimed { lease, entry, .. }, whom, patient_key, patient } = ready;
+    let Ready { claimed: Claimed { lease, mut entry, .. }, whom, patient_key, patient } = ready;
     let delivery = &shared.delivery;
-    let identities = Identities { ledger: &delivery.ledger, keys: &delivery.keys, clock: &delivery.clock };
-    let practitioner = practitioner(shared, &identities, &whom).await?;
-    let Found::Id(practitioner) = practitioner else { return not_found(shared, &entry, &lease, practitioner).await };
-    let patient = match patient {
-        Some(id) => Found::Id(id),
-        None => identities.patient(&shared.lane, &whom, patient_key).await?,
+    let identities = delivery.identities();
+    let people = match People::find(shared, &identities, &whom, patient_key, patient).await? {
+        Ok(people) => people,
+        Err(found) => return not_found(shared, &entry, &lease, found).await,
     };
-    let Found::Id(patient) = patient else { return not_found(shared, &entry, &lease, patient).await };
-    let bundle = fill(entry.bundle.reveal(), &patient, &practitioner);
-    let hash = Sha256::digest(bundle.as_bytes()).into();
+    let whole = fill(entry.bundle.reveal(), &people.patient.id, &people.practitioner.id);
+    let episode = match identities.episode(shared, &entry, &whole, &people.patient.id).await? {
+        Sought::None => None,
+        Sought::Episode(episode) => Some(episode),
+        Sought::Not(found) => return not_found(shared, &entry, &lease, found).await,
+    };
+    let is_change = entry.resources.iter().any(|resource| resource.server_id.is_some());
+    let without = episode.as_ref().map(|episode| episode.bundle(&whole)).transpose()?.flatten();
+    let hash = Sha256::digest(without.as_ref().unwrap_or(&whole).as_bytes()).into();
     let attempt = match delivery.ledger.begin_attempt(entry.entry_id, &lease, hash).await {
         Ok(attempt) => attempt,
         // The lease went to somebody else while people were looked up: it is theirs now.
-        Err(LedgerError::LostLease(_)) => return Ok(State::Pending),
+        Err(LedgerError::LostLease(_)) => {
+            if let Some(episode) = &episode {
+                episode.let_go(shared);
+            }
+            return Ok(State::Pending);
+        }
         Err(error) => return Err(error.into()),
     };
-    let answer = if entry.resources.iter().any(|resource| resource.server_id.is_some()) {
-        changes(shared, &entry, &bundle).await?
+    let answer = if is_change {
+        episode.iter().for_each(|episode| episode.join(&mut entry));
+        changes(shared, &entry, &whole).await?
     } else {
-        shared.lane.remote.transaction(bundle).await
+        let mut answer = shared.lane.remote.transaction(without.unwrap_or(whole)).await;
+        episode.iter().for_each(|episode| episode.restore(&mut answer));
+        answer
     };
-    finish(shared, &entry, attempt, &lease, &answer).await
-}
-
-/// The health worker in charge. One task asks, the others wait for its answer.
-async fn practitioner(shared: &Shared, identities: &Identities<'_>, whom: &Whom) -> Result<Found, DeliveryError> {
-    let name = match &whom.practitioner {
-        Practitioner::Known(id) => return Ok(Found::Id(id.clone())),
-        Practitioner::ByNik(nik) => nik.clone(),
-    };
-    let mut known = shared.practitioners.lock().await;
-    if let Some(id) = known.get(&name) {
-        return Ok(Found::Id(id.clone()));
+    let mut again = false;
+    if answer.class == Class::Dependency {
+        again = people.doubt(shared, &identities, &whom, patient_key).await?;
+        if let Some(episode) = &episode {
+            again |= episode.doubt(&identities).await?;
+        }
+        again &= shared.doubting.lock().unwrap_or_else(PoisonError::into_inner).insert(entry.entry_id);
     }
-    let found = identities.practitioner(&shared.lane, whom).await?;
-    if let Found::Id(id) = &found {
-        known.insert(name, id.clone());
+    let state = finish(shared, &entry, attempt, &lease, &answer, again).await?;
+    if let Some(episode) = &episode {
+        episode.end(shared, &identities, &answer).await?;
     }
-    Ok(found)
+    Ok(state)
 }
 
 async fn finish(
@@ -67,10 +77,15 @@ async fn finish(
     attempt: AttemptId,
     lease: &crate::ledger::entry::Lease,
     answer: &Answer,
+    again: bool,
 ) -> Result<State, DeliveryError> {
     let delivery = &shared.delivery;
     let now = delivery.clock.now();
-    let what = consequence(answer, entry, &delivery.policy, delivery.first_look, now);
+    let mut what = consequence(answer, entry, &delivery.policy, delivery.first_look, now);
+    if again && matches!(what.event, Event::DependencyMissing { .. }) {
+        // An id was forgotten; with the one that holds now the visit may pass.
+        what.event = Event::Deferred { due: now };
+    }
     match &what.event {
         Event::Accepted => shared.note_acceptance(),
         Event::RefusedContent => shared.note_refusal(&refusal_reason(answer)),
@@ -116,13 +131,17 @@ async fn not_found(
     let delivery = &shared.delivery;
     let now = delivery.clock.now();
     let event = match found {
-        Found::Missing(on) => {
+        Found::Missing(missing) => {
             let answer = Answer::of(Class::Dependency, String::new());
-            match consequence(&answer, entry, &delivery.policy, delivery.first_look, now).event {
-                Event::DependencyMissing { due, .. } => Event::DependencyMissing { on: on.to_owned(), due },
-                other => other,
-            }
+            let what = consequence(&answer, entry, &delivery.policy, delivery.first_look, now);
+            let due = what.event.due().unwrap_or(now);
+            return match delivery.ledger.block(entry.entry_id, lease, &missing.on, due, &missing.issues).await {
+                Ok(state) => Ok(state),
+                Err(LedgerError::LostLease(_)) => Ok(State::Pending),
+                Err(error) => Err(error.into()),
+            };
         }
+        Found::Later(due) => Event::Released { due },
         Found::Failed(answer) => {
             if answer.server_in_trouble() {
                 shared.note_trouble(&answer.excerpt);
@@ -163,7 +182,8 @@ async fn changes(shared: &Shared, entry: &OpenEntry, bundle: &str) -> Result<Ans
             }
             let body = bodies.get(position).map(|(_, json)| resolve(json, &known)).unwrap_or_default();
             let answer = match &resource.server_id {
-                Some(id) if resource.unchanged => {
+                // An episode lives on after its visit; the server refuses a PUT of it.
+                Some(id) if resource.unchanged || resource.resource_type == EPISODE => {
                     accepted.push(Accepted {
                         position,
                         resource_type: resource.resource_type.clone(),

@@ -242,10 +242,11 @@ fn identity(facts: &Person, origin: &Origin<'_>) -> Option<Identity> {
     }
     let birth = facts.birth?.to_string();
     let mother = facts.mother_name();
-    let (how, parent) = match (&mother, &facts.family) {
-        (Some(mother), _) => ("ibu", mother.as_str()),
-        (None, Some(family)) => ("kk", family.as_str()),
-        (None, None) => return None,
+    let (how, parent) = match (&mother, &facts.family, &facts.mother_nik) {
+        (Some(mother), _, _) => ("ibu", mother.as_str()),
+        (None, Some(family), _) => ("kk", family.as_str()),
+        (None, None, Some(mother)) => ("nik_ibu", mother.as_str()),
+        (None, None, None) => return None,
     };
     let who = if facts.is_baby() { "bayi" } else { "nama" };
     let posyandu = facts.posyandu.as_deref().unwrap_or_default();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::clock::Zone;
 use crate::issue::{Code, Issue};
 use crate::mapping::problem::nearest;
-use crate::record::Record;
+use crate::record::{Record, Value};
 
 /// One posyandu of the register.
 #[derive(Debug, Clone)]
@@ -61,6 +61,16 @@ impl Register {
         let (name, puskesmas) = (text("nama"), text("puskesmas"));
         self.all.push(Arc::new(Posyandu { code, name, puskesmas, zone, record: Arc::new(record) }));
         Ok(())
+    }
+
+    /// Fills an empty column of a posyandu with what is known elsewhere; what stands there is never replaced.
+    pub fn fill(&mut self, code: &str, field: &str, value: &str) {
+        let Some(posyandu) = self.all.iter_mut().find(|posyandu| posyandu.code == code) else { return };
+        let Some(at) = posyandu.record.schema.index(field) else { return };
+        if posyandu.record.values[at].is_none() {
+            let known = Arc::make_mut(posyandu);
+            Arc::make_mut(&mut known.record).values[at] = Some(Value::Text(value.to_owned()));
+        }
     }
 
     /// Number of posyandu.

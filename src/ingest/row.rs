@@ -96,8 +96,12 @@ impl Origin<'_> {
 
     /// Who came and when, as far as a row tells it.
     fn visit_of(&self, records: &[Record], identity: Option<&[u8; 32]>) -> Option<Visit> {
-        let nik = records.iter().find(|record| is_person(record))?.text("nik")?;
-        let person = identity.map_or_else(|| hex(&self.keys.hash("person", &[nik])), hex);
+        let nik = records.iter().find(|record| is_person(record))?.text("nik");
+        let person = match (identity, nik) {
+            (Some(identity), _) => hex(identity),
+            (None, Some(nik)) => hex(&self.keys.hash("person", &[nik])),
+            (None, None) => return None,
+        };
         Some(Visit { person, date: service_date(records)? })
     }
 

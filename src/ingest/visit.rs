@@ -14,13 +14,15 @@ use crate::issue::{Code, Issue, Place};
 use crate::ledger::entry::{NewEntry, NewResource};
 use crate::ledger::row::{CurrentRecord, VisitRecords};
 use crate::mapping::head::visit_record;
+use crate::mapping::registration::{Person, mothers_number};
 use crate::mapping::set::MappingSet;
 use crate::mapping::visit::Visit;
 use crate::record::group::Group;
 use crate::record::schema::Schemas;
-use crate::record::{Record, RecordError};
+use crate::record::{Record, RecordError, Value};
 use crate::redact::Personal;
-use crate::resource::envelope::{Envelope, Practitioner};
+use crate::resource::bundle::entries;
+use crate::resource::envelope::{Envelope, NewPatient, Practitioner, Registration};
 use crate::resource::profile::Profiles;
 use crate::resource::{Outcome, Prepared, prepare};
 use crate::seal::Keys;
@@ -43,12 +45,14 @@ pub struct Mapper<'a> {
     pub register: &'a Register,
     /// Organization id by puskesmas name.
     pub organizations: &'a [(String, String)],
+    /// Names of the puskesmas that register persons whom SATUSEHAT does not know.
+    pub registering: &'a BTreeSet<String>,
     /// What all of this amounts to, see [`version`].
     pub version: String,
 }
 
 /// One name for everything but the records that decides what a visit becomes: mapping files, SATUSEHAT's rules,
-/// accepted guesses, register, organizations. When it changes, what was not sent yet is mapped again.
+/// accepted guesses, register, organizations, who registers persons. When it changes, what was not sent yet is mapped again.
 #[must_use]
 pub fn version(
     mappings: &MappingSet,
@@ -56,10 +60,11 @@ pub fn version(
     switches: &BTreeSet<String>,
     register: &Register,
     organizations: &[(String, String)],
+    registering: &BTreeSet<String>,
 ) -> String {
     let mut hash = Sha256::new_with_prefix(profiles.digest);
     let organizations = organizations.iter().flat_map(|(name, id)| [name, id]);
-    for text in switches.iter().chain(organizations) {
+    for text in switches.iter().chain(organizations).chain(registering) {
         hash.update(text.as_bytes());
         hash.update([0]);
     }
@@ -99,7 +104,10 @@ impl Mapper<'_> {
             refused: true,
         };
         match self.outcome(visit, &records, place) {
-            Ok((prepared, posyandu, sasaran)) => self.fill(&mut entry, *prepared, &posyandu, sasaran)?,
+            Ok((prepared, posyandu, sasaran)) => {
+                let registration = self.registration(visit, &posyandu, sasaran);
+                self.fill(&mut entry, *prepared, &posyandu, sasaran, registration)?;
+            }
             Err(issues) => {
                 entry.content_hash = refusal_hash(&issues);
                 entry.issues = issues;
@@ -193,12 +201,41 @@ impl Mapper<'_> {
         Ok((record, stored.record_key))
     }
 
+    /// How the person is registered if SATUSEHAT does not know them, on the day of the visit: the same visit yields the
+    /// same. Whether a newborn's days have passed since is asked again at sending.
+    fn registration(&self, visit: &VisitRecords, posyandu: &Posyandu, sasaran: &Record) -> Registration {
+        let found = self.organizations.iter().find(|(name, _)| *name == posyandu.puskesmas);
+        let Some((_, organization)) = found.filter(|(name, _)| self.registering.contains(name)) else {
+            return Registration::Off;
+        };
+        let (day, key) = (visit.visit.service_date, visit.visit_key);
+        let person = Person { organization, posyandu: &posyandu.record, sasaran, day, key };
+        let identify = |name: &str, key: &[u8; 32]| {
+            self.keys.identifier("resource", &[name, &data_encoding::HEXLOWER.encode(key)])
+        };
+        let outcome = self
+            .mappings
+            .with_person(&person, |visit| prepare(self.mappings, self.profiles, visit, self.switches, &identify));
+        let prepared = match outcome {
+            Outcome::Prepared(prepared) => prepared,
+            Outcome::Stopped(issues) => {
+                return Registration::Impossible(issues.into_iter().filter(Issue::is_error).collect());
+            }
+        };
+        let json = entries(&prepared.bundle).unwrap_or_default();
+        let patient = prepared.resources.into_iter().zip(json).find(|(one, _)| one.resource_type == "Patient");
+        patient.map_or(Registration::Off, |(one, (_, json))| {
+            Registration::Possible(Box::new(NewPatient { json, cells: one.lineage }))
+        })
+    }
+
     fn fill(
         &self,
         entry: &mut NewEntry,
         prepared: Prepared,
         posyandu: &Posyandu,
         sasaran: &Record,
+        registration: Registration,
     ) -> Result<(), VisitError> {
         let text = |record: &Record, field: &str| record.text(field).unwrap_or_default().to_owned();
         let known = text(&posyandu.record, "id_nakes_satusehat");
@@ -212,6 +249,9 @@ impl Mapper<'_> {
             birth_date: sasaran.date("tanggal_lahir").unwrap_or_default(),
             gender: if sasaran.text("jenis_kelamin") == Some("P") { "female" } else { "male" }.to_owned(),
             practitioner,
+            mother: sasaran.get("nik").is_none().then(|| mothers_number(sasaran)).flatten(),
+            birth_order: birth_order(sasaran, &registration),
+            registration,
             row: sasaran.place.clone(),
             cells: Envelope::cells_of(&prepared.resources),
         };
@@ -247,7 +287,33 @@ fn content_hash(bundle: &[u8; 32], envelope: &Envelope) -> [u8; 32] {
         hash.update(text.as_bytes());
         hash.update([0]);
     }
+    // A mended address or birth order is sent again too, where it matters.
+    for text in envelope.mother.iter().chain(envelope.birth_order.map(|order| order.to_string()).iter()) {
+        hash.update(text.as_bytes());
+        hash.update([1]);
+    }
+    match &envelope.registration {
+        Registration::Off => {}
+        Registration::Possible(patient) => hash.update(&patient.json),
+        Registration::Impossible(issues) => hash.update(refusal_hash(issues)),
+    }
     hash.finalize().into()
+}
+
+/// The place among twins as it is written, else as the registration takes it.
+fn birth_order(sasaran: &Record, registration: &Registration) -> Option<u32> {
+    let written = match sasaran.get("urutan_kembar") {
+        Some(Value::Integer(order)) => u32::try_from(*order).ok(),
+        _ => None,
+    };
+    let taken = || match registration {
+        Registration::Possible(patient) => {
+            let json: serde_json::Value = serde_json::from_str(&patient.json).ok()?;
+            u32::try_from(json["multipleBirthInteger"].as_u64()?).ok()
+        }
+        _ => None,
+    };
+    written.or_else(taken)
 }
 
 /// A refusal's content is its complaints: the same complaints are the same entry.

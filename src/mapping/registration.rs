@@ -15,6 +15,7 @@ use super::visit::{Draft, Identify, Visit};
 use crate::clock::Zone;
 use crate::issue::{Code, Issue, Place as Cell};
 use crate::record::nik::{self, NikRead};
+use crate::record::person::NEWBORN_DAYS;
 use crate::record::schema::Schema;
 use crate::record::{Record, Value};
 
@@ -25,8 +26,6 @@ pub const ALONE: [&str; 2] = [PERSON, PLACE];
 const PERSON: &str = "sasaran";
 const PLACE: &str = "posyandu";
 
-/// Oldest age at which a newborn is registered by its mother's NIK, in days (rule 10397; satusehat-api.md, section 7).
-pub const NEWBORN_DAYS: i32 = 60;
 /// Digits of a village's code (Kemendagri: 2, 4, 6 and 10 digits; satusehat-api.md, section 8).
 const VILLAGE_DIGITS: usize = 10;
 /// The parts of a village's code: the derived field and how many digits it has.
@@ -219,6 +218,15 @@ fn way(person: &Record, day: Date) -> Result<&'static str, Box<Issue>> {
         Mother::Genuine => Ok("nik_ibu"),
         Mother::Absent => Err(about("mapping.registration_mother_missing", "nik_ibu")),
         Mother::Doubtful => Err(about("mapping.registration_mother_doubtful", "nik_ibu")),
+    }
+}
+
+/// The mother's number in digits, if it can be hers.
+#[must_use]
+pub fn mothers_number(person: &Record) -> Option<String> {
+    match person.text("nik_ibu").map(nik::read) {
+        Some(NikRead::Number { digits, .. }) if matches!(mother(person), Mother::Genuine) => Some(digits),
+        _ => None,
     }
 }
 

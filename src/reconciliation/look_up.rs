@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::ReconciliationError;
-use super::compare::{Difference, Kind, compare};
+use super::compare::{Difference, EPISODE, Kind, compare};
 use super::verdict::Seen;
 use crate::ledger::attempt::AcceptedResource;
 use crate::ledger::entry::{EntryResource, OpenEntry};
@@ -83,6 +83,11 @@ pub(super) async fn look(remote: &Remote, entry: &OpenEntry) -> Result<Vec<Seen>
         let found = match &anchor {
             Some(anchor) => {
                 let kind = resource.resource_type.as_str();
+                if let (EPISODE, Some(id)) = (kind, &anchor.episode) {
+                    // The visit's own or one that was open already: the visit says which.
+                    held.insert(resource.position, read(remote, kind, id).await?);
+                    continue;
+                }
                 if !searched.contains_key(kind) {
                     searched.insert(kind, anchor.search(remote, kind).await?);
                 }
@@ -125,13 +130,16 @@ fn choose(matches: &Matches, resource: &EntryResource) -> Held {
 struct Anchor {
     encounter: String,
     subject: String,
+    episode: Option<String>,
 }
 
 impl Anchor {
     fn of(encounter: &Value) -> Option<Self> {
         let subject = encounter.pointer("/subject/reference")?.as_str()?;
         let (_, subject) = subject.rsplit_once('/')?;
-        Some(Self { encounter: encounter.get("id")?.as_str()?.to_owned(), subject: subject.to_owned() })
+        let episode = encounter.pointer("/episodeOfCare/0/reference").and_then(Value::as_str);
+        let episode = episode.and_then(|reference| reference.rsplit_once('/')).map(|(_, id)| id.to_owned());
+        Some(Self { encounter: encounter.get("id")?.as_str()?.to_owned(), subject: subject.to_owned(), episode })
     }
 
     /// All of a type that may belong to the visit; which parameters a type knows: satusehat-api.md, section 3.2.
@@ -139,7 +147,7 @@ impl Anchor {
         let (visit, subject) = (self.encounter.as_str(), self.subject.as_str());
         let parameters: &[(&str, &str)] = match kind {
             "Condition" | "Observation" | "Procedure" => &[("encounter", visit)],
-            "Immunization" => &[("patient", subject)],
+            "Immunization" | EPISODE => &[("patient", subject)],
             "MedicationStatement" | "MedicationDispense" => &[("subject", subject), ("context", visit)],
             _ => &[("subject", subject), ("encounter", visit)],
         };

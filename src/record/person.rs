@@ -16,6 +16,8 @@ use crate::source::profile::Kind;
 
 /// Fields that are read first, because others are compared with them.
 const FIRST: [&str; 4] = ["nama", "jenis_kelamin", "tanggal_lahir", "posyandu"];
+/// Oldest age at which a newborn is registered by its mother's NIK, in days (rule 10397; satusehat-api.md, section 7).
+pub const NEWBORN_DAYS: i32 = 60;
 /// Fields that are read by rules of their own, or derived.
 const APART: [&str; 6] = ["nama", "jenis_kelamin", "tanggal_lahir", "posyandu", "nik", "status_nik"];
 /// Words before a name that are no part of it, in upper case (posyandu records, section 6.3).
@@ -142,6 +144,23 @@ pub fn ease_register(outcome: &mut RowOutcome) {
         if lacks(issue) {
             issue.severity = Severity::Warning;
         }
+    }
+}
+
+/// A newborn without a number goes by its mother's for 60 days: on a visit within them the missing number only warns.
+pub fn ease_newborn(outcome: &mut RowOutcome) {
+    let RowOutcome { records, issues } = outcome;
+    let Some(person) = records.iter().find(|record| record.schema.dataset == "sasaran") else { return };
+    let Some(birth) = person.date("tanggal_lahir").filter(|_| person.get("nik").is_none()) else { return };
+    let mother = person.text("nik_ibu").and_then(nik::birth_part);
+    let mut days = records.iter().filter_map(|record| record.date("tanggal"));
+    let in_time = days.next().is_some_and(|day| (0..=NEWBORN_DAYS).contains(&(day - birth).get_days()));
+    if !in_time || mother.is_none_or(|part| !part.female) {
+        return;
+    }
+    for issue in issues.iter_mut().filter(|issue| ["nik.missing", "nik.placeholder"].contains(&&*issue.rule)) {
+        let place = issue.place.take();
+        *issue = Issue { place, ..Issue::warning(Code::Required, "nik.newborn").on("sasaran.nik") };
     }
 }
 

@@ -128,6 +128,7 @@ impl Reader {
         }
         let mut outcome = RowOutcome { records, issues: scene.issues };
         person::ease_register(&mut outcome);
+        person::ease_newborn(&mut outcome);
         if !outcome.is_held() {
             let is_alone = outcome.records.len() == 1;
             let found = outcome.records.iter().flat_map(|record| check(record, is_alone));

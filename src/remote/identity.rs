@@ -15,6 +15,22 @@ use crate::redact::Personal;
 /// Identifier system of a NIK.
 pub const NIK_SYSTEM: &str = "https://fhir.kemkes.go.id/id/nik";
 
+/// Identifier system of the mother's NIK, by which a newborn is known.
+pub const MOTHER_SYSTEM: &str = "https://fhir.kemkes.go.id/id/nik-ibu";
+
+/// A newborn without a number of its own, as the local record knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewbornQuery {
+    /// The mother's NIK.
+    pub mother: Personal<String>,
+    /// Birth date.
+    pub birth_date: Personal<Date>,
+    /// FHIR administrative gender.
+    pub gender: String,
+    /// 0 for a single birth, 1, 2 … among twins; `None` when it is not written.
+    pub birth_order: Option<u32>,
+}
+
 /// A person as the local record knows them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PersonQuery {
@@ -100,6 +116,39 @@ impl Remote {
         }
     }
 
+    /// Finds a newborn among its mother's children: by birth date, gender and birth order, never by name, which changes
+    /// when the child gets one.
+    pub async fn newborn(&self, child: &NewbornQuery) -> IdentityAnswer {
+        let identifier = format!("{MOTHER_SYSTEM}|{}", child.mother.reveal());
+        let birth_date = child.birth_date.reveal().to_string();
+        let hits = match self.search("Patient", &[("identifier", &identifier), ("birthdate", &birth_date)]).await {
+            SearchAnswer::Found(matches) => matches,
+            SearchAnswer::Failed(answer) => return IdentityAnswer::Failed(answer),
+        };
+        if hits.hidden > 0 || !hits.complete {
+            return IdentityAnswer::Hidden;
+        }
+        let born: Vec<&Value> = hits
+            .resources
+            .iter()
+            .map(Personal::reveal)
+            .filter(|one| one["birthDate"] == birth_date.as_str() && is_child_of(one, child.mother.reveal()))
+            .collect();
+        siblings(&born, child)
+    }
+
+    /// Whether anybody at SATUSEHAT has a NIK.
+    ///
+    /// # Errors
+    /// The answer, when it was no usable one.
+    pub async fn is_known(&self, nik: &Personal<String>) -> Result<bool, Box<Answer>> {
+        let identifier = format!("{NIK_SYSTEM}|{}", nik.reveal());
+        match self.search("Patient", &[("identifier", &identifier)]).await {
+            SearchAnswer::Found(hits) => Ok(hits.hidden > 0 || !with_nik(&hits, nik.reveal()).is_empty()),
+            SearchAnswer::Failed(answer) => Err(Box::new(answer)),
+        }
+    }
+
     /// Nobody fits name and birth date: does the NIK belong to somebody else?
     async fn unconfirmed(&self, identifier: &str, nik: &str) -> IdentityAnswer {
         match self.search("Patient", &[("identifier", identifier)]).await {
@@ -109,6 +158,35 @@ impl Remote {
             SearchAnswer::Found(_) => IdentityAnswer::NotFound,
         }
     }
+}
+
+/// Which of the children born to a mother on a day is meant.
+fn siblings(born: &[&Value], child: &NewbornQuery) -> IdentityAnswer {
+    let order = |one: &Value| one["multipleBirthInteger"].as_u64().and_then(|order| u32::try_from(order).ok());
+    let Some(wanted) = child.birth_order else {
+        // Only a child that is told to be a single birth is certainly the one.
+        return match born {
+            [] => IdentityAnswer::NotFound,
+            [one] if order(one) == Some(0) && one["gender"] == child.gender.as_str() => found(one),
+            several => IdentityAnswer::Ambiguous(several.len()),
+        };
+    };
+    let alike: Vec<&&Value> = born.iter().filter(|one| order(one) == Some(wanted)).collect();
+    match alike.as_slice() {
+        [one] if one["gender"] == child.gender.as_str() => found(one),
+        [_] => IdentityAnswer::Mismatch,
+        // A single birth beside another child of that day, or the other way round: one of the two is wrong.
+        [] if born.iter().any(|one| (order(one) == Some(0)) != (wanted == 0)) => IdentityAnswer::Mismatch,
+        [] => IdentityAnswer::NotFound,
+        several => IdentityAnswer::Ambiguous(several.len()),
+    }
+}
+
+/// The search may ignore what it was asked for, so each hit must show the mother's number.
+fn is_child_of(resource: &Value, mother: &str) -> bool {
+    let shown: Vec<(String, String)> =
+        identifiers_of(resource).into_iter().filter(|own| own.0 == MOTHER_SYSTEM).collect();
+    shown.iter().any(|(_, own)| own == mother || is_mask(own))
 }
 
 /// The hits that hold the NIK, or show it as a mask.

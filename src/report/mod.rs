@@ -188,13 +188,13 @@ impl DayReport {
         let listed_max = request.listed_max.unwrap_or(usize::MAX);
         let mut left_out = LeftOut::default();
         let (mut work, mut warnings, mut warning_rules) = (Vec::new(), Vec::new(), Vec::new());
-        worklist::walk(ledger, &filter, List::Work, listed_max, &mut |items| {
+        worklist::walk(ledger, &filter, List::Work, request.made_at, listed_max, &mut |items| {
             each(&items)?;
             left_out.work += keep(&mut work, items, listed_max);
             Ok(())
         })
         .await?;
-        worklist::walk(ledger, &filter, List::Warnings, listed_max, &mut |items| {
+        worklist::walk(ledger, &filter, List::Warnings, request.made_at, listed_max, &mut |items| {
             each(&items)?;
             worklist::tally(&mut warning_rules, &items);
             left_out.warnings += keep(&mut warnings, items, listed_max);

@@ -6,6 +6,8 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::io;
 
+use jiff::Timestamp;
+
 use super::ReportError;
 use crate::issue::{Code, Issue, Place, Severity};
 use crate::ledger::Ledger;
@@ -16,11 +18,22 @@ use crate::ledger::reading::Filter;
 use crate::ledger::state::{Event, State};
 
 /// Words for what a blocked visit misses, its sentence, and the field whose cell to look at first.
-const BLOCKED: [(&str, &str, Option<&str>); 7] = [
+const BLOCKED: [(&str, &str, Option<&str>); 18] = [
     ("patient", "person.not_found", Some("nik")),
     ("patient_mismatch", "person.name_mismatch", Some("nik")),
     ("patient_ambiguous", "person.ambiguous", Some("nik")),
     ("patient_hidden", "person.hidden", Some("nik")),
+    ("patient_without_nik", "person.without_nik", Some("nik")),
+    ("patient_incomplete", "person.incomplete", Some("nik")),
+    ("patient_refused", "person.refused", Some("nik")),
+    ("patient_unconfirmed", "person.unconfirmed", Some("nik")),
+    ("citizen", "person.citizen_unknown", Some("nik")),
+    ("citizen_refused", "person.citizen_refused", Some("nik")),
+    ("newborn", "person.newborn_unregistered", Some("nik_ibu")),
+    ("newborn_too_old", "person.newborn_too_old", Some("nik")),
+    ("mother", "person.mother_not_found", Some("nik_ibu")),
+    ("episode_hidden", "person.episode_hidden", None),
+    ("episode_ambiguous", "person.episode_ambiguous", None),
     ("practitioner", "practitioner.not_found", None),
     ("practitioner_ambiguous", "practitioner.ambiguous", None),
     ("resource", "remote.dependency", None),
@@ -53,6 +66,7 @@ pub async fn walk(
     ledger: &Ledger,
     filter: &Filter,
     list: List,
+    now: Timestamp,
     together: usize,
     each: &mut dyn FnMut(Vec<WorkItem>) -> io::Result<()>,
 ) -> Result<(), ReportError> {
@@ -61,7 +75,7 @@ pub async fn walk(
     for page in subjects.pages(PAGE.min(together)) {
         let (rows, troubles) = ledger.look_at(page).await?;
         rows.iter().for_each(|row| of_row(row, list, &mut items));
-        troubles.iter().for_each(|trouble| of_visit(trouble, &mut items));
+        troubles.iter().for_each(|trouble| of_visit(trouble, now, &mut items));
         if items.len() > together {
             items.sort_by(order);
             each(std::mem::take(&mut items)).map_err(ReportError::Write)?;
@@ -87,11 +101,11 @@ fn of_row(row: &RowIssues, list: List, items: &mut Vec<WorkItem>) {
     }
 }
 
-fn of_visit(trouble: &Trouble, items: &mut Vec<WorkItem>) {
+fn of_visit(trouble: &Trouble, now: Timestamp, items: &mut Vec<WorkItem>) {
     let line = &trouble.line;
     let row = row_of(&trouble.origins);
     let issues = match line.blocked_on.as_deref() {
-        Some(on) => vec![blocked(on, &trouble.origins)],
+        Some(on) => blocked(on, trouble, now),
         None => complaints(trouble),
     };
     let item = |issue: Issue| WorkItem {
@@ -110,15 +124,60 @@ fn row_of(origins: &[Origin]) -> Place {
     about_person.or(origins.first()).map(|origin| origin.place.clone()).unwrap_or_default()
 }
 
-fn blocked(on: &str, origins: &[Origin]) -> Issue {
+/// What a visit waits for: what was told about it, else the word's own sentence.
+fn blocked(on: &str, trouble: &Trouble, now: Timestamp) -> Vec<Issue> {
+    let origins = &trouble.origins;
     let known = BLOCKED.iter().find(|(word, _, _)| *word == on);
     let (_, rule, field) = known.copied().unwrap_or((on, "remote.dependency", None));
-    let issue = Issue::error(Code::NotFound, rule);
-    match field.and_then(|field| origins.iter().find_map(|origin| origin.cell(field))) {
-        Some(cell) => issue.at(cell),
-        None => issue,
+    let cell = field.and_then(|field| origins.iter().find_map(|origin| origin.cell(field)));
+    let issues = match &trouble.complained {
+        Some((at, issues)) if !issues.is_empty() => issues.iter().map(|issue| dated(issue, *at, now)).collect(),
+        _ => vec![Issue::error(Code::NotFound, rule)],
+    };
+    let placed = |issue: Issue| match (&issue.place, &cell) {
+        (None, Some(cell)) => issue.at(cell.clone()),
+        _ => issue,
+    };
+    issues.into_iter().map(placed).collect()
+}
+
+/// The sentence that counts a newborn's days, of which more have passed since it was written down.
+const NEWBORN_CLOCK: &str = "person.newborn_waiting";
+
+/// The days that a newborn has left now, when an issue counts them; negative when they have passed.
+fn days_left(issue: &Issue, at: Timestamp, now: Timestamp) -> Option<i64> {
+    let (_, days) = issue.arguments.iter().find(|(name, _)| issue.rule == NEWBORN_CLOCK && name == "hari")?;
+    let passed = now.duration_since(at).as_hours() / 24;
+    Some(days.parse::<i64>().ok()? - passed)
+}
+
+/// The issue as it reads now.
+fn dated(issue: &Issue, at: Timestamp, now: Timestamp) -> Issue {
+    match days_left(issue, at, now) {
+        None => issue.clone(),
+        Some(days) if days < 0 => Issue { arguments: Vec::new(), ..renamed(issue, "person.newborn_too_old") },
+        Some(days) => Issue { arguments: Vec::new(), ..issue.clone() }.with("hari", days),
     }
 }
+
+fn renamed(issue: &Issue, rule: &'static str) -> Issue {
+    Issue { rule: rule.into(), ..issue.clone() }
+}
+
+/// Newborns that wait for their registration: how many visits, and the fewest days that one has left (negative when
+/// they have passed).
+///
+/// # Errors
+/// Failures of the store, or content sealed with another key.
+pub async fn newborns(ledger: &Ledger, filter: &Filter, now: Timestamp) -> Result<Option<(u64, i64)>, ReportError> {
+    let complaints = ledger.blocked_complaints(filter, NEWBORNS_MAX).await?;
+    let days = |(at, issues): &(Timestamp, Vec<Issue>)| issues.iter().find_map(|issue| days_left(issue, *at, now));
+    let left: Vec<i64> = complaints.iter().filter_map(days).collect();
+    Ok(left.iter().min().map(|fewest| (left.len() as u64, *fewest)))
+}
+
+/// Blocked visits looked at for newborns, at most.
+const NEWBORNS_MAX: u32 = 100_000;
 
 /// Why an entry was refused: by the mapping, else by the last answer, else by what reconciliation found.
 fn complaints(trouble: &Trouble) -> Vec<Issue> {

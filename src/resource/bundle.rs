@@ -10,7 +10,7 @@ use crate::mapping::visit::DraftResource;
 pub fn transaction(resources: &[DraftResource<'_>]) -> String {
     let content: usize = resources.iter().map(|resource| resource.json.len() + ENTRY_BYTES_AROUND).sum();
     let mut out = String::with_capacity(content + ENTRY_BYTES_AROUND);
-    out.push_str("{\"resourceType\":\"Bundle\",\"type\":\"transaction\",\"entry\":[");
+    out.push_str(BEGIN);
     for (index, resource) in resources.iter().enumerate() {
         if index > 0 {
             out.push(',');
@@ -23,9 +23,13 @@ pub fn transaction(resources: &[DraftResource<'_>]) -> String {
         out.push_str(&resource.plan.resource_type);
         out.push_str("\"}}");
     }
-    out.push_str("]}");
+    out.push_str(END);
     out
 }
+
+/// How a transaction begins and ends.
+const BEGIN: &str = "{\"resourceType\":\"Bundle\",\"type\":\"transaction\",\"entry\":[";
+const END: &str = "]}";
 
 /// Bytes around one resource in a Bundle: fullUrl, request and brackets.
 const ENTRY_BYTES_AROUND: usize = 160;
@@ -79,6 +83,33 @@ pub fn entries(bundle: &str) -> Result<Vec<(String, String)>, BundleError> {
     Ok(bundle.entry.into_iter().map(|entry| (entry.full_url, entry.resource.get().to_owned())).collect())
 }
 
+/// The Bundle without the entry of a fullUrl: what referred to it refers to `reference` at the server instead.
+///
+/// # Errors
+/// When the text is not a Bundle of ours.
+pub fn adopt(bundle: &str, full_url: &str, reference: &str) -> Result<String, BundleError> {
+    #[derive(serde::Deserialize)]
+    struct Bundle<'a> {
+        #[serde(borrow)]
+        entry: Vec<&'a serde_json::value::RawValue>,
+    }
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Name {
+        full_url: String,
+    }
+    let whole: Bundle<'_> = serde_json::from_str(bundle)?;
+    let mut kept = Vec::with_capacity(whole.entry.len());
+    for entry in whole.entry {
+        let name: Name = serde_json::from_str(entry.get())?;
+        if name.full_url != full_url {
+            kept.push(entry.get());
+        }
+    }
+    let text = format!("{BEGIN}{}{END}", kept.join(","));
+    Ok(resolve(&text, &[(full_url.to_owned(), reference.to_owned())]))
+}
+
 /// Puts server references in place of `urn:uuid` references, for a resource that is sent alone.
 #[must_use]
 pub fn resolve(json: &str, known: &[(String, String)]) -> String {
@@ -94,6 +125,17 @@ mod tests {
     fn tokens_are_filled_and_nothing_else_changes() {
         let json = r#"{"a":{"reference":"Patient/{patient}"},"b":"Practitioner/{practitioner}","c":"{x}"}"#;
         assert_eq!(fill(json, "P1", "N2"), r#"{"a":{"reference":"Patient/P1"},"b":"Practitioner/N2","c":"{x}"}"#);
+    }
+
+    #[test]
+    fn an_entry_that_is_there_already_is_left_out_and_referred_to() {
+        let entry = |url: &str, inside: &str| {
+            format!(r#"{{"fullUrl":"{url}","resource":{{{inside}}},"request":{{"method":"POST","url":"X"}}}}"#)
+        };
+        let visit = entry("urn:uuid:1", r#""episodeOfCare":[{"reference":"urn:uuid:2"}]"#);
+        let whole = format!("{BEGIN}{visit},{}{END}", entry("urn:uuid:2", ""));
+        let adopted = adopt(&whole, "urn:uuid:2", "EpisodeOfCare/e").unwrap();
+        assert_eq!(adopted, format!("{BEGIN}{}{END}", visit.replace("urn:uuid:2", "EpisodeOfCare/e")));
     }
 
     #[test]

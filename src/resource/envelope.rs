@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::PreparedResource;
-use crate::issue::Place;
+use crate::issue::{Issue, Place};
 use crate::mapping::visit::without_positions;
 
 /// The person, the health worker and the cells of a visit. It is personal data: it has no `Debug`.
@@ -22,6 +22,15 @@ pub struct Envelope {
     pub gender: String,
     /// The health worker in charge.
     pub practitioner: Practitioner,
+    /// The mother's NIK, of a child without a number of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mother: Option<String>,
+    /// Place among twins: 0 for a single birth; `None` when it is not written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub birth_order: Option<u32>,
+    /// How the person is registered if SATUSEHAT does not know them.
+    #[serde(default)]
+    pub registration: Registration,
     /// The row that a complaint about the whole visit points to.
     pub row: Place,
     /// Elements that came from a cell: position of the resource, FHIR path, the cell.
@@ -37,6 +46,35 @@ pub enum Practitioner {
     ByNik(String),
 }
 
+/// How a person is registered whom SATUSEHAT does not know.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub enum Registration {
+    /// The puskesmas leaves it to somebody else.
+    #[default]
+    Off,
+    /// With this Patient.
+    Possible(Box<NewPatient>),
+    /// Not, and why not.
+    Impossible(Vec<Issue>),
+}
+
+/// A Patient to be created.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct NewPatient {
+    /// The resource.
+    pub json: String,
+    /// Elements that came from a cell: FHIR path, the cell.
+    pub cells: Vec<(String, Place)>,
+}
+
+impl NewPatient {
+    /// The cell behind a server's `expression`; `None` when none of its cells is meant.
+    #[must_use]
+    pub fn cell(&self, expression: &str) -> Option<&Place> {
+        nearest(self.cells.iter().map(|(path, place)| (path.as_str(), place)), expression)
+    }
+}
+
 /// The part of an [`Envelope`] that every sending needs; the cells are read only when there is a complaint.
 #[derive(Deserialize)]
 pub struct Whom {
@@ -50,6 +88,15 @@ pub struct Whom {
     pub gender: String,
     /// The health worker in charge.
     pub practitioner: Practitioner,
+    /// The mother's NIK, of a child without a number of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mother: Option<String>,
+    /// Place among twins: 0 for a single birth; `None` when it is not written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub birth_order: Option<u32>,
+    /// How the person is registered if SATUSEHAT does not know them.
+    #[serde(default)]
+    pub registration: Registration,
 }
 
 impl Envelope {
@@ -66,17 +113,20 @@ impl Envelope {
     #[must_use]
     pub fn cell(&self, expression: &str) -> &Place {
         let (entry, path) = split(expression);
-        let wanted = plain(path);
         let candidates = self.cells.iter().filter(|(position, _, _)| entry.is_none_or(|entry| entry == *position));
-        let distance = |known: &str| {
-            let known = plain(known);
-            (known.starts_with(&wanted) || wanted.starts_with(&known)).then(|| known.len().abs_diff(wanted.len()))
-        };
-        candidates
-            .filter_map(|(_, path, place)| distance(path).map(|distance| (distance, place)))
-            .min_by_key(|(distance, _)| *distance)
-            .map_or(&self.row, |(_, place)| place)
+        nearest(candidates.map(|(_, path, place)| (path.as_str(), place)), path).unwrap_or(&self.row)
     }
+}
+
+/// The cell whose path is nearest to a path, above or below it.
+fn nearest<'a>(cells: impl Iterator<Item = (&'a str, &'a Place)>, path: &str) -> Option<&'a Place> {
+    let wanted = plain(path);
+    let distance = |known: &str| {
+        let known = plain(known);
+        (known.starts_with(&wanted) || wanted.starts_with(&known)).then(|| known.len().abs_diff(wanted.len()))
+    };
+    let near = cells.filter_map(|(path, place)| distance(path).map(|distance| (distance, place)));
+    near.min_by_key(|(distance, _)| *distance).map(|(_, place)| place)
 }
 
 /// Entry number and the path below it: `Bundle.entry[2].resource.observation.issued` → (2, `observation.issued`).
@@ -104,6 +154,9 @@ mod tests {
             birth_date: Date::constant(2025, 1, 1),
             gender: String::new(),
             practitioner: Practitioner::Known("1".into()),
+            mother: None,
+            birth_order: None,
+            registration: Registration::Off,
             row: Place { file: "a.csv".into(), row: "7".into(), ..Place::default() },
             cells: vec![
                 (0, "Encounter.period.start".into(), place("Tgl")),
