@@ -129,7 +129,7 @@ fn procedures(all: &mut Vec<Value>, table: &str) {
     }
 }
 
-/// The visit and its diagnosis (section 2), and the episode where its trial is on (section 1).
+/// The visit and its diagnosis (section 2), and the episode (section 1).
 #[track_caller]
 fn visit(all: &mut Vec<Value>, diagnosis: &str, episode: Option<&str>) {
     let encounter = all.remove(0);
@@ -217,7 +217,7 @@ LN 11331-6 | | social-history | valueCodeableConcept | SCT 105542008 |
 #[test]
 fn an_antenatal_visit_has_the_codes_of_the_official_flow() {
     let mut all = resources(
-        "switches: [diagnosis_ibu_hamil_z34_9, episode_perawatan]
+        "switches: [diagnosis_ibu_hamil_z34_9]
 kunjungan: {kelompok_sasaran: ibu_hamil}
 records:
   - kunjungan_ibu_hamil:
@@ -301,7 +301,7 @@ SCT 366257004 | | survey | valueBoolean | true |
 #[test]
 fn a_visit_after_birth_has_the_codes_of_the_official_flow() {
     let mut all = resources(
-        "switches: [diagnosis_ibu_nifas_z39, episode_perawatan]
+        "switches: [diagnosis_ibu_nifas_z39]
 kunjungan: {kelompok_sasaran: ibu_nifas_menyusui, masa_nifas: true}
 records:
   - kunjungan_ibu_nifas:

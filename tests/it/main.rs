@@ -17,6 +17,7 @@ mod folder;
 mod growth;
 mod growth_visit;
 mod identity;
+mod identity_delivery;
 mod intake;
 mod kill;
 mod ledger;

@@ -14,7 +14,7 @@ use crate::city::{conserved, files};
 #[test]
 fn every_command_has_examples_and_an_unknown_one_is_refused() {
     let town = Town::alone();
-    let commands: [&[&str]; 20] = [
+    let commands: [&[&str]; 21] = [
         &[],
         &["demo"],
         &["init"],
@@ -33,6 +33,7 @@ fn every_command_has_examples_and_an_unknown_one_is_refused() {
         &["source", "files"],
         &["source", "accept"],
         &["provision"],
+        &["forget"],
         &["simulate"],
         &["doctor"],
     ];
