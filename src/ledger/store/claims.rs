@@ -74,16 +74,13 @@ pub async fn claim(
 
 /// Ends leases that ran out and wakes blocked entries whose time to look again has come.
 pub async fn sweep(link: &mut Link, now: Timestamp) -> Result<(), LedgerError> {
-    let expired: Vec<i64> = link.column("SELECT id FROM entry WHERE state = 'in_flight' AND lease_until <= ?1 ORDER BY lease_until LIMIT ?2 /*lock*/", values![now.as_millisecond(), SWEEP_MAX])
-    .await?;
+    let ran_out = "SELECT id FROM entry WHERE state = 'in_flight' AND lease_until <= ?1
+        ORDER BY lease_until LIMIT ?2 /*lock*/";
+    let expired: Vec<i64> = link.column(ran_out, values![now.as_millisecond(), SWEEP_MAX]).await?;
     expire(link, &expired, now).await?;
-    let waiting: Vec<i64> = link
-        .column(
-            "SELECT id FROM entry WHERE state = 'blocked' AND due_at <= ?1 AND blocked_on <> 'predecessor'
-         ORDER BY due_at LIMIT ?2 /*lock*/",
-            values![now.as_millisecond(), SWEEP_MAX],
-        )
-        .await?;
+    let due = "SELECT id FROM entry WHERE state = 'blocked' AND due_at <= ?1 AND blocked_on <> 'predecessor'
+        ORDER BY due_at LIMIT ?2 /*lock*/";
+    let waiting: Vec<i64> = link.column(due, values![now.as_millisecond(), SWEEP_MAX]).await?;
     let mut steps = Vec::with_capacity(waiting.len());
     for entry in waiting {
         steps.push(Step::new(entry, State::Blocked, &Event::DependencyAppeared { due: now })?.0);
@@ -96,18 +93,15 @@ pub async fn expire(link: &mut Link, entries: &[i64], now: Timestamp) -> Result<
     if entries.is_empty() {
         return Ok(());
     }
-    let begun: Vec<(i64, i64)> = link
-        .all(
-            "SELECT attempt.entry, attempt.id FROM {?1: int} AS j CROSS JOIN attempt ON attempt.entry = j.value
-         WHERE NOT EXISTS (SELECT 1 FROM attempt_end WHERE attempt_end.attempt = attempt.id)",
-            values![json(entries)?],
-        )
-        .await?;
+    let open = "SELECT attempt.entry, attempt.id FROM {?1: int} AS j CROSS JOIN attempt ON attempt.entry = j.value
+        WHERE NOT EXISTS (SELECT 1 FROM attempt_end WHERE attempt_end.attempt = attempt.id)";
+    let begun: Vec<(i64, i64)> = link.all(open, values![json(entries)?]).await?;
     let attempts: Vec<i64> = begun.iter().map(|(_, attempt)| *attempt).collect();
-    link.execute("INSERT INTO attempt_end (attempt, outcome, class, excerpt, rules, duration_ms, ended_at)
-         SELECT attempt.id, 'interrupted', 'interrupted', '', '[]', CASE WHEN ?2 > attempt.begun_at THEN ?2 - attempt.begun_at ELSE 0 END, ?2
-         FROM {?1: int} AS j CROSS JOIN attempt ON attempt.id = j.value", values![json(&attempts)?, now.as_millisecond()])
-    .await?;
+    let interrupted = "INSERT INTO attempt_end (attempt, outcome, class, excerpt, rules, duration_ms, ended_at)
+        SELECT attempt.id, 'interrupted', 'interrupted', '', '[]',
+            CASE WHEN ?2 > attempt.begun_at THEN ?2 - attempt.begun_at ELSE 0 END, ?2
+        FROM {?1: int} AS j CROSS JOIN attempt ON attempt.id = j.value";
+    link.execute(interrupted, values![json(&attempts)?, now.as_millisecond()]).await?;
     let begun: HashSet<i64> = begun.into_iter().map(|(entry, _)| entry).collect();
     let mut steps = Vec::with_capacity(entries.len());
     for &entry in entries {
@@ -173,9 +167,10 @@ pub async fn release(
     event: &Event,
     now: Timestamp,
 ) -> Result<State, LedgerError> {
-    let held: Option<i64> = link.first("SELECT CASE WHEN EXISTS (SELECT 1 FROM attempt WHERE attempt.entry = entry.id AND attempt.lease = entry.lease)
-            THEN 1 ELSE 0 END FROM entry WHERE id = ?1 AND state = 'in_flight' AND lease = ?2 /*lock*/", values![entry.0, &lease.0])
-    .await?;
+    let statement = "SELECT CASE WHEN EXISTS
+            (SELECT 1 FROM attempt WHERE attempt.entry = entry.id AND attempt.lease = entry.lease) THEN 1 ELSE 0 END
+        FROM entry WHERE id = ?1 AND state = 'in_flight' AND lease = ?2 /*lock*/";
+    let held: Option<i64> = link.first(statement, values![entry.0, &lease.0]).await?;
     match held {
         Some(0) if !matches!(event, Event::Accepted | Event::NoAnswer { .. } | Event::LeaseExpired { .. }) => {
             transition::apply(link, entry.0, event, now).await
