@@ -115,7 +115,7 @@ enum Command {
     Source(source::Source),
     /// The Organizations and Locations of posyandu that SATUSEHAT does not know yet
     Provision(provision::Provision),
-    /// Forget who the person of a visit was found to be, so that the next run asks SATUSEHAT again
+    /// Forget who the person of a visit was found to be
     Forget(forget::Forget),
     /// A stand-in for SATUSEHAT on this machine
     Simulate(simulate::Simulate),

@@ -98,7 +98,7 @@ mod tests {
             let number = self.0.fetch_add(1, Ordering::Relaxed) + 1;
             let second = Duration::from_secs(1);
             let allowed = Allowed { calls: 2, wait: second, valid: Duration::from_millis(500) };
-            Box::pin(async move { (number % 3 != 0).then_some(allowed) })
+            Box::pin(async move { (!number.is_multiple_of(3)).then_some(allowed) })
         }
     }
 

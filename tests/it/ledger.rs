@@ -204,6 +204,7 @@ async fn a_newer_or_foreign_database_is_refused() {
     let opened = Ledger::open(&options(copy.path()), Arc::clone(&desk.keys), desk.clock.clone()).await;
     assert!(matches!(opened, Err(LedgerError::Newer { found: 99, .. })), "{opened:?}");
     let foreign = tempfile::tempdir().unwrap();
+    std::fs::write(foreign.path().join("ledger.sqlite"), []).unwrap();
     desk.run(&format!("ATTACH '{}' AS x; PRAGMA x.application_id = 7", foreign.path().join("ledger.sqlite").display()))
         .await
         .unwrap();

@@ -71,8 +71,9 @@ const MACHINE: [&str; 3] = [concat!("/", "work/"), concat!("/", "root/"), concat
 const TRADE: [&str; 5] =
     [concat!("sess", "ion"), concat!("cla", "ude"), concat!("l", "lm"), concat!("age", "nt"), concat!("help", "er")];
 
-/// What HTTP calls its own.
-const HTTP_WORDS: [&str; 3] = ["user agent", "user-agent", "user_agent"];
+/// What HTTP and PostgreSQL call their own.
+const FOREIGN_WORDS: [&str; 4] =
+    ["user agent", "user-agent", "user_agent", concat!("idle_in_transaction_sess", "ion_timeout")];
 
 /// Paths of a machine and words about how the project was made.
 pub fn traces(files: &[File]) -> Vec<String> {
@@ -80,7 +81,7 @@ pub fn traces(files: &[File]) -> Vec<String> {
     for file in files.iter().filter(|file| !file.binary) {
         for (at, line) in file.text.lines().enumerate() {
             let path = MACHINE.into_iter().find(|path| is_absolute(line, path));
-            let small = HTTP_WORDS.into_iter().fold(line.to_lowercase(), |line, words| line.replace(words, ""));
+            let small = FOREIGN_WORDS.into_iter().fold(line.to_lowercase(), |line, words| line.replace(words, ""));
             let word = TRADE
                 .into_iter()
                 .find(|word| small.split(|next: char| !next.is_alphanumeric()).any(|own| own == *word));

@@ -135,18 +135,15 @@ pub async fn expire(link: &mut Link, entries: &[i64], died: bool, now: Timestamp
     let three = "SELECT entry.id FROM {?1: int} AS j CROSS JOIN entry ON entry.id = j.value WHERE strikes >= ?2";
     let struck: Vec<i64> = link.column(three, values![json(entries)?, STRIKES_MAX]).await?;
     let struck: HashSet<i64> = struck.into_iter().filter(|_| died).collect();
-    let begun: Vec<(i64, i64)> = link
-        .all(
-            "SELECT attempt.entry, attempt.id FROM {?1: int} AS j CROSS JOIN attempt ON attempt.entry = j.value
-         WHERE NOT EXISTS (SELECT 1 FROM attempt_end WHERE attempt_end.attempt = attempt.id)",
-            values![json(entries)?],
-        )
-        .await?;
+    let open = "SELECT attempt.entry, attempt.id FROM {?1: int} AS j CROSS JOIN attempt ON attempt.entry = j.value
+        WHERE NOT EXISTS (SELECT 1 FROM attempt_end WHERE attempt_end.attempt = attempt.id)";
+    let begun: Vec<(i64, i64)> = link.all(open, values![json(entries)?]).await?;
     let attempts: Vec<i64> = begun.iter().map(|(_, attempt)| *attempt).collect();
-    link.execute("INSERT INTO attempt_end (attempt, outcome, class, excerpt, rules, duration_ms, ended_at)
-         SELECT attempt.id, 'interrupted', 'interrupted', '', '[]', CASE WHEN ?2 > attempt.begun_at THEN ?2 - attempt.begun_at ELSE 0 END, ?2
-         FROM {?1: int} AS j CROSS JOIN attempt ON attempt.id = j.value", values![json(&attempts)?, now.as_millisecond()])
-    .await?;
+    let interrupted = "INSERT INTO attempt_end (attempt, outcome, class, excerpt, rules, duration_ms, ended_at)
+        SELECT attempt.id, 'interrupted', 'interrupted', '', '[]',
+            CASE WHEN ?2 > attempt.begun_at THEN ?2 - attempt.begun_at ELSE 0 END, ?2
+        FROM {?1: int} AS j CROSS JOIN attempt ON attempt.id = j.value";
+    link.execute(interrupted, values![json(&attempts)?, now.as_millisecond()]).await?;
     let begun: HashSet<i64> = begun.into_iter().map(|(entry, _)| entry).collect();
     let mut steps = Vec::with_capacity(entries.len());
     for &entry in entries {
@@ -219,9 +216,10 @@ pub async fn release(
     event: &Event,
     now: Timestamp,
 ) -> Result<State, LedgerError> {
-    let held: Option<i64> = link.first("SELECT CASE WHEN EXISTS (SELECT 1 FROM attempt WHERE attempt.entry = entry.id AND attempt.lease = entry.lease)
-            THEN 1 ELSE 0 END FROM entry WHERE id = ?1 AND state = 'in_flight' AND lease = ?2 /*lock*/", values![entry.0, &lease.0])
-    .await?;
+    let statement = "SELECT CASE WHEN EXISTS
+            (SELECT 1 FROM attempt WHERE attempt.entry = entry.id AND attempt.lease = entry.lease) THEN 1 ELSE 0 END
+        FROM entry WHERE id = ?1 AND state = 'in_flight' AND lease = ?2 /*lock*/";
+    let held: Option<i64> = link.first(statement, values![entry.0, &lease.0]).await?;
     match held {
         Some(0) if !matches!(event, Event::Accepted | Event::NoAnswer { .. } | Event::LeaseExpired { .. }) => {
             transition::apply(link, entry.0, event, now).await

@@ -38,8 +38,8 @@ const LOCK_TIMEOUT: &str = "40s";
 const IDLE_TIMEOUT: &str = "20s";
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest wait for a server that went away, before what is queued fails.
-const RECONNECT_MAX: Duration = Duration::from_secs(20);
+/// Pauses before what is queued for a server that went away fails: some 20 s for one that refuses at once.
+const RECONNECT_PAUSES: u32 = 80;
 /// Pause between two attempts to connect again.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(250);
 /// The advisory lock of the ledger ("PSYG" in ASCII), and the one of what only spares calls.
@@ -104,16 +104,17 @@ pub async fn connect(server: &Server) -> Result<PgConnection, LedgerError> {
 
 /// Connects to a server that went away, for as long as a restart takes.
 pub async fn connect_again(server: &Server) -> Result<Link, LedgerError> {
-    let stop = tokio::time::Instant::now() + RECONNECT_MAX;
+    let mut pauses = RECONNECT_PAUSES;
     loop {
         match connect(server).await {
             Ok(connection) => {
                 tracing::info!("connected to the ledger's database again");
                 return Ok(Link::Postgres(connection));
             }
-            Err(error) if tokio::time::Instant::now() >= stop => return Err(error),
+            Err(error) if pauses == 0 => return Err(error),
             Err(_) => tokio::time::sleep(RECONNECT_PAUSE).await,
         }
+        pauses -= 1;
     }
 }
 

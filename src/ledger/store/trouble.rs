@@ -13,8 +13,8 @@ const SQLITE_FULL: i64 = 13;
 const SQLITE_LOST: [i64; 3] = [10, 11, 26];
 /// PostgreSQL's codes for a full disk: disk_full, and the quota of an account or a container.
 const POSTGRES_FULL: [&str; 1] = ["53100"];
-/// PostgreSQL's codes after which the connection is gone: admin_shutdown, crash_shutdown, cannot_connect_now,
-/// idle_session_timeout, idle_in_transaction_session_timeout; and all of class 08.
+/// PostgreSQL's codes after which the connection is gone: ended by an administrator, by a crash, not yet possible, idle
+/// for too long, idle in a transaction for too long; and all of class 08.
 const POSTGRES_GONE: [&str; 5] = ["57P01", "57P02", "57P03", "57P05", "25P03"];
 
 /// The failure of the ledger that a failure of the database is.

@@ -68,6 +68,11 @@ impl Desk {
         Self { folder, server, keys, clock, ledger }
     }
 
+    /// An empty one in a store of the same kind.
+    pub async fn another(&self) -> Self {
+        if self.server.is_some() { Self::on_server().await } else { Self::new().await }
+    }
+
     /// A second process on the same server.
     pub async fn beside(&self) -> Ledger {
         opened(self.server.as_ref(), self.folder.path(), &self.keys, &self.clock).await

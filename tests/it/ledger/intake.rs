@@ -143,10 +143,10 @@ async fn a_newer_version_of_a_delivered_visit_knows_what_the_server_has(desk: De
     assert_eq!(desk.counts().await.of(State::Delivered), 1);
 }
 
-#[tokio::test]
-async fn a_newer_version_waits_for_the_one_that_is_out() {
+on_both_stores!(a_newer_version_waits_for_the_one_that_is_out);
+async fn a_newer_version_waits_for_the_one_that_is_out(desk: Desk) {
     for ends_unknown in [false, true] {
-        let desk = Desk::new().await;
+        let desk = desk.another().await;
         desk.read("a", vec![row("a", "1", "x", DAY)]).await;
         desk.enter_all("1").await;
         let first = desk.claim_one().await;
