@@ -46,6 +46,10 @@ struct Arguments {
     /// Write log events as JSON lines to standard error
     #[arg(long, global = true)]
     log_json: bool,
+    /// Kill this process at named points; for the project's own tests, in builds with debug assertions only
+    #[cfg(debug_assertions)]
+    #[arg(long, global = true, hide = true, value_name = "FILE")]
+    crash_at: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -130,6 +134,13 @@ pub fn main() -> ExitCode {
         return read_workbook.run().into();
     }
     print::start_log(arguments.log_json);
+    #[cfg(debug_assertions)]
+    if let Some(file) = &arguments.crash_at
+        && let Err(error) = crate::crash::arm(file)
+    {
+        print::error(&anyhow::Error::new(error).context("--crash-at"));
+        return Exit::Usage.into();
+    }
     let context = Context {
         config: arguments.config,
         data_dir: arguments.data_dir,

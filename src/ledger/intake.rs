@@ -16,6 +16,7 @@ use super::sqlite::visits::StaleRecord;
 use super::sqlite::{date, hash, hex, lists, time, visits};
 use super::{Ledger, LedgerError};
 use crate::clock::Zone;
+use crate::crash;
 use crate::issue::{Issue, Place, Severity};
 
 /// What is sealed of a record: the rest stands in clear columns.
@@ -33,7 +34,7 @@ impl Ledger {
     pub async fn begin_pass(&self, source: &str, file: &str) -> Result<PassId, LedgerError> {
         let day = self.zone.date_at(self.clock.now()).to_string();
         let (source, file) = (source.to_owned(), file.to_owned());
-        let pass = self.writer()?.ask(|reply| Command::BeginPass { source, file, day, reply }).await?;
+        let pass = crash::around("ledger.begin_pass", self.writer()?.ask(|reply| Command::BeginPass { source, file, day, reply })).await?;
         Ok(PassId(pass))
     }
 
@@ -67,7 +68,7 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::finish_pass`].
     pub async fn end_pass(&self, pass: PassId, ending: PassEnding) -> Result<RowTally, LedgerError> {
-        self.writer()?.ask(|reply| Command::FinishPass { pass: pass.0, ending, reply }).await
+        crash::around("ledger.finish_pass", self.writer()?.ask(|reply| Command::FinishPass { pass: pass.0, ending, reply })).await
     }
 
     /// What earlier passes over a file or database came to; ask before a new one begins.
@@ -128,7 +129,7 @@ impl Ledger {
     /// [`LedgerError::NoSuchVisit`] for an unknown visit or two entries of one visit; failures of the store.
     pub async fn enter(&self, entries: Vec<NewEntry>) -> Result<(), LedgerError> {
         let entries = entries.into_iter().map(|entry| self.seal_entry(entry)).collect::<Result<Vec<_>, _>>()?;
-        self.writer()?.ask(|reply| Command::Enter { entries, reply }).await
+        crash::around("ledger.enter", self.writer()?.ask(|reply| Command::Enter { entries, reply })).await
     }
 
     /// Marks what another mapping made and nobody sent yet as stale; what is at the server stays as it is, unless a
@@ -138,7 +139,7 @@ impl Ledger {
     /// Failures of the store.
     pub async fn remap(&self, mapping_version: &str) -> Result<u64, LedgerError> {
         let mapping_version = mapping_version.to_owned();
-        self.writer()?.ask(|reply| Command::Remap { mapping_version, reply }).await
+        crash::around("ledger.remap", self.writer()?.ask(|reply| Command::Remap { mapping_version, reply })).await
     }
 
     pub(super) fn seal_rows(&self, rows: &[RowSeen]) -> Result<Vec<SealedRow>, LedgerError> {

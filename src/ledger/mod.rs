@@ -27,6 +27,7 @@ use std::sync::Arc;
 use sqlx::SqlitePool;
 
 use crate::clock::{Clock, Zone};
+use crate::crash;
 use crate::seal::{Keys, SealError};
 use entry::EntryId;
 use writer::Writer;
@@ -203,10 +204,15 @@ impl Ledger {
     /// [`LedgerError::Held`] when another process has it open; any of the opening errors.
     pub async fn open(options: &Options, keys: Arc<Keys>, clock: Clock) -> Result<Self, LedgerError> {
         let lock = lock(&options.path)?;
+        crash::point("ledger.open.locked");
         let mut connection = sqlite::schema::open_writer(&options.path, options.bytes_max).await?;
+        crash::point("ledger.open.connected");
         sqlite::schema::migrate(&mut connection, &options.path).await?;
+        crash::point("ledger.open.migrated");
         sqlite::schema::check_keys(&mut connection, &keys).await?;
+        crash::point("ledger.open.keys_fit");
         sqlite::recovery::recover(&mut connection, clock.now()).await?;
+        crash::point("ledger.open.recovered");
         let readers = sqlite::schema::readers(&options.path, false);
         let writer = Writer::start(connection, Some(lock), clock.clone(), options.lease_seconds);
         Ok(Self { keys, clock, zone: options.zone, readers, writer: Some(writer) })

@@ -21,6 +21,7 @@ use super::sqlite::endings::End;
 use super::sqlite::{cache, claims, endings, entering, entries, intake, persons, plans, taken, visits};
 use super::state::State;
 use crate::clock::Clock;
+use crate::crash;
 
 /// Commands gathered into one transaction, at most.
 const GROUP_MAX: usize = 512;
@@ -178,7 +179,7 @@ impl Task {
             let close = group.close.take();
             self.carry_out(group).await;
             if let Some(reply) = close {
-                let closed = self.connection.close().await.map_err(LedgerError::from);
+                let closed = crash::around("ledger.close", self.connection.close()).await.map_err(LedgerError::from);
                 let _ = reply.send(closed);
                 return;
             }
@@ -244,7 +245,7 @@ impl Task {
         };
         failure = failure.and(spread(answers, group.ends.1, ended));
         failure?;
-        self.statement("COMMIT").await
+        crash::around("ledger.commit", self.statement("COMMIT")).await
     }
 
     async fn statement(&mut self, statement: &'static str) -> Result<(), LedgerError> {

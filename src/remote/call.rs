@@ -15,6 +15,7 @@ use super::rate_limit::{Lane, Permit};
 use super::response::{self, Interruption, Sent};
 use super::token::Token;
 use super::{Inner, Remote};
+use crate::crash;
 
 impl Remote {
     /// Makes a call. The outer error means that nothing was sent, for want of a token.
@@ -129,7 +130,7 @@ impl Inner {
         *request.body_mut() = Some(form.into());
         self.counters.token.fetch_add(1, Ordering::Relaxed);
         let stopwatch = self.clock.stopwatch();
-        let read = match exchange::send(&self.client, request).await {
+        let read = match crash::around("send.token", exchange::send(&self.client, request)).await {
             Ok(received) => Token::read(&received.reply(), self.clock.now()),
             Err(interruption) => Err(Box::new(response::interrupted(&Sent::Token, &interruption))),
         };

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::Remote;
 use super::answer::{Answer, Class};
 use super::response::{self, Sent, classify};
+use crate::crash;
 use crate::redact::Personal;
 
 /// Most pages read of one search.
@@ -64,7 +65,7 @@ impl Remote {
             url.query_pairs_mut()
                 .extend_pairs(parameters)
                 .extend_pairs(next.iter().map(|token| ("_page_token", token)));
-            let page = match self.page(url, resource_type).await {
+            let page = match crash::around("send.search", self.page(url, resource_type)).await {
                 Ok(page) => page,
                 Err(answer) => return SearchAnswer::Failed(*answer),
             };

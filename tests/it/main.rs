@@ -27,6 +27,7 @@ mod mapping_coverage;
 mod mapping_plan;
 mod office;
 mod person;
+mod proof;
 mod reconciliation;
 mod record;
 mod remap;

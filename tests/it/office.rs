@@ -294,6 +294,18 @@ fn comparable(value: &mut Value, names: &BTreeMap<String, String>) {
     }
 }
 
+/// What must hold at any moment, also right after a kill: rows are conserved, nothing stands twice at the server, and
+/// whatever the ledger calls delivered is there.
+#[track_caller]
+pub fn sound(office: &Office, books: &Books) {
+    let held = by_identifier(&office.held());
+    assert_eq!(office.simulator.stats().duplicates_live, 0, "duplicates at the server");
+    assert_eq!(books.counts.read, books.counts.sum(), "rows are not conserved: {:?}", books.counts);
+    for (key, id) in books.resources() {
+        assert_eq!(held.get(&key).map(|(id, _)| id), Some(&id), "called delivered, but not at the server: {key}");
+    }
+}
+
 /// Nothing lost, nothing twice: the ledger's delivered resources are the server's, one for one.
 #[track_caller]
 pub fn agree(office: &Office, books: &Books) {

@@ -9,19 +9,20 @@ use super::tree::File;
 pub type Row = (&'static str, &'static [&'static str]);
 
 /// The layers, from the ground up. `cli` may import every row above it.
-pub const TABLE: [Row; 21] = [
+pub const TABLE: [Row; 22] = [
     ("clock", &[]),
+    ("crash", &[]),
     ("redact", &[]),
     ("issue", &["redact"]),
     ("words", &["issue"]),
-    ("seal", &[]),
+    ("seal", &["crash"]),
     ("source", &["redact", "issue", "words"]),
     ("record", &["redact", "issue", "words", "source"]),
     ("growth", &["issue", "record"]),
     ("mapping", &["clock", "redact", "issue", "record"]),
     ("resource", &["clock", "redact", "issue", "words", "mapping", "record"]),
-    ("remote", &["clock", "redact", "issue", "words", "resource"]),
-    ("ledger", &["clock", "redact", "issue", "words", "seal"]),
+    ("remote", &["clock", "crash", "redact", "issue", "words", "resource"]),
+    ("ledger", &["clock", "crash", "redact", "issue", "words", "seal"]),
     (
         "ingest",
         &["clock", "redact", "issue", "words", "seal", "source", "record", "growth", "mapping", "resource", "ledger"],
@@ -80,6 +81,7 @@ pub const TABLE: [Row; 21] = [
         "cli",
         &[
             "clock",
+            "crash",
             "redact",
             "issue",
             "words",

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use super::claims;
+use crate::crash;
 use crate::ledger::LedgerError;
 
 /// Ends all leases, through the same transition function as everything else.
@@ -16,6 +17,6 @@ pub async fn recover(connection: &mut SqliteConnection, now: Timestamp) -> Resul
         tracing::info!(entries = entries.len(), "recovering entries that were in flight");
     }
     claims::expire(connection, &entries, now).await?;
-    sqlx::query("COMMIT").execute(&mut *connection).await?;
+    crash::around("ledger.recover.commit", sqlx::query("COMMIT").execute(&mut *connection)).await?;
     Ok(())
 }

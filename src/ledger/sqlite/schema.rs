@@ -6,6 +6,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, SqliteConnection, SqlitePool};
 
+use crate::crash;
 use crate::ledger::LedgerError;
 use crate::seal::{Keys, SealError};
 
@@ -126,7 +127,8 @@ pub async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(
             "BEGIN IMMEDIATE;\n{step}\nPRAGMA application_id = {APPLICATION};\nPRAGMA user_version = {};\nCOMMIT;",
             number + 1
         );
-        if let Err(error) = sqlx::raw_sql(sqlx::AssertSqlSafe(text)).execute(&mut *connection).await {
+        let taken = sqlx::raw_sql(sqlx::AssertSqlSafe(text)).execute(&mut *connection);
+        if let Err(error) = crash::around("ledger.migrate.step", taken).await {
             // The transaction may be gone already; the first error is the one that matters.
             let _ = sqlx::query("ROLLBACK").execute(&mut *connection).await;
             return Err(error.into());
@@ -143,7 +145,7 @@ pub async fn check_keys(connection: &mut SqliteConnection, keys: &Keys) -> Resul
     let Some(sealed) = stored else {
         let sealed = keys.seal(name, content)?;
         let insert = sqlx::query("INSERT INTO meta (name, value) VALUES (?, ?)").bind(name).bind(sealed);
-        insert.execute(&mut *connection).await?;
+        crash::around("ledger.key_check", insert.execute(&mut *connection)).await?;
         return Ok(());
     };
     match keys.open(name, &sealed) {
