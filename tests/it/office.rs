@@ -50,6 +50,8 @@ pub struct Setting {
     pub delivery: &'static str,
     /// Seconds until a search finds what was written.
     pub index_lag_seconds: u64,
+    /// One patient in so many is not known to the server; 0 leaves all of the sample's.
+    pub unknown_every: usize,
 }
 
 impl Default for Setting {
@@ -63,6 +65,7 @@ impl Default for Setting {
             clock,
             delivery: STEP_BY_STEP,
             index_lag_seconds: 0,
+            unknown_every: 0,
         }
     }
 }
@@ -85,6 +88,18 @@ fn sample() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/kota-contoh")
 }
 
+/// The sample's people without one patient in so many.
+fn people(unknown_every: usize) -> People {
+    let text = std::fs::read_to_string(sample().join("simulator.json")).unwrap();
+    let mut known: Value = serde_json::from_str(&text).unwrap();
+    let mut number = 0;
+    known["patients"].as_array_mut().unwrap().retain(|_| {
+        number += 1;
+        unknown_every == 0 || number % unknown_every != 0
+    });
+    People::from_json(&known.to_string()).unwrap()
+}
+
 impl Office {
     /// Copies the city without the files of Puskesmas Selatan and starts its server. Keys and an empty ledger are taken from `storage` when given.
     pub async fn open(setting: Setting, storage: Option<&Path>) -> Self {
@@ -99,7 +114,7 @@ impl Office {
             faults: setting.faults,
             seed: setting.seed,
             index_lag_seconds: setting.index_lag_seconds,
-            people: People::from_json(&std::fs::read_to_string(sample().join("simulator.json")).unwrap()).unwrap(),
+            people: people(setting.unknown_every),
             ..Options::default()
         };
         for puskesmas in &config.puskesmas {
