@@ -350,17 +350,25 @@ fn share(points: &Points) -> [Points; 4 + LIVES] {
 /// Tries all points once; those that were not reached at their passing are left.
 async fn tried(seed: u64, points: &Points) -> Points {
     let mut running = tokio::task::JoinSet::new();
+    let mut tokens = None;
     for (number, points) in share(points).into_iter().enumerate().filter(|(_, points)| !points.is_empty()) {
         let seed = seed + number as u64;
         match number {
             0 => running.spawn(beginning(points)),
             1 => running.spawn(counter(seed, points)),
-            2 => running.spawn(refused(seed, points)),
+            2 => {
+                tokens = Some(points);
+                continue;
+            }
             3 => running.spawn(decisions(seed, points)),
             _ => running.spawn(life(seed, points)),
         };
     }
-    let mut left = Points::new();
+    let mut left = match tokens {
+        // In this task: a round of the library does not move between threads.
+        Some(points) => Box::pin(refused(seed, points)).await,
+        None => Points::new(),
+    };
     while let Some(done) = running.join_next().await {
         left.extend(done.unwrap());
     }
