@@ -9,7 +9,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use posyandu_gateway::clock::Clock;
-use posyandu_gateway::config::{Config, assets};
+use posyandu_gateway::config::assets::{self, Rules};
+use posyandu_gateway::config::Config;
 use posyandu_gateway::daemon::Daemon;
 use posyandu_gateway::daemon::set_up::ledger_options;
 use posyandu_gateway::ledger::Ledger;
@@ -30,7 +31,7 @@ use tokio::net::TcpListener;
 /// Most entries read in one list; the sample has some hundred.
 const ENTRIES_MAX: u32 = 100_000;
 /// 15:30 WIB on the sample's day: every posyandu has closed.
-const AFTERNOON: &str = "2026-11-18T08:30:00Z";
+pub const AFTERNOON: &str = "2026-11-18T08:30:00Z";
 /// One look at what is due per call; the test moves the clock in between.
 const STEP_BY_STEP: &str = "concurrency = 4\nprobe_after_seconds = [1, 30]\nonce_seconds = 0";
 /// Runs until nothing waits, at most.
@@ -161,6 +162,11 @@ impl Office {
 
     /// The gateway as a library, on this folder and on the server's clock.
     pub async fn daemon(&self) -> Daemon {
+        self.daemon_with(assets::rules_for_work(None).unwrap()).await
+    }
+
+    /// The same with rules that were loaded before.
+    pub async fn daemon_with(&self, rules: Rules) -> Daemon {
         let config = self.config();
         let key_file = config.key_file();
         if !key_file.exists() {
@@ -168,7 +174,6 @@ impl Office {
             Keys::create(&key_file).unwrap();
         }
         let keys = Arc::new(Keys::load(&key_file).unwrap());
-        let rules = assets::rules_for_work(None).unwrap();
         let options = ledger_options(&config).unwrap();
         let ledger = Ledger::open(&options, Arc::clone(&keys), self.clock.clone()).await.unwrap();
         let (ledger, halt) = (Arc::new(ledger), Arc::new(AtomicBool::new(false)));

@@ -195,7 +195,6 @@ async fn run_until(office: &Office, left: &mut Points, outcome: TakenOutcome) {
 /// A city's life: a day, its corrections, a read-back.
 async fn life(seed: u64, mut left: Points) -> Points {
     let office = city(seed, trouble()).await;
-    let folder = office.folder.path();
     for _ in 0..2 {
         lived_through(&office, &mut left, &["run", "--once"]).await;
     }
