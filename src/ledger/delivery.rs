@@ -28,8 +28,11 @@ impl Ledger {
     pub async fn claim(&self, lane: &str, limit: u32) -> Result<Vec<Claimed>, LedgerError> {
         let lease = Lease(Uuid::new_v4().simple().to_string());
         let (lane, token) = (lane.to_owned(), lease.clone());
-        let (lease_until, entries) =
-            crash::around("ledger.claim", self.writer()?.ask(|reply| Command::Claim { lane, limit, lease: token, reply })).await?;
+        let (lease_until, entries) = crash::around(
+            "ledger.claim",
+            self.writer()?.ask(|reply| Command::Claim { lane, limit, lease: token, reply }),
+        )
+        .await?;
         let open = self.load(&entries).await?;
         Ok(open.into_iter().map(|entry| Claimed { lease: lease.clone(), lease_until, entry }).collect())
     }
@@ -53,7 +56,8 @@ impl Ledger {
         lease: &Lease,
         request_hash: [u8; 32],
     ) -> Result<AttemptId, LedgerError> {
-        crash::around("ledger.begin_attempt", self.writer()?.begin(Begin { entry, lease: lease.clone(), request_hash })).await
+        crash::around("ledger.begin_attempt", self.writer()?.begin(Begin { entry, lease: lease.clone(), request_hash }))
+            .await
     }
 
     /// Writes down how a send ended: the answer, the entry's new state, the server ids and the event together.
@@ -75,7 +79,11 @@ impl Ledger {
             let issues = serde_json::to_vec(&end.issues).map_err(|_| LedgerError::Spoiled("issue"))?;
             Some(self.keys.seal(&attempt_context(attempt), &issues)?)
         };
-        crash::around("ledger.end_attempt", self.writer()?.end(End { attempt, lease: lease.clone(), event, end, issues_sealed })).await
+        crash::around(
+            "ledger.end_attempt",
+            self.writer()?.end(End { attempt, lease: lease.clone(), event, end, issues_sealed }),
+        )
+        .await
     }
 
     /// Gives a claimed entry back (`Released`), blocks it (`DependencyMissing`) or refuses it before any send.
@@ -84,7 +92,8 @@ impl Ledger {
     /// [`LedgerError::LostLease`]; [`LedgerError::Illegal`] once the send has begun.
     pub async fn release(&self, entry: EntryId, lease: &Lease, event: Event) -> Result<State, LedgerError> {
         let lease = lease.clone();
-        crash::around("ledger.release", self.writer()?.ask(|reply| Command::Release { entry, lease, event, reply })).await
+        crash::around("ledger.release", self.writer()?.ask(|reply| Command::Release { entry, lease, event, reply }))
+            .await
     }
 
     /// Unknown entries that are due to be asked for.
@@ -110,7 +119,11 @@ impl Ledger {
         event: Event,
         found: Vec<AcceptedResource>,
     ) -> Result<State, LedgerError> {
-        crash::around("ledger.resolve", self.writer()?.ask(|reply| Command::Resolve { entry, event, accepted: found, reply })).await
+        crash::around(
+            "ledger.resolve",
+            self.writer()?.ask(|reply| Command::Resolve { entry, event, accepted: found, reply }),
+        )
+        .await
     }
 
     /// Delivered entries of a service date, or of all dates, with a resource not read back since `before`.
@@ -212,7 +225,11 @@ impl Ledger {
         expires: Timestamp,
     ) -> Result<(), LedgerError> {
         let (kind, server_id) = (kind.to_owned(), Some(server_id.to_owned()));
-        crash::around("ledger.put_identity", self.writer()?.ask(|reply| Command::PutIdentity { kind, key, server_id, expires, reply })).await
+        crash::around(
+            "ledger.put_identity",
+            self.writer()?.ask(|reply| Command::PutIdentity { kind, key, server_id, expires, reply }),
+        )
+        .await
     }
 
     /// Forgets the server id behind a keyed hash, after the server called it invalid.
@@ -257,7 +274,11 @@ impl Ledger {
     ) -> Result<(), LedgerError> {
         let sealed = Some(self.keys.seal(&format!("token/{client}"), token.reveal().as_bytes())?);
         let client = client.to_owned();
-        crash::around("ledger.put_token", self.writer()?.ask(|reply| Command::PutToken { client, sealed, expires, reply })).await
+        crash::around(
+            "ledger.put_token",
+            self.writer()?.ask(|reply| Command::PutToken { client, sealed, expires, reply }),
+        )
+        .await
     }
 
     /// Forgets a client's access token, after the server refused it.
@@ -266,7 +287,11 @@ impl Ledger {
     /// Failures of the store.
     pub async fn forget_token(&self, client: &str) -> Result<(), LedgerError> {
         let (client, expires) = (client.to_owned(), self.clock.now());
-        crash::around("ledger.forget_token", self.writer()?.ask(|reply| Command::PutToken { client, sealed: None, expires, reply })).await
+        crash::around(
+            "ledger.forget_token",
+            self.writer()?.ask(|reply| Command::PutToken { client, sealed: None, expires, reply }),
+        )
+        .await
     }
 
     /// A client's access token and its end, while it is valid.

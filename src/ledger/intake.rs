@@ -34,7 +34,11 @@ impl Ledger {
     pub async fn begin_pass(&self, source: &str, file: &str) -> Result<PassId, LedgerError> {
         let day = self.zone.date_at(self.clock.now()).to_string();
         let (source, file) = (source.to_owned(), file.to_owned());
-        let pass = crash::around("ledger.begin_pass", self.writer()?.ask(|reply| Command::BeginPass { source, file, day, reply })).await?;
+        let pass = crash::around(
+            "ledger.begin_pass",
+            self.writer()?.ask(|reply| Command::BeginPass { source, file, day, reply }),
+        )
+        .await?;
         Ok(PassId(pass))
     }
 
@@ -68,7 +72,11 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::finish_pass`].
     pub async fn end_pass(&self, pass: PassId, ending: PassEnding) -> Result<RowTally, LedgerError> {
-        crash::around("ledger.finish_pass", self.writer()?.ask(|reply| Command::FinishPass { pass: pass.0, ending, reply })).await
+        crash::around(
+            "ledger.finish_pass",
+            self.writer()?.ask(|reply| Command::FinishPass { pass: pass.0, ending, reply }),
+        )
+        .await
     }
 
     /// What earlier passes over a file or database came to; ask before a new one begins.

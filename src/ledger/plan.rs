@@ -129,7 +129,8 @@ impl Ledger {
             refused: number(plan.effect.refused),
         };
         let change = Change::Make(Box::new(written));
-        let made = crash::around("ledger.make_plan", self.writer()?.ask(|reply| Command::Plan { change, reply })).await?;
+        let made =
+            crash::around("ledger.make_plan", self.writer()?.ask(|reply| Command::Plan { change, reply })).await?;
         made.ok_or(LedgerError::Spoiled("plan"))
     }
 

@@ -300,7 +300,8 @@ async fn kills_at_any_moment_lose_nothing_and_create_nothing_twice() {
     assert!(u64::from(seen.kills) >= run.size, "{seen:?}");
     seen.first_sends.assert_all_met();
     seen.corrections.assert_all_met();
-    let hits = |hits: &Hits| json!({"interrupted": hits.interrupted, "found": hits.found_equal, "absent": hits.not_found});
+    let hits =
+        |hits: &Hits| json!({"interrupted": hits.interrupted, "found": hits.found_equal, "absent": hits.not_found});
     let figures = json!({
         "rounds": seen.rounds, "runs": seen.runs, "first_sends": hits(&seen.first_sends),
         "corrections": hits(&seen.corrections), "token_calls": seen.token_calls,

@@ -9,8 +9,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use posyandu_gateway::clock::Clock;
-use posyandu_gateway::config::assets::{self, Rules};
 use posyandu_gateway::config::Config;
+use posyandu_gateway::config::assets::{self, Rules};
 use posyandu_gateway::daemon::Daemon;
 use posyandu_gateway::daemon::set_up::ledger_options;
 use posyandu_gateway::ledger::Ledger;

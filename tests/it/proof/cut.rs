@@ -13,14 +13,14 @@ use crate::office::{Books, Office, Setting, agree};
 
 /// Bytes between two cuts of every run. Which bytes those are moves with the seed; as many runs as this reach each
 /// byte once (`POSYANDU_PROOF_CUTS`).
-const STEP: u64 = 40;
+const STEP: u64 = 100;
 /// Longest answer, head and body, in bytes: a cut behind its end does nothing, which the test makes sure of.
 const BYTES_MAX: u64 = 12_000;
 /// The same for searches, tokens and single answers.
-const SMALL_BYTES_MAX: u64 = 4_000;
+const SMALL_BYTES_MAX: u64 = 3_000;
 const TOKEN_BYTES_MAX: u64 = 700;
 /// Rows of each source: together they make more calls than there are cuts.
-const ROWS: usize = 190;
+const ROWS: usize = 60;
 const FEW: usize = 24;
 
 /// One cut for each call from `first` on.

@@ -130,7 +130,8 @@ async fn lived_through(office: &Office, left: &mut Points, arguments: &[&str]) {
 }
 
 async fn assert_sound(office: &Office, after: &str) {
-    if after.starts_with("ledger.open") || after.starts_with("ledger.migrate") || after.starts_with("ledger.key_check") {
+    if after.starts_with("ledger.open") || after.starts_with("ledger.migrate") || after.starts_with("ledger.key_check")
+    {
         // There may be no ledger yet that could be read.
         return;
     }
@@ -147,7 +148,14 @@ fn trouble() -> Vec<Fault> {
 
 /// A city with keys and an empty ledger.
 async fn city(seed: u64, faults: Vec<Fault>) -> Office {
-    let setting = Setting { faults, seed, clock: Clock::System, delivery: DELIVERY, unknown_every: UNKNOWN_EVERY, ..Setting::default() };
+    let setting = Setting {
+        faults,
+        seed,
+        clock: Clock::System,
+        delivery: DELIVERY,
+        unknown_every: UNKNOWN_EVERY,
+        ..Setting::default()
+    };
     let office = Office::open(setting, None).await;
     office.shorten(ROWS).await;
     until_it_ends(office.folder.path(), &mut Points::new(), &["init"]).await;

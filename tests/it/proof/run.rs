@@ -80,7 +80,7 @@ impl Run {
 
     fn write(&self, done: u64, is_fine: bool, figures: &Value) {
         let line = json!({
-            "family": self.family, "store": "sqlite", "done": done, "seed": self.seed, "fine": is_fine,
+            "family": self.family, "store": "sqlite", "asked": self.size, "done": done, "seed": self.seed, "fine": is_fine,
             "seconds": self.started.elapsed().as_secs(), "figures": figures,
             "commit": std::env::var("POSYANDU_PROOF_COMMIT").unwrap_or_default(),
             "date": std::env::var("POSYANDU_PROOF_DATE").unwrap_or_default(),

@@ -252,11 +252,14 @@ impl World {
             let replayed = events.iter().try_fold(State::Pending, |state, event| state.after(event)).unwrap();
             assert_eq!(replayed, line.state, "the history must tell the state");
             for event in events {
-                note(&mut self.seen, match event {
-                    Event::LeaseExpired { begun: true, .. } => "lease_expired after the send had begun",
-                    Event::LeaseExpired { begun: false, .. } => "lease_expired before the send",
-                    other => other.word(),
-                });
+                note(
+                    &mut self.seen,
+                    match event {
+                        Event::LeaseExpired { begun: true, .. } => "lease_expired after the send had begun",
+                        Event::LeaseExpired { begun: false, .. } => "lease_expired before the send",
+                        other => other.word(),
+                    },
+                );
             }
             for end in story.attempts.iter().filter_map(|attempt| attempt.end.as_ref()) {
                 note(&mut self.seen, format!("class {}", end.class));
@@ -301,6 +304,7 @@ fn a_simulated_city_ends_in_agreement_whatever_happens() {
         let told = Told(seed);
         let (back, more) = simulate(seed, folder.path(), rules);
         std::mem::forget(told);
+        eprintln!("seed {seed} at {:?}", run.elapsed());
         rules = back;
         for (what, times) in more {
             *seen.entry(what).or_default() += times;

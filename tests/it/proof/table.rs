@@ -100,7 +100,9 @@ fn the_table_of_figures_is_what_the_raw_results_say() {
 #[test]
 fn batches_are_added_up_and_a_failed_one_shows() {
     let line = |seed: u64, done: u64, fine: bool| {
-        format!("{{\"family\":\"kills\",\"store\":\"sqlite\",\"done\":{done},\"seed\":{seed},\"fine\":{fine},\"seconds\":30,\"commit\":\"abc\",\"date\":\"2026-11-22\"}}\n")
+        format!(
+            "{{\"family\":\"kills\",\"store\":\"sqlite\",\"done\":{done},\"seed\":{seed},\"fine\":{fine},\"seconds\":30,\"commit\":\"abc\",\"date\":\"2026-11-22\"}}\n"
+        )
     };
     let fine = table(&(line(1, 100, true) + &line(2, 200, true)));
     assert!(fine.contains("| 300 | 0 / 0 / 0 | 1.0e-2 | 2 | 1 to 2 | 1 | abc | 2026-11-22 |"), "{fine}");

@@ -34,10 +34,9 @@ fn export(rows: &[String], days: i64) -> String {
     let mut text = rows[..HEAD].concat();
     for day in 0..days {
         let date = format!("{:02}/11/2026", 18 - (DAYS - 1) + day);
-        for row in &rows[HEAD..HEAD + CHILDREN] {
-            assert!(row.contains(TODAY), "the export looks otherwise now");
-            text.push_str(&row.replace(TODAY, &date));
-        }
+        let of_today: Vec<&String> = rows[HEAD..].iter().filter(|row| row.contains(TODAY)).take(CHILDREN).collect();
+        assert_eq!(of_today.len(), CHILDREN, "the export looks otherwise now");
+        text.extend(of_today.into_iter().map(|row| row.replace(TODAY, &date)));
     }
     text
 }
