@@ -98,6 +98,6 @@ async fn an_answer_cut_at_any_byte_loses_nothing_and_doubles_nothing() {
         asked += tokens(offset, STEP).await;
     }
     assert!(singles > 0);
-    let figures = json!({"bundles": bundles, "searches": searches, "singles": singles, "tokens": asked, "step": STEP});
+    let figures = json!({"rounds": run.size, "bundles": bundles, "searches": searches, "singles": singles, "tokens": asked, "step": STEP});
     run.told(bundles + searches + singles + asked, &figures);
 }

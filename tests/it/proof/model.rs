@@ -16,7 +16,7 @@ use super::run::{Chance, Run};
 use crate::ledger::{DAY, Desk, accepted, row, sha};
 
 /// Sequences of every run, and the most commands in one.
-const CASES_EVERY_RUN: u64 = 120;
+const CASES_EVERY_RUN: u64 = 60;
 const STEPS_MAX: u64 = 200;
 /// Visits of a case: few, so that commands meet.
 const VISITS: u64 = 4;
@@ -249,12 +249,13 @@ impl Model {
         let event = if self.chance.percent(50) { Event::WaivedBy } else { Event::RetryCommanded { due } };
         let decided = self.desk.ledger.decide(id, event.clone(), "dicoba").await;
         let known = &self.entries[&id];
-        // What waits for its predecessor may be waived; then it waits no more.
         match (decided, known.state.after(&event)) {
             (Ok(_), Ok(_)) => {
                 self.entries.get_mut(&id).unwrap().waits_for_predecessor = false;
                 self.take(id, &event);
             }
+            // A version that waits for its predecessor cannot be waived: two versions of a visit would stand at once.
+            (Err(_), Ok(_)) if known.waits_for_predecessor => *self.met.entry("waits, not waived").or_default() += 1,
             (Err(_), Err(_)) => {}
             (decided, model) => panic!("{event:?}: ledger {decided:?}, model {model:?}"),
         }
@@ -346,7 +347,7 @@ async fn any_sequence_of_commands_leaves_ledger_and_model_alike() {
         "not_found",
         "waived_by",
     ] {
-        assert!(met.contains_key(what) || run.size < 100, "never met: {what}; {met:?}");
+        assert!(met.contains_key(what) || run.size < CASES_EVERY_RUN, "never met: {what}; {met:?}");
     }
     let size = run.size;
     run.told(size, &json!({"commands": steps, "met": met}));

@@ -13,7 +13,7 @@ const BEGIN: &str = "<!-- table: written by tests/faults -->\n";
 const END: &str = "<!-- end of table -->\n";
 
 /// Families in the order of the table, with what is counted.
-const FAMILIES: [(&str, &str); 8] = [
+const FAMILIES: [(&str, &str); 9] = [
     ("points", "kills at named points"),
     ("kills", "kills -9 at random moments"),
     ("cuts", "answers cut short"),
@@ -22,6 +22,7 @@ const FAMILIES: [(&str, &str); 8] = [
     ("answers", "mutated answers"),
     ("files", "mutated files"),
     ("week", "outages of a week"),
+    ("doubt", "unknown outcomes cleared up"),
 ];
 
 fn path(name: &str) -> PathBuf {
