@@ -11,8 +11,8 @@ use super::run::Run;
 use crate::kill::correct;
 use crate::office::{Books, Office, Setting, agree};
 
-/// Bytes between two cuts of every run. Which bytes those are moves with the seed; as many runs as this reach each
-/// byte once (`POSYANDU_PROOF_CUTS`).
+/// Bytes between two cuts of every run. Which bytes those are moves with the seed; as many rounds as this reach
+/// each byte once (`POSYANDU_PROOF_CUTS`).
 const STEP: u64 = 100;
 /// Longest answer, head and body, in bytes: a cut behind its end does nothing, which the test makes sure of.
 const BYTES_MAX: u64 = 12_000;

@@ -16,7 +16,7 @@ use super::run::{Chance, Run};
 use crate::ledger::{DAY, Desk, accepted, row, sha};
 
 /// Sequences of every run, and the most commands in one.
-const CASES_EVERY_RUN: u64 = 60;
+const CASES_EVERY_RUN: u64 = 30;
 const STEPS_MAX: u64 = 200;
 /// Visits of a case: few, so that commands meet.
 const VISITS: u64 = 4;
