@@ -8,7 +8,7 @@ use tokio::task::spawn_blocking;
 
 use crate::kill::{end_of, gateway};
 
-/// What a killed process wrote to its list of points.
+/// The list of armed points, in the folder of the gateway.
 const LIST: &str = "crash-points.txt";
 
 /// Points by the passing at which they kill.
