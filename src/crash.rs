@@ -1,8 +1,8 @@
 //! Named points at which the process can be made to kill itself, so that tests stop it before and after every durable
 //! write and every send.
 //!
-//! A build without debug assertions holds nothing of it. In the others a point does something only after [`arm`] was
-//! called, which a hidden option of the command line does. It must not change what the program does at a point that is
+//! A build without debug assertions holds nothing of it. In the others a point does something only after `armed::arm`
+//! was called, which a hidden option of the command line does. It must not change what the program does at a point that is
 //! not armed.
 
 use std::future::Future;
@@ -28,10 +28,9 @@ fn pass(_name: &'static str, _side: &'static str) {}
 use armed::pass;
 
 #[cfg(debug_assertions)]
-pub use armed::arm;
+pub mod armed {
+    //! Which points are armed, and the end of the process at one of them.
 
-#[cfg(debug_assertions)]
-mod armed {
     use std::collections::HashMap;
     use std::path::{Path, PathBuf};
     use std::sync::{Mutex, OnceLock, PoisonError};

@@ -136,7 +136,7 @@ pub fn main() -> ExitCode {
     print::start_log(arguments.log_json);
     #[cfg(debug_assertions)]
     if let Some(file) = &arguments.crash_at
-        && let Err(error) = crate::crash::arm(file)
+        && let Err(error) = crate::crash::armed::arm(file)
     {
         print::error(&anyhow::Error::new(error).context("--crash-at"));
         return Exit::Usage.into();

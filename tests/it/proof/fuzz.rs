@@ -167,7 +167,7 @@ fn no_mutated_answer_is_taken_for_an_acceptance() {
         let location = chance.percent(20).then_some("https://elsewhere.example/fhir-r4/v1/Encounter/one/_history/1");
         let reply = Reply {
             status: *chance.pick(&[200, 200, 200, 201, 201, 201, 204, 302, 400, 401, 404, 412, 429, 500]),
-            content_type: *chance.pick(&["application/json", "application/json", "application/fhir+json", "text/html"]),
+            content_type: chance.pick(&["application/json", "application/json", "application/fhir+json", "text/html"]),
             location,
             etag: chance.percent(20).then_some("W/\"1\""),
             retry_after: chance.percent(10).then_some("-1"),
