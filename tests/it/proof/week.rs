@@ -150,7 +150,7 @@ fn percentile(sorted: &[i64], percent: usize) -> i64 {
 /// Half the answers get lost, before or after the write, with the looks at their usual times: how long is the doubt?
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn doubt_is_short_while_the_server_answers() {
-    let run = Run::of("doubt", 40, 1);
+    let run = Run::of("doubt", 14, 1);
     let lost = |kind, chance| {
         let fault = Fault::at_calls(kind, AppliesTo::Write, &[]);
         Fault { probability: Some(chance), at_most: Some(run.size), ..fault }
