@@ -2,6 +2,8 @@
 
 pub mod clock;
 
+pub mod crash;
+
 pub mod redact;
 
 pub mod issue;

@@ -14,6 +14,8 @@ use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use zeroize::{Zeroize as _, Zeroizing};
 
+use crate::crash;
+
 /// Length of each key, in bytes (256 bits).
 const KEY_BYTES: usize = 32;
 /// Length of a nonce, in bytes (96 bits, what AES-GCM is specified for).
@@ -104,19 +106,36 @@ impl Keys {
             data_encoding::HEXLOWER.encode(&*keys.hash)
         ));
         let failed = |source| SealError::Write { path: path.to_owned(), source };
+        if path.exists() {
+            return Err(SealError::Exists(path.to_owned()));
+        }
+        // The file gets its name when it is whole: half a key file would never be overwritten and never be readable.
+        let mut half = path.as_os_str().to_owned();
+        half.push(".new");
+        let half = PathBuf::from(half);
+        if half.exists() {
+            fs::remove_file(&half).map_err(failed)?;
+        }
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(path).map_err(|error| match error.kind() {
+        let mut file = options.open(&half).map_err(failed)?;
+        crash::point("keys.file.opened");
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+        crash::point("keys.file.written");
+        let named = fs::hard_link(&half, path).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => SealError::Exists(path.to_owned()),
             _ => failed(error),
-        })?;
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+        });
+        crash::point("keys.file.named");
+        fs::remove_file(&half).map_err(failed)?;
+        named?;
         // The name must survive a power cut too, or sealed data outlives its key.
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
         }
+        crash::point("keys.file.safe");
         Ok(())
     }
 

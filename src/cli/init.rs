@@ -9,6 +9,7 @@ use super::{Context, installation, print};
 use crate::clock::Clock;
 use crate::config::ledger::LedgerHome;
 use crate::config::{Config, DEFAULT_TEXT};
+use crate::crash;
 use crate::seal::Keys;
 
 /// Write a commented configuration, keys and an empty ledger
@@ -31,10 +32,12 @@ impl Init {
         if file.exists() {
             print::note(&format!("kept: {}", file.display()));
         } else {
+            crash::point("init.configuration.before");
             std::fs::write(file, DEFAULT_TEXT).map_err(|error| {
                 let file = file.display();
                 anyhow::anyhow!("cannot write {file}: {error}; choose a folder that can be written with --config")
             })?;
+            crash::point("init.configuration.after");
             print::note(&format!("written: {} (every setting explained; fill in your puskesmas)", file.display()));
         }
         let config = installation::config(context)?;

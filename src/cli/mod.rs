@@ -56,6 +56,10 @@ struct Arguments {
     /// Which log events are written
     #[arg(long, global = true, value_name = "LEVEL", value_enum, default_value_t)]
     log_level: LogLevel,
+    /// Kill this process at named points; for the project's own tests, in builds with debug assertions only
+    #[cfg(debug_assertions)]
+    #[arg(long, global = true, hide = true, value_name = "FILE")]
+    crash_at: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -147,6 +151,13 @@ pub fn main() -> ExitCode {
         return read_workbook.run().into();
     }
     log::start(arguments.log_format, arguments.log_level);
+    #[cfg(debug_assertions)]
+    if let Some(file) = &arguments.crash_at
+        && let Err(error) = crate::crash::armed::arm(file)
+    {
+        print::error(&anyhow::Error::new(error).context("--crash-at"));
+        return Exit::Usage.into();
+    }
     let context = Context {
         config: arguments.config,
         data_dir: arguments.data_dir,

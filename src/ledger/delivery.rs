@@ -17,6 +17,7 @@ use super::store::entries::{self, StoredEntry, StoredResource};
 use super::store::{cache, count, date, hash, time};
 use super::turn::Turns;
 use super::{Ledger, LedgerError};
+use crate::crash;
 use crate::redact::Personal;
 
 impl Ledger {
@@ -42,7 +43,7 @@ impl Ledger {
         let lease = Lease(lease);
         let (lane, token, before) = (lane.to_owned(), lease.clone(), *turns);
         let ask = |reply| Command::Claim { lane, limit, turns: before, lease: token, reply };
-        let taken = self.writer()?.ask(ask).await?;
+        let taken = crash::around("ledger.claim", self.writer()?.ask(ask)).await?;
         *turns = taken.turns;
         let entries: Vec<EntryId> = taken.entries.iter().map(|one| one.entry).collect();
         let open = self.load(&entries).await?;
@@ -66,7 +67,8 @@ impl Ledger {
         lease: &Lease,
         request_hash: [u8; 32],
     ) -> Result<AttemptId, LedgerError> {
-        self.writer()?.begin(Begin { entry, lease: lease.clone(), request_hash }).await
+        crash::around("ledger.begin_attempt", self.writer()?.begin(Begin { entry, lease: lease.clone(), request_hash }))
+            .await
     }
 
     /// Writes down how a send ended: the answer, the entry's new state, the server ids and the event together.
@@ -88,7 +90,11 @@ impl Ledger {
             let issues = serde_json::to_vec(&end.issues).map_err(|_| LedgerError::Spoiled("issue"))?;
             Some(self.keys.seal(&attempt_context(attempt), &issues)?)
         };
-        self.writer()?.end(End { attempt, lease: lease.clone(), event, end, issues_sealed }).await
+        crash::around(
+            "ledger.end_attempt",
+            self.writer()?.end(End { attempt, lease: lease.clone(), event, end, issues_sealed }),
+        )
+        .await
     }
 
     /// Gives a claimed entry back (`Released`), blocks it (`DependencyMissing`) or refuses it before any send.
@@ -97,7 +103,8 @@ impl Ledger {
     /// [`LedgerError::LostLease`]; [`LedgerError::Illegal`] once the send has begun.
     pub async fn release(&self, entry: EntryId, lease: &Lease, event: Event) -> Result<State, LedgerError> {
         let lease = lease.clone();
-        self.writer()?.ask(|reply| Command::Release { entry, lease, event, reply }).await
+        crash::around("ledger.release", self.writer()?.ask(|reply| Command::Release { entry, lease, event, reply }))
+            .await
     }
 
     /// Unknown entries that are due to be asked for.
@@ -123,7 +130,11 @@ impl Ledger {
         event: Event,
         found: Vec<AcceptedResource>,
     ) -> Result<State, LedgerError> {
-        self.writer()?.ask(|reply| Command::Resolve { entry, event, accepted: found, seen: None, reply }).await
+        crash::around(
+            "ledger.resolve",
+            self.writer()?.ask(|reply| Command::Resolve { entry, event, accepted: found, seen: None, reply }),
+        )
+        .await
     }
 
     /// The same for an entry that was looked up while another daemon may have settled it, or even sent it again: then
@@ -139,7 +150,11 @@ impl Ledger {
     ) -> Result<State, LedgerError> {
         let seen = Some(Seen { since: entry.since, probes: i64::from(entry.probes) });
         let entry = entry.entry_id;
-        self.writer()?.ask(|reply| Command::Resolve { entry, event, accepted: found, seen, reply }).await
+        crash::around(
+            "ledger.resolve_as_seen",
+            self.writer()?.ask(|reply| Command::Resolve { entry, event, accepted: found, seen, reply }),
+        )
+        .await
     }
 
     /// Delivered entries of a service date, or of all dates, with a resource not read back since `before`.
@@ -164,7 +179,7 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::NotDelivered`], failures of the store.
     pub async fn record_verification(&self, entry: EntryId, findings: Vec<(u32, Finding)>) -> Result<(), LedgerError> {
-        self.writer()?.ask(|reply| Command::Verify { entry, findings, reply }).await
+        crash::around("ledger.verify", self.writer()?.ask(|reply| Command::Verify { entry, findings, reply })).await
     }
 
     /// Carries out a decision (`WaivedBy` or `RetryCommanded`) with its reason, which is sealed.
@@ -241,7 +256,11 @@ impl Ledger {
         expires: Timestamp,
     ) -> Result<(), LedgerError> {
         let (kind, server_id) = (kind.to_owned(), Some(server_id.to_owned()));
-        self.writer()?.ask(|reply| Command::PutIdentity { kind, key, server_id, expires, reply }).await
+        crash::around(
+            "ledger.put_identity",
+            self.writer()?.ask(|reply| Command::PutIdentity { kind, key, server_id, expires, reply }),
+        )
+        .await
     }
 
     /// Forgets the server id behind a keyed hash, after the server called it invalid.
@@ -286,7 +305,11 @@ impl Ledger {
     ) -> Result<(), LedgerError> {
         let sealed = Some(self.keys.seal(&format!("token/{client}"), token.reveal().as_bytes())?);
         let client = client.to_owned();
-        self.writer()?.ask(|reply| Command::PutToken { client, sealed, expires, reply }).await
+        crash::around(
+            "ledger.put_token",
+            self.writer()?.ask(|reply| Command::PutToken { client, sealed, expires, reply }),
+        )
+        .await
     }
 
     /// Forgets a client's access token, after the server refused it.
@@ -295,7 +318,11 @@ impl Ledger {
     /// Failures of the store.
     pub async fn forget_token(&self, client: &str) -> Result<(), LedgerError> {
         let (client, expires) = (client.to_owned(), self.clock.now());
-        self.writer()?.ask(|reply| Command::PutToken { client, sealed: None, expires, reply }).await
+        crash::around(
+            "ledger.forget_token",
+            self.writer()?.ask(|reply| Command::PutToken { client, sealed: None, expires, reply }),
+        )
+        .await
     }
 
     /// A client's access token and its end, while it is valid.

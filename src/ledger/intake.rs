@@ -20,6 +20,7 @@ use super::store::visits::StaleRecord;
 use super::store::{date, hash, hex, lists, time, visits};
 use super::{Ledger, LedgerError};
 use crate::clock::Zone;
+use crate::crash;
 use crate::issue::{Issue, Place, Severity};
 
 /// Pause between two tries to read what another daemon reads.
@@ -57,7 +58,11 @@ impl Ledger {
     async fn begin(&self, source: &str, file: &str, alone: bool) -> Result<PassId, LedgerError> {
         let day = self.zone.date_at(self.clock.now()).to_string();
         let (source, file) = (source.to_owned(), file.to_owned());
-        let pass = self.writer()?.ask(|reply| Command::BeginPass { source, file, day, alone, reply }).await?;
+        let pass = crash::around(
+            "ledger.begin_pass",
+            self.writer()?.ask(|reply| Command::BeginPass { source, file, day, alone, reply }),
+        )
+        .await?;
         Ok(PassId(pass))
     }
 
@@ -91,7 +96,11 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::finish_pass`].
     pub async fn end_pass(&self, pass: PassId, ending: PassEnding) -> Result<RowTally, LedgerError> {
-        self.writer()?.ask(|reply| Command::FinishPass { pass: pass.0, ending, reply }).await
+        crash::around(
+            "ledger.finish_pass",
+            self.writer()?.ask(|reply| Command::FinishPass { pass: pass.0, ending, reply }),
+        )
+        .await
     }
 
     /// What earlier passes over a file or database came to; ask before a new one begins.
@@ -158,7 +167,7 @@ impl Ledger {
     /// [`LedgerError::NoSuchVisit`] for an unknown visit or two entries of one visit; failures of the store.
     pub async fn enter(&self, entries: Vec<NewEntry>) -> Result<(), LedgerError> {
         let entries = entries.into_iter().map(|entry| self.seal_entry(entry)).collect::<Result<Vec<_>, _>>()?;
-        self.writer()?.ask(|reply| Command::Enter { entries, reply }).await
+        crash::around("ledger.enter", self.writer()?.ask(|reply| Command::Enter { entries, reply })).await
     }
 
     /// Marks what another mapping made and nobody sent yet as stale; what is at the server stays as it is, unless a
@@ -168,7 +177,7 @@ impl Ledger {
     /// Failures of the store.
     pub async fn remap(&self, mapping_version: &str) -> Result<u64, LedgerError> {
         let mapping_version = mapping_version.to_owned();
-        self.writer()?.ask(|reply| Command::Remap { mapping_version, reply }).await
+        crash::around("ledger.remap", self.writer()?.ask(|reply| Command::Remap { mapping_version, reply })).await
     }
 
     pub(super) fn seal_rows(&self, rows: &[RowSeen]) -> Result<Vec<SealedRow>, LedgerError> {

@@ -38,6 +38,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, Zone};
+use crate::crash;
 use crate::seal::{Keys, SealError};
 use entry::EntryId;
 use store::link::Readers;
@@ -221,10 +222,15 @@ impl Ledger {
     /// [`LedgerError::Held`] when another process has it open; any of the opening errors.
     pub async fn open(options: &Options, keys: Arc<Keys>, clock: Clock) -> Result<Self, LedgerError> {
         let lock = lock(&options.path)?;
+        crash::point("ledger.open.locked");
         let mut connection = store::schema::open_writer(&options.path, options.bytes_max).await?;
+        crash::point("ledger.open.connected");
         store::schema::migrate(&mut connection, &options.path).await?;
+        crash::point("ledger.open.migrated");
         store::schema::check_keys(&mut connection, &keys).await?;
+        crash::point("ledger.open.keys_fit");
         store::recovery::recover(&mut connection, clock.now()).await?;
+        crash::point("ledger.open.recovered");
         let readers = store::schema::readers(&options.path, false);
         let lease = Duration::from_secs(options.lease_seconds);
         let writer = Writer::start(connection, Home::File, Some(lock), clock.clone(), Holder::new(lease));

@@ -11,6 +11,7 @@ use super::store::intake::Times;
 use super::store::persons::{Batch, SealedPerson};
 use super::store::{hash, hex, persons};
 use super::{Ledger, LedgerError};
+use crate::crash;
 use crate::redact::Personal;
 
 /// By what a person is found.
@@ -117,7 +118,7 @@ impl Ledger {
         let (rows, persons) = (self.seal_rows(rows)?, self.seal_persons(told)?);
         let batch = Batch { rows, persons, times: Times::Counted };
         let ask = self.writer()?.ask(|reply| Command::SeeRows { pass: pass.0, batch, reply });
-        Ok(ask.await?.0)
+        Ok(crash::around("ledger.see_rows", ask).await?.0)
     }
 
     /// [`Ledger::take_rows`], and the persons that those rows told, in the same transaction.
@@ -134,7 +135,7 @@ impl Ledger {
         let versions: Vec<[u8; 32]> = rows.iter().map(|row| row.digest).collect();
         let batch = Batch { rows, persons, times: Times::Once };
         let ask = self.writer()?.ask(|reply| Command::SeeRows { pass: pass.0, batch, reply });
-        let (_, fates) = ask.await?;
+        let (_, fates) = crash::around("ledger.take_rows", ask).await?;
         Ok(fates.into_iter().zip(versions).map(|(fate, version)| TakenRow { fate, version }).collect())
     }
 

@@ -10,6 +10,7 @@ use super::row::{VisitId, VisitRecords};
 use super::store::plans::{self, Change, PlanToWrite, PlannedVisit, StoredDelivered, StoredPlan};
 use super::store::{count, hash, time, visits};
 use super::{Ledger, LedgerError};
+use crate::crash;
 
 /// A delivered visit as it would be mapped again.
 #[derive(Clone, Debug)]
@@ -129,7 +130,8 @@ impl Ledger {
             refused: number(plan.effect.refused),
         };
         let change = Change::Make(Box::new(written));
-        let made = self.writer()?.ask(|reply| Command::Plan { change, reply }).await?;
+        let made =
+            crash::around("ledger.make_plan", self.writer()?.ask(|reply| Command::Plan { change, reply })).await?;
         made.ok_or(LedgerError::Spoiled("plan"))
     }
 
@@ -141,7 +143,8 @@ impl Ledger {
     pub async fn approve_plan(&self, plan: i64, command: &str, reason: &str) -> Result<bool, LedgerError> {
         let reason_sealed = self.keys.seal(&context(plan), reason.as_bytes())?;
         let change = Change::Approve { plan, command: command.to_owned(), reason_sealed };
-        Ok(self.writer()?.ask(|reply| Command::Plan { change, reply }).await?.is_some())
+        let ask = self.writer()?.ask(|reply| Command::Plan { change, reply });
+        Ok(crash::around("ledger.approve_plan", ask).await?.is_some())
     }
 
     /// All plans, oldest first.

@@ -9,6 +9,7 @@ use super::command::Command;
 use super::store::taken::{self, Change, SealedTaken};
 use super::store::{count, date, hash, hex, time};
 use super::{Ledger, LedgerError};
+use crate::crash;
 use crate::issue::Issue;
 
 /// What became of a content.
@@ -180,7 +181,8 @@ impl Ledger {
             rows: file.rows,
         };
         let change = Change::Remember(Box::new(sealed));
-        Ok(self.writer()?.ask(|reply| Command::Taken { change, reply }).await?.unwrap_or_default())
+        let ask = self.writer()?.ask(|reply| Command::Taken { change, reply });
+        Ok(crash::around("ledger.remember_taken", ask).await?.unwrap_or_default())
     }
 
     /// Keeps a person's decision that the newest content of a name, which waits, is to be read. False when none waits.
@@ -189,7 +191,8 @@ impl Ledger {
     /// Failures of the store.
     pub async fn accept_taken(&self, source: &str, name: &str) -> Result<bool, LedgerError> {
         let change = Change::Accept { source: source.to_owned(), name_hash: self.name_hash(source, name) };
-        Ok(self.writer()?.ask(|reply| Command::Taken { change, reply }).await?.is_some())
+        let ask = self.writer()?.ask(|reply| Command::Taken { change, reply });
+        Ok(crash::around("ledger.accept_taken", ask).await?.is_some())
     }
 }
 

@@ -24,6 +24,7 @@ use super::store::link::Link;
 use super::store::server::{self, Reach};
 use super::store::{claims, endings, sharing};
 use crate::clock::Clock;
+use crate::crash;
 
 /// Commands gathered into one transaction, at most.
 const GROUP_MAX: usize = 512;
@@ -247,7 +248,7 @@ impl Task {
                             // What was left half-way may be read by another daemon at once; else in a minute.
                             let _ = sharing::release_readings(&mut link, &self.holder.name).await;
                         }
-                        link.close().await.map_err(LedgerError::from)
+                        crash::around("ledger.close", link.close()).await.map_err(LedgerError::from)
                     }
                     None => Ok(()),
                 };
@@ -333,7 +334,7 @@ impl Task {
         failure = failure.and(spread(answers, group.ends.1, ended));
         let (link, _) = begun?;
         failure?;
-        link.execute("COMMIT", values![]).await?;
+        crash::around("ledger.commit", link.execute("COMMIT", values![])).await?;
         Ok(())
     }
 

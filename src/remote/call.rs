@@ -17,6 +17,7 @@ use super::rate_limit::{Kind, Permit};
 use super::response::{self, Interruption, Sent};
 use super::token::Token;
 use super::{Inner, Remote};
+use crate::crash;
 use crate::observed::Call;
 
 impl Remote {
@@ -228,7 +229,7 @@ impl Inner {
         *request.body_mut() = Some(form.into());
         self.counters.token.fetch_add(1, Ordering::Relaxed);
         let stopwatch = self.clock.stopwatch();
-        let outcome = exchange::send(&self.client, request).await;
+        let outcome = crash::around("send.token", exchange::send(&self.client, request)).await;
         self.ended(Call::Token, &outcome, stopwatch.elapsed());
         let read = match outcome {
             Ok(received) => Token::read(&received.reply(), self.clock.now()),

@@ -13,6 +13,7 @@ use reqwest::{Certificate, Client, Request, Url};
 use super::excerpt::masked;
 use super::response::{Interruption, Reply};
 use super::{Options, RemoteError};
+use crate::crash;
 
 /// Largest answer read, in bytes.
 pub const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -100,6 +101,7 @@ pub(super) async fn send(client: &Client, request: Request) -> Result<Received, 
         let text = describe(error);
         if not_sent { Interruption::NotSent(text) } else { Interruption::NoAnswer(None, text) }
     })?;
+    crash::point("answer.head");
     let status = response.status().as_u16();
     let too_large =
         || Interruption::NoAnswer(Some(status), format!("the answer is larger than {ANSWER_BYTES_MAX} bytes"));

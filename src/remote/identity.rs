@@ -10,6 +10,7 @@ use super::Remote;
 use super::answer::Answer;
 use super::response::identifiers_of;
 use super::search::{Matches, SearchAnswer};
+use crate::crash;
 use crate::redact::Personal;
 
 /// Identifier system of a NIK.
@@ -86,7 +87,7 @@ impl Remote {
         let birth_date = person.birth_date.reveal().to_string();
         let confirmed =
             [("name", person.name.reveal().as_str()), ("birthdate", &birth_date), ("identifier", &identifier)];
-        let hits = match self.search("Patient", &confirmed).await {
+        let hits = match crash::around("send.patient", self.search("Patient", &confirmed)).await {
             SearchAnswer::Found(matches) => matches,
             SearchAnswer::Failed(answer) => return IdentityAnswer::Failed(answer),
         };
@@ -103,7 +104,8 @@ impl Remote {
     /// Finds a practitioner by NIK.
     pub async fn practitioner(&self, nik: &Personal<String>) -> IdentityAnswer {
         let identifier = format!("{NIK_SYSTEM}|{}", nik.reveal());
-        let hits = match self.search("Practitioner", &[("identifier", &identifier)]).await {
+        let parameters = [("identifier", identifier.as_str())];
+        let hits = match crash::around("send.practitioner", self.search("Practitioner", &parameters)).await {
             SearchAnswer::Found(matches) => matches,
             SearchAnswer::Failed(answer) => return IdentityAnswer::Failed(answer),
         };
@@ -151,7 +153,8 @@ impl Remote {
 
     /// Nobody fits name and birth date: does the NIK belong to somebody else?
     async fn unconfirmed(&self, identifier: &str, nik: &str) -> IdentityAnswer {
-        match self.search("Patient", &[("identifier", identifier)]).await {
+        let parameters = [("identifier", identifier)];
+        match crash::around("send.unconfirmed", self.search("Patient", &parameters)).await {
             SearchAnswer::Failed(answer) => IdentityAnswer::Failed(answer),
             SearchAnswer::Found(hits) if !with_nik(&hits, nik).is_empty() => IdentityAnswer::Mismatch,
             SearchAnswer::Found(hits) if hits.hidden > 0 => IdentityAnswer::Hidden,

@@ -30,6 +30,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::clock::Clock;
+use crate::crash;
 use crate::observed::LaneObserved;
 use crate::redact::{MASK, Personal};
 use allowance::Giver;
@@ -250,7 +251,8 @@ impl Remote {
         };
         let types = shape.entry.into_iter().map(|entry| entry.resource.resource_type).collect();
         let url = self.inner.fhir_url.clone();
-        self.write(&Sent::Transaction(types), Method::POST, url, bundle, &self.inner.counters.transaction).await
+        let counter = &self.inner.counters.transaction;
+        crash::around("send.bundle", self.write(&Sent::Transaction(types), Method::POST, url, bundle, counter)).await
     }
 
     /// Creates one resource.
@@ -258,7 +260,8 @@ impl Remote {
         let Some((sent, url)) = self.single(resource_type, None, &body) else {
             return Answer::of(Class::Content, "not sent: the resource does not fit its address");
         };
-        self.write(&Sent::Create(sent), Method::POST, url, body, &self.inner.counters.create).await
+        let counter = &self.inner.counters.create;
+        crash::around("send.create", self.write(&Sent::Create(sent), Method::POST, url, body, counter)).await
     }
 
     /// Replaces one resource under the id the server gave it.
@@ -266,7 +269,8 @@ impl Remote {
         let Some((sent, url)) = self.single(resource_type, Some(id), &body) else {
             return Answer::of(Class::Content, "not sent: the resource does not fit its address");
         };
-        self.write(&Sent::Update(sent), Method::PUT, url, body, &self.inner.counters.update).await
+        let counter = &self.inner.counters.update;
+        crash::around("send.update", self.write(&Sent::Update(sent), Method::PUT, url, body, counter)).await
     }
 
     /// Reads one resource by its id at the server.
@@ -275,7 +279,8 @@ impl Remote {
             return ReadAnswer::Failed(Answer::of(Class::Content, "not asked: not a FHIR type and id"));
         };
         let mut watched = Duration::ZERO;
-        let received = match self.get(url, &self.inner.counters.read, &mut watched).await {
+        let get = self.get(url, &self.inner.counters.read, &mut watched);
+        let received = match crash::around("send.read", get).await {
             Ok(received) => received,
             Err(answer) => return ReadAnswer::Failed(*answer),
         };

@@ -13,6 +13,7 @@ use super::Remote;
 use super::answer::{Answer, Class};
 use super::excerpt;
 use super::response::{self, Sent, classify};
+use crate::crash;
 use crate::redact::Personal;
 
 /// Most pages read of one search.
@@ -65,7 +66,7 @@ impl Remote {
             url.query_pairs_mut()
                 .extend_pairs(parameters)
                 .extend_pairs(next.iter().map(|token| ("_page_token", token)));
-            let page = match self.page(url, resource_type).await {
+            let page = match crash::around("send.search", self.page(url, resource_type)).await {
                 Ok(page) => page,
                 Err(mut answer) => {
                     answer.hide(&excerpt::personal_values(parameters));

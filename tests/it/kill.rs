@@ -13,18 +13,20 @@ use posyandu_gateway::clock::Clock;
 use posyandu_gateway::ledger::reading::Counts;
 use posyandu_gateway::ledger::state::Event;
 use posyandu_gateway::simulator::fault::{AppliesTo, Fault, FaultKind};
+use serde_json::json;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::task::spawn_blocking;
 
 use super::office::{Books, Office, Setting, agree, copy};
+use super::proof::run::{Chance, Run};
 
-/// Kills in one run of this test, at least.
-const KILLS_MIN: u32 = 200;
+/// Kills in every run of this test, at least; `POSYANDU_PROOF_KILLS` asks for more.
+const KILLS_EVERY_RUN: u64 = 60;
 /// Kills after which a run is let through, so that fresh ledgers are hit too.
 const KILLS_IN_A_ROW_MAX: u32 = 10;
 /// Rows of each source: a round is short, so that many moments of it are hit.
-const ROWS: usize = 36;
+const ROWS: usize = 14;
 /// Rounds side by side.
 const LANES: u64 = 2;
 /// Seed of the moments and of the server.
@@ -32,25 +34,7 @@ const SEED: u64 = 20_261_118;
 /// Runs of a round after the last kill; one is enough unless time has to pass.
 const RUNS_TO_END_MAX: u32 = 20;
 
-const DELIVERY: &str = "concurrency = 4\nprobe_after_seconds = [0]\nonce_seconds = 60";
-
-/// Random numbers that the seed alone decides (SplitMix64).
-struct Chance(u64);
-
-impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A moment between the start and `end`.
-    fn moment(&mut self, end: Duration) -> Duration {
-        Duration::from_micros(self.next() % u64::try_from(end.as_micros()).unwrap().max(1))
-    }
-}
+pub const DELIVERY: &str = "concurrency = 4\nprobe_after_seconds = [0]\nonce_seconds = 60";
 
 /// Kills that hit a visit on its way.
 #[derive(Debug, Default)]
@@ -100,7 +84,7 @@ impl Seen {
     }
 }
 
-fn gateway(folder: &Path, arguments: &[&str]) -> Child {
+pub fn gateway(folder: &Path, arguments: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_posyandu-gateway"))
         .args(arguments)
         .current_dir(folder)
@@ -112,13 +96,13 @@ fn gateway(folder: &Path, arguments: &[&str]) -> Child {
 }
 
 /// Waits for the end; the exit code and what was said.
-fn end_of(child: Child) -> (Option<i32>, String) {
+pub fn end_of(child: Child) -> (Option<i32>, String) {
     let output = child.wait_with_output().unwrap();
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 /// Some answers come late, before or after the write; others trickle, so that kills hit what is between.
-fn slow() -> Vec<Fault> {
+pub fn slow() -> Vec<Fault> {
     let fault = |kind, chance, milliseconds, bytes| Fault {
         probability: Some(chance),
         delay_ms: Some(milliseconds),
@@ -158,7 +142,7 @@ struct Undisturbed {
 }
 
 /// Corrects what was sent: another weight and one more dose for each child of a source.
-async fn correct(office: &Office) {
+pub async fn correct(office: &Office) {
     let path = office.folder.path().join("puskesmas-timur-aplikasi.sqlite");
     let mut database = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
     for statement in [
@@ -254,7 +238,7 @@ async fn kill_until_it_gets_through(office: &Office, took: Duration, chance: &mu
     }
 }
 
-async fn complete(office: &Office) {
+pub async fn complete(office: &Office) {
     for _ in 0..RUNS_TO_END_MAX {
         run_to_its_end(office).await;
         if Books::read(&office.ledger().await).await.waits() == 0 {
@@ -289,18 +273,20 @@ async fn compare(office: &Office, end: &End, corrections: bool, seen: &mut Seen)
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kills_at_any_moment_lose_nothing_and_create_nothing_twice() {
     let folder = tempfile::tempdir().unwrap();
-    let started = Instant::now();
+    let run = Run::of("kills", KILLS_EVERY_RUN, SEED);
     let reference = std::sync::Arc::new(undisturbed(folder.path()).await);
     for end in &reference.ends {
-        eprintln!("seed {SEED}; undisturbed: {:?}, {} resources", end.took, end.held.len());
+        eprintln!("undisturbed: {:?}, {} resources", end.took, end.held.len());
     }
+    let wanted = u32::try_from(run.size.div_ceil(LANES)).unwrap();
     let lanes: Vec<_> = (0..LANES)
         .map(|lane| {
             let reference = std::sync::Arc::clone(&reference);
+            // Far apart: the numbers of one lane must not be those of another run.
+            let mut chance = Chance(run.seed.wrapping_mul(LANES).wrapping_add(lane) << 32);
             tokio::spawn(async move {
-                let mut chance = Chance(SEED + lane);
                 let mut seen = Seen::default();
-                while seen.kills < KILLS_MIN.div_ceil(u32::try_from(LANES).unwrap()) {
+                while seen.kills < wanted {
                     seen.add(&round(&reference, &mut chance).await);
                 }
                 seen
@@ -311,8 +297,14 @@ async fn kills_at_any_moment_lose_nothing_and_create_nothing_twice() {
     for lane in lanes {
         seen.add(&lane.await.unwrap());
     }
-    eprintln!("{seen:?} in {:?}", started.elapsed());
-    assert!(seen.kills >= KILLS_MIN, "{seen:?}");
+    assert!(u64::from(seen.kills) >= run.size, "{seen:?}");
     seen.first_sends.assert_all_met();
     seen.corrections.assert_all_met();
+    let hits =
+        |hits: &Hits| json!({"interrupted": hits.interrupted, "found": hits.found_equal, "absent": hits.not_found});
+    let figures = json!({
+        "rounds": seen.rounds, "runs": seen.runs, "first_sends": hits(&seen.first_sends),
+        "corrections": hits(&seen.corrections), "token_calls": seen.token_calls,
+    });
+    run.told(u64::from(seen.kills), &figures);
 }

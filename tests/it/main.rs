@@ -31,6 +31,7 @@ mod mapping_plan;
 mod office;
 mod pace;
 mod person;
+mod proof;
 mod reconciliation;
 mod record;
 mod remap;

@@ -9,7 +9,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use posyandu_gateway::clock::Clock;
-use posyandu_gateway::config::{Config, assets};
+use posyandu_gateway::config::Config;
+use posyandu_gateway::config::assets::{self, Rules};
 use posyandu_gateway::daemon::Daemon;
 use posyandu_gateway::daemon::set_up::ledger_options;
 use posyandu_gateway::ledger::Ledger;
@@ -31,7 +32,7 @@ use tokio::net::TcpListener;
 /// Most entries read in one list; the sample has some hundred.
 const ENTRIES_MAX: u32 = 100_000;
 /// 15:30 WIB on the sample's day: every posyandu has closed.
-const AFTERNOON: &str = "2026-11-18T08:30:00Z";
+pub const AFTERNOON: &str = "2026-11-18T08:30:00Z";
 /// One look at what is due per call; the test moves the clock in between.
 const STEP_BY_STEP: &str = "concurrency = 4\nprobe_after_seconds = [1, 30]\nonce_seconds = 0";
 /// Runs until nothing waits, at most.
@@ -51,6 +52,8 @@ pub struct Setting {
     pub delivery: &'static str,
     /// Seconds until a search finds what was written.
     pub index_lag_seconds: u64,
+    /// One patient in so many is not known to the server; 0 leaves all of the sample's.
+    pub unknown_every: usize,
 }
 
 impl Default for Setting {
@@ -64,6 +67,7 @@ impl Default for Setting {
             clock,
             delivery: STEP_BY_STEP,
             index_lag_seconds: 0,
+            unknown_every: 0,
         }
     }
 }
@@ -86,6 +90,18 @@ fn sample() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/kota-contoh")
 }
 
+/// The sample's people without one patient in so many.
+fn people(unknown_every: usize) -> People {
+    let text = std::fs::read_to_string(sample().join("simulator.json")).unwrap();
+    let mut known: Value = serde_json::from_str(&text).unwrap();
+    let mut number = 0;
+    known["patients"].as_array_mut().unwrap().retain(|_| {
+        number += 1;
+        unknown_every == 0 || number % unknown_every != 0
+    });
+    People::from_json(&known.to_string()).unwrap()
+}
+
 impl Office {
     /// Copies the city without the files of Puskesmas Selatan and starts its server. Keys and an empty ledger are taken from `storage` when given.
     pub async fn open(setting: Setting, storage: Option<&Path>) -> Self {
@@ -100,7 +116,7 @@ impl Office {
             faults: setting.faults,
             seed: setting.seed,
             index_lag_seconds: setting.index_lag_seconds,
-            people: People::from_json(&std::fs::read_to_string(sample().join("simulator.json")).unwrap()).unwrap(),
+            people: people(setting.unknown_every),
             ..Options::default()
         };
         for puskesmas in &config.puskesmas {
@@ -147,6 +163,11 @@ impl Office {
 
     /// The gateway as a library, on this folder and on the server's clock.
     pub async fn daemon(&self) -> Daemon {
+        self.daemon_with(assets::rules_for_work(None).unwrap()).await
+    }
+
+    /// The same with rules that were loaded before.
+    pub async fn daemon_with(&self, rules: Rules) -> Daemon {
         let config = self.config();
         let key_file = config.key_file();
         if !key_file.exists() {
@@ -154,7 +175,6 @@ impl Office {
             Keys::create(&key_file).unwrap();
         }
         let keys = Arc::new(Keys::load(&key_file).unwrap());
-        let rules = assets::rules_for_work(None).unwrap();
         let options = ledger_options(&config).unwrap();
         let ledger = Ledger::open(&options, Arc::clone(&keys), self.clock.clone()).await.unwrap();
         let (ledger, halt) = (Arc::new(ledger), Arc::new(AtomicBool::new(false)));
@@ -292,6 +312,18 @@ fn comparable(value: &mut Value, names: &BTreeMap<String, String>) {
             }
         }
         _ => {}
+    }
+}
+
+/// What must hold at any moment, also right after a kill: rows are conserved, nothing stands twice at the server, and
+/// whatever the ledger calls delivered is there.
+#[track_caller]
+pub fn sound(office: &Office, books: &Books) {
+    let held = by_identifier(&office.held());
+    assert_eq!(office.simulator.stats().duplicates_live, 0, "duplicates at the server");
+    assert_eq!(books.counts.read, books.counts.sum(), "rows are not conserved: {:?}", books.counts);
+    for (key, id) in books.resources() {
+        assert_eq!(held.get(&key).map(|(id, _)| id), Some(&id), "called delivered, but not at the server: {key}");
     }
 }
 

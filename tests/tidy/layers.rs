@@ -9,20 +9,21 @@ use super::tree::File;
 pub type Row = (&'static str, &'static [&'static str]);
 
 /// The layers, from the ground up. `cli` may import every row above it.
-pub const TABLE: [Row; 22] = [
+pub const TABLE: [Row; 23] = [
     ("clock", &[]),
+    ("crash", &[]),
     ("redact", &[]),
     ("issue", &["redact"]),
     ("words", &["issue"]),
-    ("seal", &[]),
+    ("seal", &["crash"]),
     ("observed", &["clock"]),
     ("source", &["redact", "issue", "words"]),
     ("record", &["redact", "issue", "words", "source"]),
     ("growth", &["issue", "record"]),
     ("mapping", &["clock", "redact", "issue", "record"]),
     ("resource", &["clock", "redact", "issue", "words", "mapping", "record"]),
-    ("remote", &["clock", "redact", "issue", "words", "observed", "resource"]),
-    ("ledger", &["clock", "redact", "issue", "words", "seal"]),
+    ("remote", &["clock", "crash", "redact", "issue", "words", "observed", "resource"]),
+    ("ledger", &["clock", "crash", "redact", "issue", "words", "seal"]),
     (
         "ingest",
         &["clock", "redact", "issue", "words", "seal", "source", "record", "growth", "mapping", "resource", "ledger"],
@@ -83,6 +84,7 @@ pub const TABLE: [Row; 22] = [
         "cli",
         &[
             "clock",
+            "crash",
             "redact",
             "issue",
             "words",

@@ -6,6 +6,7 @@ use super::claims;
 use super::link::Link;
 use super::server::{self, Reach};
 use super::{registrations, sharing};
+use crate::crash;
 use crate::ledger::LedgerError;
 
 /// Ends all leases of a file, which nobody else can hold, through the same transition function as everything else.
@@ -19,7 +20,7 @@ pub async fn recover(link: &mut Link, now: Timestamp) -> Result<(), LedgerError>
     claims::expire(link, &entries, true, now).await?;
     registrations::recover(link, now).await?;
     sharing::forget_readings(link).await?;
-    link.execute("COMMIT", values![]).await?;
+    crash::around("ledger.recover.commit", link.execute("COMMIT", values![])).await?;
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use super::link::{Link, Readers};
+use crate::crash;
 use crate::ledger::LedgerError;
 use crate::seal::{Keys, SealError};
 
@@ -137,7 +138,7 @@ pub async fn migrate(link: &mut Link, path: &Path) -> Result<(), LedgerError> {
             "BEGIN IMMEDIATE;\n{step}\nPRAGMA application_id = {APPLICATION};\nPRAGMA user_version = {};\nCOMMIT;",
             number + 1
         );
-        if let Err(error) = link.script(text).await {
+        if let Err(error) = crash::around("ledger.migrate.step", link.script(text)).await {
             // The transaction may be gone already; the first error is the one that matters.
             let _ = link.execute("ROLLBACK", values![]).await;
             return Err(error.into());
@@ -154,7 +155,7 @@ pub async fn check_keys(link: &mut Link, keys: &Keys) -> Result<(), LedgerError>
     if found.is_none() {
         // Another daemon may do the same at this moment: what stands there then counts.
         let insert = "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING";
-        link.execute(insert, values![name, keys.seal(name, content)?]).await?;
+        crash::around("ledger.key_check", link.execute(insert, values![name, keys.seal(name, content)?])).await?;
         found = link.first(stored, values![name]).await?;
     }
     match keys.open(name, &found.unwrap_or_default()) {

@@ -1,0 +1,12 @@
+//! The numbers behind "nothing is lost, nothing is sent twice": each family of tests has a small size for every run and
+//! any larger one by a setting, is decided by a seed, and writes what it did where `tests/faults` can add it up.
+
+mod armed;
+mod cut;
+mod fuzz;
+mod model;
+mod points;
+pub mod run;
+mod simulation;
+mod table;
+mod week;
