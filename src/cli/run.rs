@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::exit::Exit;
 use super::print::{self, Steps};
-use super::{Context, Format, installation, service, source, troubles};
+use super::{Context, Format, installation, source, systemd, troubles};
 use crate::clock::Clock;
 use crate::daemon::counter::{Counter, Rest};
 use crate::daemon::{Daemon, DaemonError, Round, Step};
@@ -56,7 +56,7 @@ impl Run {
         let halt = Arc::clone(&daemon.halt);
         tokio::spawn(async move {
             stop_signal().await;
-            service::stopping();
+            systemd::stopping();
             halt.store(true, Ordering::Relaxed);
         });
         let counter = if self.once { None } else { Counter::open(&daemon).await? };
@@ -64,7 +64,7 @@ impl Run {
             let what = if counter.takes_records { "taking records" } else { "watched" };
             print::note(&format!("{what} at http://{}", counter.address));
         }
-        service::ready(&daemon.observed);
+        systemd::ready(&daemon.observed);
         loop {
             let steps = Steps::default();
             let progress = |step: Step<'_>| steps.show(step);
@@ -99,7 +99,7 @@ impl Run {
         let round = round.map_err(|error| installation::named(&daemon.config, error))?;
         daemon.observe(&round);
         let counts = daemon.ledger.counts(&Filter::default()).await?;
-        service::status(&total(&counts, Language::English));
+        systemd::status(&total(&counts, Language::English));
         print::result(&match self.format {
             Format::Json => as_json(&round, &counts).to_string(),
             _ => as_text(&round, &counts, language),
