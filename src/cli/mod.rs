@@ -22,10 +22,11 @@ pub mod removals;
 pub mod report;
 pub mod rules;
 pub mod run;
-pub mod service;
+
 pub mod simulate;
 pub mod source;
 pub mod status;
+pub mod systemd;
 pub mod troubles;
 
 use std::path::PathBuf;

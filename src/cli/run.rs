@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::exit::Exit;
 use super::print::{self, Steps};
-use super::{Context, Format, installation, service, source, troubles};
+use super::{Context, Format, installation, source, systemd, troubles};
 use crate::clock::Clock;
 use crate::daemon::counter::{Counter, Rest};
 use crate::daemon::{Daemon, DaemonError, Round, Step};
@@ -59,7 +59,7 @@ impl Run {
         let halt = Arc::clone(&daemon.halt);
         tokio::spawn(async move {
             stop_signal().await;
-            service::stopping();
+            systemd::stopping();
             halt.store(true, Ordering::Relaxed);
             stop_signal().await;
             // Asked twice: the next start recovers what is left as it does after a power cut.
@@ -70,7 +70,7 @@ impl Run {
             let what = if counter.takes_records { "taking records" } else { "watched" };
             print::note(&format!("{what} at http://{}", counter.address));
         }
-        service::ready(&daemon.observed);
+        systemd::ready(&daemon.observed);
         loop {
             let steps = Steps::default();
             let progress = |step: Step<'_>| steps.show(step);
@@ -105,7 +105,7 @@ impl Run {
         let round = round.map_err(|error| installation::named(&daemon.config, error))?;
         daemon.observe(&round);
         let counts = daemon.ledger.counts(&Filter::default()).await?;
-        service::status(&total(&counts, Language::English));
+        systemd::status(&total(&counts, Language::English));
         print::result(&match self.format {
             Format::Json => as_json(&round, &counts).to_string(),
             _ => as_text(&round, &counts, language),

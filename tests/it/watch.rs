@@ -1,5 +1,5 @@
 //! Watching the daemon: metrics, readiness, what systemd is told, and the unit under which it runs.
 
 mod metrics;
-mod service;
+mod systemd;
 mod unit;
