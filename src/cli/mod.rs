@@ -112,7 +112,7 @@ enum Command {
     Status(status::Status),
     /// Which puskesmas' sending is stopped, and letting it go on
     Lanes(lanes::Lanes),
-    /// Resources at SATUSEHAT that the records no longer tell of, and the decision to remove them
+    /// What SATUSEHAT holds and the records no longer tell of
     Removals(removals::Removals),
     /// The mapping files: list them, or run their tests
     Mapping(mapping::Mapping),

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::ledger::removal::{Removal, RemovalState};
 use crate::words::{self, Language};
 
-/// Resources at SATUSEHAT that the records no longer tell of, and the decision to remove them
+/// What SATUSEHAT holds and the records no longer tell of
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

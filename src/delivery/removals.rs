@@ -108,6 +108,10 @@ fn marked(kind: &str, mut held: Value) -> Marked {
         return Marked::Already;
     }
     held[path] = mark;
+    if let Some(members) = held.as_object_mut() {
+        // The server's own; it is set anew, and not in the form that is accepted from us.
+        members.remove("meta");
+    }
     Marked::New(held)
 }
 

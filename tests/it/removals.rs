@@ -47,7 +47,8 @@ async fn what_a_correction_leaves_out_is_proposed_confirmed_and_marked_and_can_c
     let other = scene.ledger.decide_removals(&numbers, false, "one", "no").await;
     assert!(matches!(other, Err(LedgerError::CommandUsed)), "{other:?}");
     scene.drain().await;
-    assert_eq!(held(&scene, "Procedure")["status"], "entered-in-error");
+    let after = scene.ledger.removals().await.unwrap();
+    assert_eq!(held(&scene, "Procedure")["status"], "entered-in-error", "{after:?}");
     let done = listed(&scene).await;
     assert_eq!(done[0].state, RemovalState::Done);
     assert_eq!(done[0].decision.as_ref().unwrap().2, "recorded twice");

@@ -14,7 +14,7 @@ use crate::city::{conserved, files};
 #[test]
 fn every_command_has_examples_and_an_unknown_one_is_refused() {
     let town = Town::alone();
-    let commands: [&[&str]; 21] = [
+    let commands: [&[&str]; 0] = [
         &[],
         &["demo"],
         &["init"],
@@ -23,6 +23,8 @@ fn every_command_has_examples_and_an_unknown_one_is_refused() {
         &["reconcile"],
         &["report"],
         &["status"],
+        &["lanes"],
+        &["removals"],
         &["mapping"],
         &["mapping", "list"],
         &["mapping", "test"],
