@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod exit;
 pub mod init;
 pub mod installation;
+pub mod ledger;
 pub mod mapping;
 pub mod print;
 pub mod provision;
@@ -95,6 +96,8 @@ enum Command {
     Report(report::Report),
     /// How many visits stand where
     Status(status::Status),
+    /// The ledger itself: verify it, copy it, restore it from a copy
+    Ledger(ledger::LedgerCommand),
     /// The mapping files: list them, or run their tests
     Mapping(mapping::Mapping),
     /// Files and databases: propose a profile, try a profile, list the files of drop folders
@@ -178,6 +181,7 @@ async fn command(command: Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Reconcile(reconcile) => Box::pin(reconcile.run(context)).await,
         Command::Report(report) => report.run(context).await,
         Command::Status(status) => status.run(context).await,
+        Command::Ledger(ledger) => Box::pin(ledger.run(context)).await,
         Command::Mapping(mapping) => Box::pin(mapping.run(context)).await,
         Command::Source(source) => Box::pin(source.run(context)).await,
         Command::Provision(provision) => Box::pin(provision.run(context)).await,

@@ -5,18 +5,24 @@
 
 pub mod attempt;
 pub mod attention;
+pub mod backup;
+mod chain;
+pub mod checkpoint;
 mod command;
 mod delivery;
 pub mod entry;
 mod intake;
+mod mirror;
 pub mod origin;
 pub mod person;
 pub mod plan;
 pub mod reading;
+mod replay;
 pub mod row;
 mod sqlite;
 pub mod state;
 pub mod taken;
+pub mod verify;
 mod writer;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -28,7 +34,9 @@ use sqlx::SqlitePool;
 
 use crate::clock::{Clock, Zone};
 use crate::seal::{Keys, SealError};
+use chain::Chain;
 use entry::EntryId;
+use mirror::Told;
 use writer::Writer;
 
 /// Where the ledger lies and how it behaves.
@@ -75,6 +83,15 @@ pub enum LedgerError {
     /// There is no ledger to read.
     #[error("there is no ledger at {}", .0.display())]
     Absent(PathBuf),
+    /// There was a ledger, and nothing of it is left.
+    #[error("there was a ledger at {}, and it is gone or empty", .0.display())]
+    Gone(PathBuf),
+    /// The ledger could not be copied before its schema changes, so it was left as it is.
+    #[error("the ledger is not changed without a copy of it")]
+    Kept(#[source] Box<backup::BackupError>),
+    /// The database is damaged.
+    #[error("the ledger's database is damaged")]
+    Damaged,
     /// The SQLite library is older than the one with the last WAL correction.
     #[error("SQLite {found} is too old: at least {needed} is needed")]
     Library {
@@ -161,8 +178,10 @@ pub enum LedgerError {
 
 /// SQLite's result code for a full disk (SQLITE_FULL).
 const SQLITE_FULL: i64 = 13;
-/// SQLite's result codes after which the handle cannot be trusted: IOERR, CORRUPT, NOTADB.
-const SQLITE_LOST: [i64; 3] = [10, 11, 26];
+/// SQLite's result code after which the handle cannot be trusted (SQLITE_IOERR).
+const SQLITE_LOST: i64 = 10;
+/// SQLite's result codes for a file that is no sound database: CORRUPT, NOTADB.
+const SQLITE_DAMAGED: [i64; 2] = [11, 26];
 
 impl From<sqlx::Error> for LedgerError {
     fn from(error: sqlx::Error) -> Self {
@@ -170,10 +189,11 @@ impl From<sqlx::Error> for LedgerError {
             error.as_database_error().and_then(|error| error.code()?.parse::<i64>().ok()).map(|code| code & 0xff);
         match code {
             Some(SQLITE_FULL) => Self::Full,
-            Some(code) if SQLITE_LOST.contains(&code) => {
-                tracing::info!(code, "the ledger's database cannot be trusted any more");
+            Some(SQLITE_LOST) => {
+                tracing::info!("the ledger's database cannot be trusted any more");
                 Self::Broken
             }
+            Some(code) if SQLITE_DAMAGED.contains(&code) => Self::Damaged,
             _ => Self::Store(Arc::new(error)),
         }
     }
@@ -184,6 +204,7 @@ impl LedgerError {
     fn again(&self) -> Self {
         match self {
             Self::Full => Self::Full,
+            Self::Damaged => Self::Damaged,
             Self::Store(source) => Self::Store(Arc::clone(source)),
             _ => Self::Broken,
         }
@@ -191,7 +212,7 @@ impl LedgerError {
 
     /// Whether the transaction around the failed statement is lost too.
     fn spoils_transaction(&self) -> bool {
-        matches!(self, Self::Full | Self::Broken)
+        matches!(self, Self::Full | Self::Broken | Self::Damaged)
     }
 }
 
@@ -202,13 +223,32 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Held`] when another process has it open; any of the opening errors.
     pub async fn open(options: &Options, keys: Arc<Keys>, clock: Clock) -> Result<Self, LedgerError> {
-        let lock = lock(&options.path)?;
-        let mut connection = sqlite::schema::open_writer(&options.path, options.bytes_max).await?;
-        sqlite::schema::migrate(&mut connection, &options.path).await?;
+        let (path, now) = (&options.path, clock.now());
+        let lock = lock(path)?;
+        if mirror::told(&lock, path)? != Told::Nothing && sqlite::schema::is_empty(path).await? {
+            return Err(LedgerError::Gone(path.clone()));
+        }
+        let mut connection = sqlite::schema::open_writer(path, options.bytes_max).await?;
+        let schema = sqlite::schema::check_version(&mut connection, path).await?;
+        if schema > 0 && schema < sqlite::schema::NEWEST {
+            let kept =
+                backup::before_migration(path, schema).await.map_err(|error| LedgerError::Kept(Box::new(error)))?;
+            tracing::info!(schema, copy = %kept.display(), "the ledger was copied before its schema changes");
+        }
+        sqlite::schema::migrate(&mut connection, path).await?;
         sqlite::schema::check_keys(&mut connection, &keys).await?;
-        sqlite::recovery::recover(&mut connection, clock.now()).await?;
-        let readers = sqlite::schema::readers(&options.path, false);
-        let writer = Writer::start(connection, Some(lock), clock.clone(), options.lease_seconds);
+        let mut chain = Chain::begin(&mut connection, Arc::clone(&keys), now).await?;
+        let is_newest = chain.follow(&mut connection, lock, path.clone()).await?;
+        sqlite::recovery::recover(&mut connection, &chain, now).await?;
+        if !is_newest {
+            tracing::warn!(
+                "an older copy of the ledger was put in place: what it holds is looked up before it is sent"
+            );
+            sqlite::recovery::doubt(&mut connection, &chain, now).await?;
+        }
+        chain.tell()?;
+        let readers = sqlite::schema::readers(path, false);
+        let writer = Writer::start(connection, Some(chain), clock.clone(), options.lease_seconds);
         Ok(Self { keys, clock, zone: options.zone, readers, writer: Some(writer) })
     }
 
@@ -298,6 +338,13 @@ impl Ledger {
     }
 }
 
+/// A name beside a file: the file's with something after it.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
 /// Takes the exclusive lock that keeps a second gateway out; the system frees it when the process ends.
 fn lock(path: &Path) -> Result<File, LedgerError> {
     let failed = |at: &Path| {
@@ -307,10 +354,9 @@ fn lock(path: &Path) -> Result<File, LedgerError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder).map_err(failed(folder))?;
     }
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let name = PathBuf::from(name);
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&name).map_err(failed(&name))?;
+    let name = beside(path, ".lock");
+    let file =
+        OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&name).map_err(failed(&name))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(LedgerError::Held(path.to_owned())),

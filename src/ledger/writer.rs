@@ -3,7 +3,6 @@
 //!
 //! A command that fails by its own rule gets its error and leaves nothing behind; the others are not touched.
 
-use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,6 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::LedgerError;
 use super::attempt::AttemptId;
+use super::chain::Chain;
 use super::command::{Command, Reply};
 use super::sqlite::claims::Begin;
 use super::sqlite::endings::End;
@@ -64,12 +64,13 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts the task; it keeps the lock until it ends.
-    pub fn start(connection: SqliteConnection, lock: Option<File>, clock: Clock, lease_seconds: u64) -> Self {
+    /// Starts the task; it keeps the chain, and with it the lock, until it ends.
+    pub fn start(connection: SqliteConnection, chain: Option<Chain>, clock: Clock, lease_seconds: u64) -> Self {
         let (queue, messages) = mpsc::channel(QUEUE_MAX);
         let (commits, writes) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let task = Task {
             connection,
+            chain,
             clock,
             lease: Duration::from_secs(lease_seconds),
             commits: Arc::clone(&commits),
@@ -77,10 +78,7 @@ impl Writer {
             is_broken: false,
             under_way: 0,
         };
-        let task = tokio::spawn(async move {
-            task.run(messages).await;
-            drop(lock);
-        });
+        let task = tokio::spawn(task.run(messages));
         Self { queue, task, commits, writes }
     }
 
@@ -133,6 +131,8 @@ impl Writer {
 
 struct Task {
     connection: SqliteConnection,
+    /// A dry run has none.
+    chain: Option<Chain>,
     clock: Clock,
     lease: Duration,
     commits: Arc<AtomicU64>,
@@ -213,7 +213,7 @@ impl Task {
             Err(error) => {
                 // Every caller of the group is told, so the log need not shout as well.
                 tracing::info!(error = %error, commands = answers.len(), "a ledger transaction failed");
-                self.is_broken |= matches!(error, LedgerError::Broken);
+                self.is_broken |= matches!(error, LedgerError::Broken | LedgerError::Damaged);
                 // SQLite may have rolled back by itself; a second time does no harm.
                 let _ = sqlx::query("ROLLBACK").execute(&mut self.connection).await;
                 Some(error)
@@ -244,7 +244,11 @@ impl Task {
         };
         failure = failure.and(spread(answers, group.ends.1, ended));
         failure?;
-        self.statement("COMMIT").await
+        if let Some(chain) = &self.chain {
+            chain.link(&mut self.connection, now).await?;
+        }
+        self.statement("COMMIT").await?;
+        self.chain.as_ref().map_or(Ok(()), Chain::tell)
     }
 
     async fn statement(&mut self, statement: &'static str) -> Result<(), LedgerError> {

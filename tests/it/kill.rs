@@ -158,7 +158,7 @@ struct Undisturbed {
 }
 
 /// Corrects what was sent: another weight and one more dose for each child of a source.
-async fn correct(office: &Office) {
+pub async fn correct(office: &Office) {
     let path = office.folder.path().join("puskesmas-timur-aplikasi.sqlite");
     let mut database = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
     for statement in [

@@ -8,7 +8,7 @@ use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use super::transition::{self, Step};
-use super::{hex, json, time};
+use super::{hex, json, restoring, time};
 use crate::ledger::LedgerError;
 use crate::ledger::attempt::AttemptId;
 use crate::ledger::entry::{EntryId, Lease};
@@ -48,6 +48,7 @@ pub async fn claim(
     now: Timestamp,
 ) -> Result<Vec<EntryId>, LedgerError> {
     sweep(connection, now).await?;
+    restoring::doubt(connection, lane, now).await?;
     let mut taken: Vec<(i64, i64, i64)> = sqlx::query_as(CLAIM)
         .bind(lane)
         .bind(now.as_millisecond())

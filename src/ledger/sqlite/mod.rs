@@ -19,7 +19,9 @@ macro_rules! of_newest {
 }
 
 pub mod attention;
+pub mod backup;
 pub mod cache;
+pub mod chain;
 pub mod claims;
 pub mod contention;
 pub mod endings;
@@ -30,11 +32,13 @@ pub mod lists;
 pub mod persons;
 pub mod plans;
 pub mod recovery;
+pub mod restoring;
 pub mod rows;
 pub mod schema;
 pub mod settling;
 pub mod taken;
 pub mod transition;
+pub mod verify;
 pub mod visits;
 
 use data_encoding::HEXLOWER;

@@ -3,11 +3,12 @@
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use super::claims;
+use super::{claims, restoring};
 use crate::ledger::LedgerError;
+use crate::ledger::chain::Chain;
 
 /// Ends all leases, through the same transition function as everything else.
-pub async fn recover(connection: &mut SqliteConnection, now: Timestamp) -> Result<(), LedgerError> {
+pub async fn recover(connection: &mut SqliteConnection, chain: &Chain, now: Timestamp) -> Result<(), LedgerError> {
     sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
     let entries: Vec<i64> = sqlx::query_scalar("SELECT id FROM entry WHERE state = 'in_flight' ORDER BY id")
         .fetch_all(&mut *connection)
@@ -16,6 +17,16 @@ pub async fn recover(connection: &mut SqliteConnection, now: Timestamp) -> Resul
         tracing::info!(entries = entries.len(), "recovering entries that were in flight");
     }
     claims::expire(connection, &entries, now).await?;
+    chain.link(connection, now).await?;
+    sqlx::query("COMMIT").execute(&mut *connection).await?;
+    Ok(())
+}
+
+/// Marks what an older copy of the ledger, found in the place of a newer one, cannot know of.
+pub async fn doubt(connection: &mut SqliteConnection, chain: &Chain, now: Timestamp) -> Result<(), LedgerError> {
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
+    restoring::mark(connection, "found", now).await?;
+    chain.link(connection, now).await?;
     sqlx::query("COMMIT").execute(&mut *connection).await?;
     Ok(())
 }
