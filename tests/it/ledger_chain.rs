@@ -1,5 +1,6 @@
 //! The books cannot be rewritten in silence: whatever is altered, removed, added or cut off is found by `verify`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -167,10 +168,16 @@ async fn every_field(books: &Books, empty: &[&str]) -> usize {
     let original = std::fs::read(books.path()).unwrap();
     let mut database = books.open().await;
     let columns = columns(&mut database).await;
-    let mut number = 0;
-    for (at, (table, column, kind, key)) in columns.iter().enumerate() {
+    let mut counts = BTreeMap::new();
+    for (table, ..) in &columns {
         let count = format!("SELECT count(*) FROM {table}");
         let rows: i64 = sqlx::query_scalar(AssertSqlSafe(count)).fetch_one(&mut database).await.unwrap();
+        counts.insert(table, rows);
+    }
+    database.close().await.unwrap();
+    let mut number = 0;
+    for (at, (table, column, kind, key)) in columns.iter().enumerate() {
+        let rows = counts[table];
         assert!(rows > 0 || empty.contains(&table.as_str()), "nothing stands in {table}");
         if FREE.iter().any(|(free, own, _)| free == table && own == column) {
             continue;
