@@ -2,12 +2,16 @@
 //!
 //! Each role runs in its own process: a sink that answers like SATUSEHAT after a given time, the plain loop, and the
 //! gateway's delivery, so that memory is measured for delivery alone. Run with `cargo bench --bench push`; the
-//! environment variable `PUSH_VISITS` sets another number of visits.
+//! environment variable `PUSH_VISITS` sets another number of visits. With `PUSH_POSTGRES` (the address of a database
+//! whose user may make databases, with the password in `PUSH_POSTGRES_PASSWORD` or PGPASSFILE) it also lets 1, 2 and 4
+//! daemons empty one ledger on that server.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a bench stops and prints")]
 
 #[path = "visits/ledger.rs"]
 mod ledger;
+#[path = "visits/postgres.rs"]
+mod postgres;
 #[path = "visits/sink.rs"]
 mod sink;
 mod visits;
@@ -22,6 +26,7 @@ use std::time::{Duration, Instant};
 use posyandu_gateway::clock::{Clock, Zone};
 use posyandu_gateway::delivery::retry::Policy;
 use posyandu_gateway::delivery::{Delivery, Tally, lane};
+use posyandu_gateway::ledger::server::Server;
 use posyandu_gateway::ledger::{Ledger, Options};
 use posyandu_gateway::redact::Personal;
 use posyandu_gateway::remote::Remote;
@@ -46,11 +51,18 @@ fn main() {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["sink", latency] => runtime.block_on(sink::run(Duration::from_millis(latency.parse().unwrap()))),
         ["plain", address, folder] => runtime.block_on(plain(address, Path::new(folder))),
-        ["gateway", address, folder] => runtime.block_on(gateway(address, Path::new(folder))),
+        ["gateway", address, folder] => runtime.block_on(gateway(address, Path::new(folder), None)),
+        ["daemon", address, folder, url] => {
+            runtime.block_on(gateway(address, Path::new(folder), Some(postgres::server(url))));
+        }
         _ => {
             let usual = if arguments.iter().any(|argument| argument == "--bench") { VISITS } else { VISITS_TESTED };
             let number = std::env::var("PUSH_VISITS").map_or(usual, |text| text.parse().unwrap());
             runtime.block_on(compare(number));
+            match std::env::var("PUSH_POSTGRES") {
+                Ok(url) => runtime.block_on(postgres::compare(&url, number)),
+                Err(_) => println!("PostgreSQL: not asked for, set PUSH_POSTGRES"),
+            }
         }
     }
 }
@@ -59,7 +71,7 @@ fn main() {
 async fn compare(number: usize) {
     let folder = tempfile::tempdir().unwrap();
     let began = Instant::now();
-    let bytes = ledger::prepare(folder.path(), number).await;
+    let bytes = ledger::prepare(folder.path(), None, number).await;
     let prepared = began.elapsed().as_secs_f64();
     println!("{number} visits of {:.0} bytes in the ledger after {prepared:.0} s", bytes as f64 / number as f64);
     for latency in LATENCIES_MS {
@@ -94,8 +106,13 @@ fn start_sink(latency: u64) -> (Child, String) {
 /// Runs a role to its end and reads its `name=number` words.
 fn role(name: &str, address: &str, folder: &Path) -> HashMap<String, f64> {
     let out = this_program().args([name, address]).arg(folder).stderr(Stdio::inherit()).output().unwrap();
-    assert!(out.status.success(), "{name} failed");
-    let text = String::from_utf8(out.stdout).unwrap();
+    words(&out)
+}
+
+/// The `name=number` words of a role that ended well.
+fn words(out: &std::process::Output) -> HashMap<String, f64> {
+    assert!(out.status.success(), "a role failed");
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
     let words = text.split_whitespace().filter_map(|word| word.split_once('='));
     words.map(|(key, value)| (key.to_owned(), value.parse().unwrap())).collect()
 }
@@ -132,11 +149,11 @@ async fn plain(address: &str, folder: &Path) {
 }
 
 /// Empties the ledger the way the daemon does.
-async fn gateway(address: &str, folder: &Path) {
+async fn gateway(address: &str, folder: &Path, server: Option<Server>) {
     let keys = Arc::new(Keys::load(&folder.join("keys")).unwrap());
     let clock = Clock::System;
-    let options = options(folder);
-    let ledger = Arc::new(Ledger::open(&options, Arc::clone(&keys), clock.clone()).await.unwrap());
+    let is_alone = server.is_none();
+    let ledger = Arc::new(open(folder, server.as_ref(), &keys).await);
     let remote = remote(address, &clock);
     let delivery = Delivery {
         ledger: Arc::clone(&ledger),
@@ -154,11 +171,19 @@ async fn gateway(address: &str, folder: &Path) {
     let seconds = start.elapsed().as_secs_f64();
     let commits = ledger.commits() - before;
     let peak_kib = peak_kib();
-    let number = ledger::read_bodies(folder).len() as u64;
+    let number = if is_alone { ledger::read_bodies(folder).len() as u64 } else { end.tally.delivered };
     assert_eq!(end.tally, Tally { delivered: number, ..Tally::default() }, "{:?}", end.stop);
     let calls = remote.calls();
     let calls = calls.token + calls.transaction + calls.create + calls.update + calls.read + calls.search;
-    println!("seconds={seconds} commits={commits} calls={calls} peak_kib={peak_kib}");
+    println!("delivered={number} seconds={seconds} commits={commits} calls={calls} peak_kib={peak_kib}");
+}
+
+/// The ledger on a server, or in the folder.
+async fn open(folder: &Path, server: Option<&Server>, keys: &Arc<Keys>) -> Ledger {
+    match server {
+        Some(server) => Ledger::connect(server, Arc::clone(keys), Clock::System).await.unwrap(),
+        None => Ledger::open(&options(folder), Arc::clone(keys), Clock::System).await.unwrap(),
+    }
 }
 
 fn options(folder: &Path) -> Options {

@@ -3,8 +3,10 @@
 //! It must not know how a person started it, and it decides nothing that the three decide themselves.
 
 pub mod counter;
+pub mod observing;
 pub mod plan;
 pub mod set_up;
+mod shared_pace;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -29,6 +31,7 @@ use crate::ledger::reading::Filter;
 use crate::ledger::row::VisitRecords;
 use crate::ledger::state::State;
 use crate::ledger::{Ledger, LedgerError};
+use crate::observed::Observed;
 use crate::reconciliation::{self, Reconciliation, ReconciliationError};
 use crate::remote::RemoteError;
 use crate::seal::Keys;
@@ -154,6 +157,8 @@ pub struct Daemon {
     pub ledger: Arc<Ledger>,
     /// Set to stop taking new work.
     pub halt: Arc<AtomicBool>,
+    /// Counts what is done.
+    pub observed: Observed,
 }
 
 /// What a mapper borrows from the configuration.
@@ -230,7 +235,13 @@ impl Daemon {
     /// # Errors
     /// As [`set_up::lane`].
     pub fn lanes(&self) -> Result<Vec<Lane>, DaemonError> {
-        self.config.puskesmas.iter().map(|puskesmas| set_up::lane(&self.config, puskesmas, &self.clock)).collect()
+        let lane = |puskesmas| {
+            let lane = set_up::lane(&self.config, puskesmas, &self.clock)?;
+            lane.remote.observe(self.observed.lane(&lane.name));
+            shared_pace::share(&lane, &self.ledger);
+            Ok(lane)
+        };
+        self.config.puskesmas.iter().map(lane).collect()
     }
 
     /// Sends what is due and looks up what is unknown, until nothing more is due before `deadline`.

@@ -10,6 +10,8 @@ pub mod words;
 
 pub mod seal;
 
+pub mod observed;
+
 pub mod source;
 
 pub mod record;

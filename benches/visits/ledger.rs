@@ -7,12 +7,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use posyandu_gateway::clock::Clock;
 use posyandu_gateway::config::assets::{self, Rules};
 use posyandu_gateway::issue::Place;
 use posyandu_gateway::ledger::Ledger;
 use posyandu_gateway::ledger::entry::{NewEntry, NewResource};
 use posyandu_gateway::ledger::row::{RowKind, RowSeen, StoredRecord, VisitHead};
+use posyandu_gateway::ledger::server::Server;
 use posyandu_gateway::mapping::plan::{Origin, Slot};
 use posyandu_gateway::mapping::visit::{DraftResource, Visit, place_of};
 use posyandu_gateway::record::Record;
@@ -33,14 +33,14 @@ const AT_ONCE: usize = 200;
 /// Identities written at once.
 const IDENTITIES_AT_ONCE: usize = 1_000;
 
-/// Fills the folder with a ledger, its keys and the plain loop's bodies; gives the bytes of all bodies.
-pub async fn prepare(folder: &Path, number: usize) -> usize {
+/// Fills a ledger, in the folder or on a server, and the folder with its keys and the plain loop's bodies; gives the
+/// bytes of all bodies.
+pub async fn prepare(folder: &Path, server: Option<&Server>, number: usize) -> usize {
     let rules = assets::rules(None).unwrap();
     let keys_file = folder.join("keys");
     Keys::create(&keys_file).unwrap();
     let keys = Arc::new(Keys::load(&keys_file).unwrap());
-    let options = crate::options(folder);
-    let ledger = Arc::new(Ledger::open(&options, Arc::clone(&keys), Clock::System).await.unwrap());
+    let ledger = Arc::new(crate::open(folder, server, &keys).await);
     let made = visits::visits(&rules, number);
     let pass = ledger.begin_pass("eppgbm", "2026-11-18.csv").await.unwrap();
     for some in made.chunks(AT_ONCE) {
@@ -132,7 +132,7 @@ fn stored(record: &Record, record_key: [u8; 32]) -> StoredRecord {
     let named = record.schema.fields.iter().zip(&record.columns);
     let columns =
         named.filter_map(|(field, column)| Some((field.name.clone(), column.as_ref()?.to_string()))).collect();
-    StoredRecord { dataset: record.schema.dataset.clone(), record_key, json: record.to_json(), columns }
+    StoredRecord { dataset: record.schema.dataset.clone(), record_key, json: record.to_json(), columns, series: None }
 }
 
 struct Maker<'a> {

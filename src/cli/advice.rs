@@ -17,7 +17,11 @@ pub fn sentence(error: &anyhow::Error) -> String {
     let mut text = String::new();
     let mut last = String::new();
     for cause in error.chain() {
-        let words = cause.to_string();
+        let words = match cause.downcast_ref::<tokio::task::JoinError>() {
+            // What a panic said may quote a cell; its place is in the log.
+            Some(_) => "see the log".to_owned(),
+            None => cause.to_string(),
+        };
         // A transparent error says what its cause says: once is enough.
         if words != last {
             if !last.is_empty() {
@@ -99,6 +103,9 @@ fn of_ledger(error: &LedgerError) -> Option<&'static str> {
              is sent twice",
         ),
         LedgerError::Broken => Some("check the disk and its free space, then run it again"),
+        LedgerError::OnServer => {
+            Some("save it with `pg_dump --format=custom`; README.md says how to put such a copy back")
+        }
         LedgerError::Gone(_) => Some(
             "put the newest copy back with `posyandu-gateway ledger restore FILE`; only when nothing was ever sent from \
              here, remove the .lock file beside it to begin anew",
@@ -108,7 +115,11 @@ fn of_ledger(error: &LedgerError) -> Option<&'static str> {
              looks up what was sent since",
         ),
         LedgerError::Folder { .. } => Some("choose a folder that can be written with --data-dir or data_dir"),
-        LedgerError::Foreign(_) => Some("set [ledger] url to another file"),
+        LedgerError::Foreign(_) => Some("set [ledger] url to another file or database"),
+        LedgerError::Unreachable { .. } => {
+            Some("check that the server runs, [ledger] url and password_file, then run it again")
+        }
+        LedgerError::Lost => Some("check that the database server runs, then run it again; nothing is sent twice"),
         _ => None,
     }
 }

@@ -26,6 +26,7 @@ use crate::ingest::register::Register;
 use crate::ledger::Ledger;
 use crate::ledger::entry::NewEntry;
 use crate::ledger::row::VisitRecords;
+use crate::observed::Observed;
 use crate::redact::Personal;
 use crate::report::worklist::WorkItem;
 use crate::report::{DayReport, ReportError, Request, Span, csv, json as report_json, text};
@@ -158,7 +159,7 @@ pub(super) async fn dry(config: Config, clock: Clock, temporary: &Path) -> anyho
     let folder = scratch::folder(temporary)?;
     let ledger = Ledger::scratch(&folder, zone, Arc::clone(&keys), clock.clone()).await?;
     let halt = Arc::new(AtomicBool::new(false));
-    Ok(Daemon { config, rules, clock, keys, ledger: Arc::new(ledger), halt })
+    Ok(Daemon { config, rules, clock, keys, ledger: Arc::new(ledger), halt, observed: Observed::default() })
 }
 
 /// Counts and writes what would be sent; the ledger of a dry run need not keep it.

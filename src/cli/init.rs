@@ -7,6 +7,7 @@ use clap::Args;
 use super::exit::Exit;
 use super::{Context, installation, print};
 use crate::clock::Clock;
+use crate::config::ledger::LedgerHome;
 use crate::config::{Config, DEFAULT_TEXT};
 use crate::seal::Keys;
 
@@ -65,10 +66,16 @@ pub async fn storage(config: &Config) -> anyhow::Result<()> {
         ));
     }
     let keys = installation::keys(config)?;
-    let file = config.ledger_file()?;
-    let existed = file.exists();
+    let home = config.ledger_home()?;
+    // A server is asked while it is opened; what is there is kept.
+    let existed = matches!(&home, LedgerHome::File(options) if options.path.exists());
     let ledger = installation::open(config, keys, Clock::System).await?;
     ledger.close().await.map_err(|error| installation::named(config, error))?;
-    print::note(&format!("{}: {}", if existed { "kept" } else { "written" }, file.display()));
+    let done = match &home {
+        LedgerHome::Server(_) => "ready",
+        LedgerHome::File(_) if existed => "kept",
+        LedgerHome::File(_) => "written",
+    };
+    print::note(&format!("{done}: {}", home.label()));
     Ok(())
 }

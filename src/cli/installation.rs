@@ -9,11 +9,12 @@ use std::sync::atomic::AtomicBool;
 use super::{Context, print};
 use crate::clock::Clock;
 use crate::config::assets::{self, AssetsError, Rules};
+use crate::config::ledger::LedgerHome;
 use crate::config::{Config, FILE_NAME};
 use crate::daemon::Daemon;
-use crate::daemon::set_up::ledger_options;
 use crate::ledger::{Ledger, LedgerError};
 use crate::mapping::problem::Problem;
+use crate::observed::Observed;
 use crate::seal::Keys;
 use crate::words::Language;
 
@@ -109,7 +110,15 @@ pub async fn daemon(config: Config, clock: Clock) -> anyhow::Result<Daemon> {
     let rules = rules_for_work(&config)?;
     let keys = keys(&config)?;
     let ledger = open(&config, Arc::clone(&keys), clock.clone()).await?;
-    Ok(Daemon { config, rules, clock, keys, ledger: Arc::new(ledger), halt: Arc::new(AtomicBool::new(false)) })
+    Ok(Daemon {
+        config,
+        rules,
+        clock,
+        keys,
+        ledger: Arc::new(ledger),
+        halt: Arc::new(AtomicBool::new(false)),
+        observed: Observed::default(),
+    })
 }
 
 /// Opens the ledger for writing; makes it when there is none.
@@ -117,24 +126,27 @@ pub async fn daemon(config: Config, clock: Clock) -> anyhow::Result<Daemon> {
 /// # Errors
 /// Another instance holds it, other keys made it, or the disk fails.
 pub async fn open(config: &Config, keys: Arc<Keys>, clock: Clock) -> anyhow::Result<Ledger> {
-    let options = ledger_options(config)?;
-    Ledger::open(&options, keys, clock).await.map_err(|error| named(config, error))
+    let opened = match config.ledger_home()? {
+        LedgerHome::File(options) => Ledger::open(&options, keys, clock).await,
+        LedgerHome::Server(server) => Ledger::connect(&server, keys, clock).await,
+    };
+    opened.map_err(|error| named(config, error))
 }
 
 /// A failure of the ledger with its file, and with the key file when that is what does not fit.
 pub fn named(config: &Config, error: impl Into<anyhow::Error>) -> anyhow::Error {
     let error: anyhow::Error = error.into();
-    let Ok(file) = config.ledger_file() else { return error };
+    let Ok(place) = config.ledger_home().map(|home| home.label()) else { return error };
     let ledger = error.chain().find_map(super::exit::ledger_failure);
     match ledger {
         Some(LedgerError::WrongKeys) => {
             let key_file = config.key_file();
-            error.context(format!("key file {}, ledger {}", key_file.display(), file.display()))
+            error.context(format!("key file {}, ledger {place}", key_file.display()))
         }
-        // These name their file themselves.
+        // These name their place themselves.
         None | Some(LedgerError::Held(_) | LedgerError::Absent(_) | LedgerError::Foreign(_)) => error,
-        Some(LedgerError::Folder { .. }) => error,
-        Some(_) => error.context(format!("ledger {}", file.display())),
+        Some(LedgerError::Folder { .. } | LedgerError::Unreachable { .. }) => error,
+        Some(_) => error.context(format!("ledger {place}")),
     }
 }
 
@@ -144,8 +156,10 @@ pub fn named(config: &Config, error: impl Into<anyhow::Error>) -> anyhow::Error 
 /// No keys or no ledger.
 pub async fn ledger_to_read(config: &Config, clock: Clock) -> anyhow::Result<(Arc<Keys>, Ledger)> {
     let keys = keys(config)?;
-    let options = ledger_options(config)?;
-    let opened = Ledger::open_read_only(&options, Arc::clone(&keys), clock).await;
+    let opened = match config.ledger_home()? {
+        LedgerHome::File(options) => Ledger::open_read_only(&options, Arc::clone(&keys), clock).await,
+        LedgerHome::Server(server) => Ledger::connect_read_only(&server, Arc::clone(&keys), clock).await,
+    };
     let ledger = opened.map_err(|error| named(config, error))?;
     Ok((keys, ledger))
 }

@@ -90,6 +90,7 @@ impl Verify {
     async fn run(&self, format: Format, context: &Context) -> anyhow::Result<Exit> {
         let config = installation::config(context)?;
         let language = installation::language(&config, context);
+        ledger_options(&config).map_err(|error| installation::named(&config, error))?;
         let (keys, ledger) = installation::ledger_to_read(&config, Clock::System).await?;
         let against = self.against.as_deref().map(|file| Checkpoint::load(file, &keys)).transpose()?;
         let verified = ledger.verify(against.as_ref()).await;
@@ -115,7 +116,7 @@ impl Backup {
         let config = installation::config(context)?;
         let language = installation::language(&config, context);
         let keys = installation::keys(&config)?;
-        let options = ledger_options(&config)?;
+        let options = ledger_options(&config).map_err(|error| installation::named(&config, error))?;
         let copied = Ledger::backup(&options, keys, Clock::System, &self.file).await;
         let verified = copied.map_err(|error| installation::named(&config, error))?;
         let file = self.file.display().to_string();
@@ -135,7 +136,7 @@ impl Restore {
         let config = installation::config(context)?;
         let language = installation::language(&config, context);
         let keys = installation::keys(&config)?;
-        let options = ledger_options(&config)?;
+        let options = ledger_options(&config).map_err(|error| installation::named(&config, error))?;
         let restored = Ledger::restore(&options, keys, Clock::System, &self.file).await;
         let restored = restored.map_err(|error| installation::named(&config, error))?;
         let aside = restored.aside.map(|path| path.display().to_string());

@@ -10,6 +10,7 @@ pub mod exit;
 pub mod init;
 pub mod installation;
 pub mod ledger;
+pub mod log;
 pub mod mapping;
 pub mod print;
 pub mod provision;
@@ -18,6 +19,7 @@ pub mod reconcile;
 pub mod report;
 pub mod rules;
 pub mod run;
+pub mod service;
 pub mod simulate;
 pub mod source;
 pub mod status;
@@ -30,6 +32,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::words::Language;
 use exit::Exit;
+use log::{LogFormat, LogLevel};
 
 /// Carries the day's posyandu records to SATUSEHAT, effectively once, and proves it by reconciliation.
 #[derive(Debug, Parser)]
@@ -44,9 +47,12 @@ struct Arguments {
     /// Language of issues and reports, instead of the configured one
     #[arg(long, global = true, value_name = "LANG")]
     lang: Option<Lang>,
-    /// Write log events as JSON lines to standard error
-    #[arg(long, global = true)]
-    log_json: bool,
+    /// How log events are written to standard error
+    #[arg(long, global = true, value_name = "FORMAT", value_enum, default_value_t)]
+    log_format: LogFormat,
+    /// Which log events are written
+    #[arg(long, global = true, value_name = "LEVEL", value_enum, default_value_t)]
+    log_level: LogLevel,
     #[command(subcommand)]
     command: Command,
 }
@@ -130,9 +136,10 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if let Command::ReadWorkbook(read_workbook) = &arguments.command {
         // Before anything else starts: its limits leave no room for threads.
+        log::quiet_panics();
         return read_workbook.run().into();
     }
-    print::start_log(arguments.log_json);
+    log::start(arguments.log_format, arguments.log_level);
     let context = Context {
         config: arguments.config,
         data_dir: arguments.data_dir,

@@ -1,4 +1,4 @@
-//! Printing, progress and log: results to standard output, everything else to standard error.
+//! Printing and progress: results to standard output, everything else to standard error.
 //!
 //! It must not format personal data; what arrives here is already fit to be read.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the one place that prints")]
@@ -36,19 +36,6 @@ pub fn error(error: &anyhow::Error) {
     eprintln!("error: {}", advice::sentence(error));
     if let Some(excerpt) = advice::excerpt(error) {
         eprintln!("{excerpt}");
-    }
-}
-
-/// Starts the log: warnings and worse, to standard error.
-pub fn start_log(json: bool) {
-    let level = tracing::Level::WARN;
-    if json {
-        tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).json().init();
-    } else {
-        // Colours are for terminals; in a file or journal they hide the words.
-        let colours = std::io::stderr().is_terminal();
-        let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(colours);
-        log.with_target(false).init();
     }
 }
 

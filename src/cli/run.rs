@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::exit::Exit;
 use super::print::{self, Steps};
-use super::{Context, Format, installation, source, troubles};
+use super::{Context, Format, installation, service, source, troubles};
 use crate::clock::Clock;
 use crate::daemon::counter::{Counter, Rest};
 use crate::daemon::{Daemon, DaemonError, Round, Step};
@@ -22,6 +22,9 @@ use crate::words::{self, Language};
 
 /// Pause between two rounds of the daemon.
 const PAUSE_BETWEEN_ROUNDS: Duration = Duration::from_secs(60);
+
+/// Longest part of that pause without a sign of life.
+const BEAT: Duration = Duration::from_secs(1);
 
 /// Read what is new, send it and look up what is unknown
 #[derive(Debug, Args)]
@@ -53,21 +56,25 @@ impl Run {
         let halt = Arc::clone(&daemon.halt);
         tokio::spawn(async move {
             stop_signal().await;
+            service::stopping();
             halt.store(true, Ordering::Relaxed);
         });
         let counter = if self.once { None } else { Counter::open(&daemon).await? };
         if let Some(counter) = &counter {
-            print::note(&format!("taking records at http://{}", counter.address));
+            let what = if counter.takes_records { "taking records" } else { "watched" };
+            print::note(&format!("{what} at http://{}", counter.address));
         }
+        service::ready(&daemon.observed);
         loop {
             let steps = Steps::default();
+            let progress = |step: Step<'_>| steps.show(step);
             let round = match &counter {
-                None => daemon.once(&|step| steps.show(step)).await,
+                None => Box::pin(daemon.beating(daemon.once(&progress))).await,
                 Some(counter) => {
-                    let progress = |step: Step<'_>| steps.show(step);
                     let read = |register| counter.set_register(register);
                     let round = daemon.round(&progress, &read);
-                    Box::pin(counter.beside(&daemon, &|_| {}, round)).await.and_then(|round| round)
+                    let beside = counter.beside(&daemon, &|_| {}, round);
+                    Box::pin(daemon.beating(beside)).await.and_then(|round| round)
                 }
             };
             steps.done();
@@ -90,7 +97,9 @@ impl Run {
         language: Language,
     ) -> anyhow::Result<Exit> {
         let round = round.map_err(|error| installation::named(&daemon.config, error))?;
+        daemon.observe(&round);
         let counts = daemon.ledger.counts(&Filter::default()).await?;
+        service::status(&total(&counts, Language::English));
         print::result(&match self.format {
             Format::Json => as_json(&round, &counts).to_string(),
             _ => as_text(&round, &counts, language),
@@ -102,25 +111,27 @@ impl Run {
 
 /// Rests between two rounds; what is handed in meanwhile is sent. Says whether the gateway is to stop.
 async fn rest(daemon: &Daemon, counter: Option<&Counter>, run: &Run, language: Language) -> anyhow::Result<bool> {
-    let Some(counter) = counter else {
-        tokio::select! {
-            () = daemon.halted() => {}
-            () = tokio::time::sleep(PAUSE_BETWEEN_ROUNDS) => {}
-        }
-        return Ok(daemon.halt.load(Ordering::Relaxed));
-    };
     let begun = daemon.clock.stopwatch();
     loop {
+        daemon.observed.pulse().beat();
         let left = PAUSE_BETWEEN_ROUNDS.saturating_sub(begun.elapsed());
-        match counter.rest(daemon, left).await {
-            Rest::Over => return Ok(false),
-            Rest::Halt => return Ok(true),
-            Rest::News => {
-                let round = counter.forward(daemon, &|_| {}).await;
+        let rested = match counter {
+            Some(counter) => counter.rest(daemon, left.min(BEAT)).await,
+            None => tokio::select! {
+                () = daemon.halted() => Rest::Halt,
+                () = tokio::time::sleep(left.min(BEAT)) => Rest::Over,
+            },
+        };
+        match (rested, counter) {
+            (Rest::Halt, _) => return Ok(true),
+            (Rest::News, Some(counter)) => {
+                let round = Box::pin(daemon.beating(counter.forward(daemon, &|_| {}))).await;
                 if !matches!(&round, Ok(round) if round.entered == 0) {
                     run.told(daemon, round, language).await?;
                 }
             }
+            _ if left <= BEAT => return Ok(false),
+            _ => {}
         }
     }
 }
@@ -241,14 +252,19 @@ pub fn as_text(round: &Round, counts: &Counts, language: Language) -> String {
         ];
         lines.push(words::text(language, "run.lane", &numbers));
     }
+    lines.push(total(counts, language));
+    lines.join("\n")
+}
+
+/// How many rows stand where, in one line.
+fn total(counts: &Counts, language: Language) -> String {
     let waiting = counts.of(State::Pending) + counts.of(State::InFlight) + counts.of(State::Unknown);
     let numbers = [
         ("diterima", counts.of(State::Delivered).to_string()),
         ("tunggu", waiting.to_string()),
         ("perbaiki", needs_attention(counts).to_string()),
     ];
-    lines.push(words::text(language, "run.total", &numbers));
-    lines.join("\n")
+    words::text(language, "run.total", &numbers)
 }
 
 fn stop_words(stop: &Stop) -> String {

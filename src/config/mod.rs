@@ -4,7 +4,9 @@
 //! secrets come from files only.
 
 pub mod assets;
+mod credentials;
 pub mod editor;
+pub mod ledger;
 pub mod sections;
 pub mod senders;
 pub mod wording;
@@ -71,6 +73,9 @@ pub struct Config {
     /// Folder that relative paths start from.
     #[serde(skip)]
     pub base: PathBuf,
+    /// Folder in which systemd puts credentials; none when it started nothing.
+    #[serde(skip)]
+    pub credentials: Option<PathBuf>,
     /// This program, which reads workbooks in processes of their own.
     #[serde(skip)]
     pub program: PathBuf,
@@ -177,8 +182,8 @@ impl Config {
         environment: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
         let mut config: Self = toml::from_str(text).map_err(|error| wrong(file, text, &error))?;
-        let changes: Vec<(String, String)> =
-            environment.filter(|(name, _)| name.starts_with(ENVIRONMENT_PREFIX)).collect();
+        let (credentials, mut changes) = credentials::split(environment);
+        changes.retain(|(name, _)| name.starts_with(ENVIRONMENT_PREFIX));
         if !changes.is_empty() {
             let mut table: toml::Table = toml::from_str(text).map_err(|error| wrong(file, text, &error))?;
             for (name, value) in &changes {
@@ -191,6 +196,7 @@ impl Config {
             }
         }
         config.base = base;
+        config.credentials = credentials;
         config.program = std::env::current_exe().unwrap_or_default();
         config.check()?;
         Ok(config)
@@ -240,10 +246,11 @@ impl Config {
         self.check_senders()
     }
 
-    /// A path of the configuration, made absolute against the file's folder.
+    /// A path of the configuration, made absolute against the file's folder; one that begins with
+    /// `$CREDENTIALS_DIRECTORY` lies where systemd puts credentials.
     #[must_use]
     pub fn path(&self, path: &Path) -> PathBuf {
-        if path.is_absolute() { path.to_owned() } else { self.base.join(path) }
+        credentials::named(self.credentials.as_deref(), path).unwrap_or_else(|| self.base.join(path))
     }
 
     /// The data folder.
@@ -259,23 +266,6 @@ impl Config {
             self.data_folder().join("keys").join("site.key")
         } else {
             self.path(&self.seal.key_file)
-        }
-    }
-
-    /// The ledger's file.
-    ///
-    /// # Errors
-    /// When the address is not a SQLite file.
-    pub fn ledger_file(&self) -> Result<PathBuf, ConfigError> {
-        match self.ledger.url.as_str() {
-            "" => Ok(self.data_folder().join("ledger.sqlite")),
-            url => match url.strip_prefix("sqlite:") {
-                Some(path) => Ok(self.path(Path::new(path.trim_start_matches("//")))),
-                None => Err(ConfigError::Unfit(format!(
-                    "[ledger] url: only `sqlite:PATH` is supported by this version, not `{}`",
-                    url.split(':').next().unwrap_or_default()
-                ))),
-            },
         }
     }
 

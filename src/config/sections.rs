@@ -34,8 +34,10 @@ impl LanguageName {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Ledger {
-    /// `sqlite:PATH`; empty means in the data folder.
+    /// `sqlite:PATH` or `postgres://USER@HOST:PORT/DATABASE`; empty means a file in the data folder.
     pub url: String,
+    /// File with the password of that user alone; empty leaves it to PGPASSFILE.
+    pub password_file: PathBuf,
     /// Largest ledger, mebibytes; 0 means until the disk is full.
     pub mebibytes_max: u64,
 }
@@ -146,11 +148,13 @@ pub struct Mapping {
 pub struct Http {
     /// Address.
     pub listen: String,
+    /// File that holds only the token for `/metrics`; empty means none.
+    pub scrape_token_file: PathBuf,
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8200".to_owned() }
+        Self { listen: "127.0.0.1:8200".to_owned(), scrape_token_file: PathBuf::new() }
     }
 }
 

@@ -3,6 +3,8 @@
 //! A token stands in a file of its own and never in the configuration; whether it is strong enough is judged where
 //! tokens are compared.
 
+use std::path::Path;
+
 use super::sections::Sender;
 use super::{Config, ConfigError};
 use crate::redact::Personal;
@@ -39,12 +41,25 @@ impl Config {
     /// # Errors
     /// A file that cannot be read.
     pub fn sender_token(&self, one: &Sender) -> Result<Personal<String>, ConfigError> {
-        let path = self.path(&one.token_file);
+        self.token(&format!("sender `{}`", one.name), &one.token_file)
+    }
+
+    /// The token for the metrics; none when no file is configured.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn scrape_token(&self) -> Result<Option<Personal<String>>, ConfigError> {
+        let file = &self.http.scrape_token_file;
+        if file.as_os_str().is_empty() { Ok(None) } else { self.token("[http] scrape_token_file", file).map(Some) }
+    }
+
+    fn token(&self, whose: &str, file: &Path) -> Result<Personal<String>, ConfigError> {
+        let path = self.path(file);
         match std::fs::read_to_string(&path) {
             Ok(text) => Ok(Personal::new(text.trim().to_owned())),
             Err(error) => {
-                let (name, path) = (&one.name, path.display());
-                Err(ConfigError::Unfit(format!("sender `{name}`: cannot read the token file {path}: {error}")))
+                let path = path.display();
+                Err(ConfigError::Unfit(format!("{whose}: cannot read the token file {path}: {error}")))
             }
         }
     }

@@ -1,5 +1,5 @@
-//! The counter at which apps hand in records while the rounds go on: it listens, and what it takes is mapped and sent
-//! without waiting for the next round.
+//! The counter at which apps hand in records, and monitors ask, while the rounds go on: it listens, and what it takes is
+//! mapped and sent without waiting for the next round.
 //!
 //! It must not read sources; the rounds do, and give it their register of posyandu.
 
@@ -24,6 +24,8 @@ const STOP_MAX: Duration = Duration::from_secs(20);
 pub struct Counter {
     /// Where it listens.
     pub address: String,
+    /// Whether there are apps that may hand in records.
+    pub takes_records: bool,
     intake: Arc<Intake>,
     stop: watch::Sender<bool>,
     serving: JoinHandle<std::io::Result<()>>,
@@ -41,31 +43,38 @@ pub enum Rest {
 }
 
 impl Counter {
-    /// Opens the counter; none when the configuration has no senders.
+    /// Opens the counter. Without senders only monitors ask there, and an address that is taken is no reason not to work:
+    /// then there is none.
     ///
     /// # Errors
-    /// A token that cannot be used, an address that is taken.
+    /// A token that cannot be used, or an address that is taken while there are senders.
     pub async fn open(daemon: &Daemon) -> Result<Option<Self>, DaemonError> {
         let senders = set_up::senders(&daemon.config)?;
-        if senders.is_empty() {
-            return Ok(None);
-        }
+        let takes_records = !senders.is_empty();
         let listen = &daemon.config.http.listen;
         let failed = |source| DaemonError::Listen { address: listen.clone(), source };
-        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        let listener = match TcpListener::bind(listen).await {
+            Ok(listener) => listener,
+            Err(source) if takes_records => return Err(failed(source)),
+            Err(error) => {
+                tracing::warn!(address = listen, %error, "nobody can watch: [http] listen cannot be used");
+                return Ok(None);
+            }
+        };
         let address = listener.local_addr().map_err(failed)?;
         if !address.ip().is_loopback() {
             tracing::warn!(%address, "listening beyond this machine: a reverse proxy with TLS must stand in front");
         }
         let (ledger, keys) = (Arc::clone(&daemon.ledger), Arc::clone(&daemon.keys));
         let intake = Arc::new(Intake::new(ledger, keys, &daemon.rules.schemas, daemon.clock.clone())?);
-        let app = Arc::new(App::new(Arc::clone(&intake), senders, Limits::default()));
+        let watching = daemon.watching(takes_records, address).await?;
+        let app = Arc::new(App::new(Arc::clone(&intake), senders, Limits::default(), watching));
         let (stop, mut stopped) = watch::channel(false);
         let shutdown = async move {
             let _ = stopped.wait_for(|stopped| *stopped).await;
         };
         let serving = tokio::spawn(http::serve(listener, app, shutdown));
-        Ok(Some(Self { address: address.to_string(), intake, stop, serving }))
+        Ok(Some(Self { address: address.to_string(), takes_records, intake, stop, serving }))
     }
 
     /// Reads records by this register from now on.
@@ -121,7 +130,8 @@ impl Counter {
         let _ = self.stop.send(true);
         match tokio::time::timeout(STOP_MAX, &mut self.serving).await {
             Ok(Ok(Ok(()))) => {}
-            Ok(ended) => tracing::warn!(?ended, "the counter ended badly"),
+            // The words of a panic may be a person's.
+            Ok(ended) => tracing::warn!(panicked = ended.is_err(), "the counter ended badly"),
             Err(_) => {
                 self.serving.abort();
                 let _ = self.serving.await;

@@ -11,12 +11,14 @@ use super::DaemonError;
 use crate::clock::{Clock, Zone};
 use crate::config::Config;
 use crate::config::assets::{self, Rules};
+use crate::config::ledger::LedgerHome;
 use crate::config::sections::{Environment, Puskesmas};
 use crate::delivery::Lane;
 use crate::http::auth::Senders;
 use crate::ingest::Source;
 use crate::ingest::folder::{DropFolder, reading};
 use crate::ingest::intake::Sender;
+use crate::ledger::LedgerError;
 use crate::remote::{self, Remote};
 use crate::source::database::address::engine_of;
 use crate::source::profile::{Kind, Profile};
@@ -71,19 +73,15 @@ pub fn switches(config: &Config, rules: &Rules) -> Result<BTreeSet<String>, Daem
     Ok(config.mapping.accept_guesses.iter().cloned().collect())
 }
 
-/// The ledger's options in a configuration.
+/// The options of a ledger that is a file.
 ///
 /// # Errors
-/// An address that is not supported.
+/// An address that is not supported, or that names a server.
 pub fn ledger_options(config: &Config) -> Result<crate::ledger::Options, DaemonError> {
-    let zone = config.puskesmas.first().map_or(Zone::Wib, |puskesmas| puskesmas.timezone);
-    let bytes_max = config.ledger.mebibytes_max.saturating_mul(1024 * 1024);
-    Ok(crate::ledger::Options {
-        path: config.ledger_file()?,
-        lease_seconds: config.delivery.lease_seconds,
-        zone,
-        bytes_max: (bytes_max > 0).then_some(bytes_max),
-    })
+    match config.ledger_home()? {
+        LedgerHome::File(options) => Ok(options),
+        LedgerHome::Server(_) => Err(LedgerError::OnServer.into()),
+    }
 }
 
 /// The lane of a puskesmas: its client under its own credentials.

@@ -4,6 +4,7 @@
 //! what changed. Nothing is sent twice from here: what has no clear answer becomes unknown.
 
 use sha2::{Digest, Sha256};
+use tracing::Instrument as _;
 
 use super::identity::{Found, Identities};
 use super::outcome::{consequence, end, placed};
@@ -36,11 +37,15 @@ pub(super) async fn visit(shared: &Shared, ready: Ready) -> Result<State, Delive
         Err(LedgerError::LostLease(_)) => return Ok(State::Pending),
         Err(error) => return Err(error.into()),
     };
-    let answer = if entry.resources.iter().any(|resource| resource.server_id.is_some()) {
-        changes(shared, &entry, &bundle).await?
-    } else {
-        shared.lane.remote.transaction(bundle).await
+    let span = tracing::info_span!("attempt", attempt = attempt.number(), entry = entry.entry_id.number());
+    let sending = async {
+        if entry.resources.iter().any(|resource| resource.server_id.is_some()) {
+            changes(shared, &entry, &bundle).await
+        } else {
+            Ok(shared.lane.remote.transaction(bundle).await)
+        }
     };
+    let answer = sending.instrument(span).await?;
     finish(shared, &entry, attempt, &lease, &answer).await
 }
 
@@ -70,6 +75,7 @@ async fn finish(
 ) -> Result<State, DeliveryError> {
     let delivery = &shared.delivery;
     let now = delivery.clock.now();
+    told(shared, entry, attempt, answer);
     let what = consequence(answer, entry, &delivery.policy, delivery.first_look, now);
     match &what.event {
         Event::Accepted => shared.note_acceptance(),
@@ -98,6 +104,17 @@ async fn finish(
         // The answer came after the lease had run out: the ledger already calls the outcome unknown.
         Err(LedgerError::LostLease(_)) => Ok(State::Unknown),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Tells log and metrics how an attempt ended: SATUSEHAT's own id of the request is what its support asks for.
+fn told(shared: &Shared, entry: &OpenEntry, attempt: AttemptId, answer: &Answer) {
+    let (class, status, server_request_id) = (answer.class.name(), answer.status, answer.request_id.as_deref());
+    let duration_ms = u64::try_from(answer.duration.as_millis()).unwrap_or(u64::MAX);
+    let (attempt, entry, puskesmas) = (attempt.number(), entry.entry_id.number(), shared.lane.name.as_str());
+    tracing::info!(attempt, entry, puskesmas, class, status, server_request_id, duration_ms, "attempt ended");
+    if let Some(observed) = shared.lane.remote.observed() {
+        observed.attempt(class);
     }
 }
 

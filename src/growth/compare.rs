@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 
 use super::assess::Assessment;
 use super::category::Categories;
+use super::gain::Gain;
 use super::index::{Index, Score};
 use crate::issue::{Code, Issue};
 use crate::record::words::fold;
@@ -22,6 +23,9 @@ const WRITTEN: [(&str, Index, &str); 8] = [
     ("lk_hasil", Index::HeadForAge, "growth.lk_differs"),
     ("imt_kategori", Index::BmiForAge, "growth.imt_differs"),
 ];
+
+/// The field of the card's letter.
+pub const LETTER: &str = "nt";
 
 /// The rounding of what is computed, in hundredths.
 const ROUNDING: Decimal = Decimal::from_parts(1, 0, 0, false, 2);
@@ -43,6 +47,24 @@ pub fn with_card(categories: &Categories, assessment: &Assessment, visit: &Recor
         }
     }
     issues
+}
+
+/// The difference between the letter of the card and the gain between two weighings. Where one of them is not known
+/// here the card may know it, so nothing is said.
+#[must_use]
+pub fn with_letter(gain: Gain, visit: &Record) -> Option<Issue> {
+    let written = visit.text(LETTER)?;
+    let is_known_better = match gain {
+        Gain::Enough | Gain::NotEnough => written != gain.letter(),
+        // Whoever came before is not new.
+        Gain::MissedMonth => written == Gain::First.letter(),
+        Gain::First => false,
+    };
+    let told = || {
+        let issue = Issue::warning(Code::Conflict, "growth.nt_differs").with("tertulis", written);
+        issue.with("dihitung", gain.letter()).on(LETTER).at(visit.place_of(LETTER))
+    };
+    is_known_better.then(told)
 }
 
 /// A written score may be rounded to its own last decimal, which a stored number keeps only as far as it matters.

@@ -1,7 +1,7 @@
 //! Weight gain by the KMS card: N, T, B and O, and T twice running.
 //!
 //! The card's curve is not drawn here; the minimum gain (KBM) alone decides. It must not compare weighings of other
-//! months than this one and the month before.
+//! months than this one and the month before, and says nothing where a weight cannot be compared.
 
 use jiff::civil::Date;
 use rust_decimal::Decimal;
@@ -39,8 +39,8 @@ impl MinimumGain {
 pub struct Weighing {
     /// When.
     pub day: Date,
-    /// Weight in kg.
-    pub weight: Decimal,
+    /// Weight in kg; `None` when the child was weighed but the weight cannot be compared.
+    pub weight: Option<Decimal>,
 }
 
 /// What the card says about the gain.
@@ -70,8 +70,8 @@ impl Gain {
 }
 
 impl MinimumGain {
-    /// The gain at the last of a child's weighings, oldest first; `None` without one, or in the month of birth when
-    /// there is nothing to compare with.
+    /// The gain at the last of a child's weighings, oldest first; `None` without one, in the month of birth, and where
+    /// a weight cannot be compared.
     #[must_use]
     pub fn judge(&self, sex: Sex, born: Date, weighings: &[Weighing]) -> Option<Gain> {
         let (last, earlier) = weighings.split_last()?;
@@ -84,7 +84,7 @@ impl MinimumGain {
             return Some(Gain::MissedMonth);
         };
         let minimum = self.grams(sex, months_between(born, last.day))?;
-        let gained = last.weight.checked_sub(before.weight)?.checked_mul(Decimal::from(GRAMS))?;
+        let gained = last.weight?.checked_sub(before.weight?)?.checked_mul(Decimal::from(GRAMS))?;
         Some(if gained >= Decimal::from(minimum) { Gain::Enough } else { Gain::NotEnough })
     }
 

@@ -45,7 +45,8 @@ impl Index {
         !matches!(self, Self::HeightForAge | Self::HeadForAge)
     }
 
-    /// Scores outside these cannot be true: the flags of WHO Anthro and AnthroPlus.
+    /// Scores outside these cannot be true: WHO's flags (posyandu records, section 6.2). Those of body mass index and arm
+    /// are not in the reference: WHO Anthro's usual limits.
     fn plausible(self) -> (Decimal, Decimal) {
         let (low, high) = match self {
             Self::WeightForAge => (-6, 5),

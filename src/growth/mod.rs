@@ -11,6 +11,7 @@ pub mod index;
 pub mod lms;
 pub mod pertumbuhan;
 pub mod table;
+pub mod weighing;
 
 use category::Categories;
 use gain::MinimumGain;

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use super::assess::{Assessment, Measured, Position, Standard, days_between};
 use super::compare;
+use super::gain::Gain;
 use super::index::Index;
+use super::weighing::{self, Judged, Past, is_swollen};
 use super::{Sex, Standards};
 use crate::issue::{Code, Issue};
 use crate::record::date::months_between;
@@ -52,9 +54,10 @@ pub fn is_of_children(dataset: &str) -> bool {
     matches!(dataset, "kunjungan_balita" | "kunjungan_remaja")
 }
 
-/// What the standards say about a visit of the person; nothing for visits of others than children.
+/// What the standards say about a visit of the person, beside its earlier weighings; nothing for visits of others than
+/// children.
 #[must_use]
-pub fn derive(standards: &Standards, schema: &Arc<Schema>, sasaran: &Record, visit: &Record) -> Derived {
+pub fn derive(standards: &Standards, schema: &Arc<Schema>, sasaran: &Record, visit: &Record, past: &Past) -> Derived {
     let mut derived = Derived::default();
     if !is_of_children(&visit.schema.dataset) {
         return derived;
@@ -85,8 +88,20 @@ pub fn derive(standards: &Standards, schema: &Arc<Schema>, sasaran: &Record, vis
     }
     derived.issues.extend(implausible(&assessment, visit));
     derived.issues.extend(compare::with_card(&standards.categories, &assessment, visit));
-    derived.record = record(standards, schema, visit, &assessment, months);
+    let judged = weighing::judge(standards, sex, born, visit, past);
+    derived.issues.extend(judged.into_iter().flat_map(|judged| of_gain(judged, visit)));
+    derived.record = record(standards, schema, visit, &assessment, months, judged);
     derived
+}
+
+/// What is told about the gain: that the card says something else, and that a child did not gain twice running.
+fn of_gain(judged: Judged, visit: &Record) -> Vec<Issue> {
+    let twice = || {
+        let issue = Issue::information(Code::BusinessRule, "growth.twice_not_enough");
+        issue.on("bb").at(visit.place_of("bb"))
+    };
+    let differs = compare::with_letter(judged.gain, visit);
+    differs.into_iter().chain(judged.is_twice_not_enough.then(twice)).collect()
 }
 
 fn measured(visit: &Record) -> Measured {
@@ -105,7 +120,7 @@ fn measured(visit: &Record) -> Measured {
         height: number("pb_tb").zip(position).or(standing),
         head: number("lingkar_kepala"),
         arm: number("lila"),
-        has_oedema: matches!(visit.get("pitting_edema"), Some(Value::Integer(degree)) if *degree > 0),
+        has_oedema: is_swollen(visit),
     }
 }
 
@@ -136,6 +151,7 @@ fn record(
     visit: &Record,
     assessment: &Assessment,
     months: i64,
+    judged: Option<Judged>,
 ) -> Option<Record> {
     let count = schema.fields.len();
     let place = visit.place.clone();
@@ -174,5 +190,11 @@ fn record(
     set("umur_bulan", Value::Integer(months), "");
     set("standar", Value::Text(standard.to_owned()), "");
     set("dibandingkan_sebagai", Value::Text(compared_as.to_owned()), "");
+    if let Some(Judged { gain, is_twice_not_enough }) = judged {
+        set("kenaikan_bb", Value::Text(gain.letter().to_owned()), "bb");
+        if gain == Gain::NotEnough {
+            set("dua_t", Value::Boolean(is_twice_not_enough), "bb");
+        }
+    }
     has_score.then_some(record)
 }

@@ -1,4 +1,4 @@
-//! Who may send: one token per sender.
+//! Who may send: one token per sender; and who may read the metrics.
 //!
 //! It must not keep a token: only its hash stays in memory, and comparing takes as long for a near miss as for a far one.
 
@@ -19,12 +19,12 @@ pub const TOKEN_LENGTH_MAX: usize = 512;
 pub enum TokenError {
     /// Too short or too long.
     #[error(
-        "sender `{0}`: its token must have {TOKEN_LENGTH_MIN} to {TOKEN_LENGTH_MAX} characters; make one with \
+        "`{0}`: its token must have {TOKEN_LENGTH_MIN} to {TOKEN_LENGTH_MAX} characters; make one with \
          `openssl rand -hex 32`"
     )]
     Length(String),
     /// A character that a header cannot carry as a token.
-    #[error("sender `{0}`: its token may hold only letters, digits and the marks - . _ ~ + / =")]
+    #[error("`{0}`: its token may hold only letters, digits and the marks - . _ ~ + / =")]
     Characters(String),
     /// Two senders share one.
     #[error("the senders `{0}` and `{1}` have the same token: give each its own")]
@@ -48,14 +48,7 @@ impl Senders {
     pub fn new(senders: Vec<(Sender, Personal<String>)>) -> Result<Self, TokenError> {
         let mut known: Vec<(Sender, [u8; 32])> = Vec::with_capacity(senders.len());
         for (sender, token) in senders {
-            let token = token.reveal();
-            if !(TOKEN_LENGTH_MIN..=TOKEN_LENGTH_MAX).contains(&token.len()) {
-                return Err(TokenError::Length(sender.name));
-            }
-            if !token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte)) {
-                return Err(TokenError::Characters(sender.name));
-            }
-            let hash = hash(token);
+            let hash = usable(&sender.name, &token)?;
             if let Some((other, _)) = known.iter().find(|(_, other)| *other == hash) {
                 return Err(TokenError::Shared(other.name.clone(), sender.name));
             }
@@ -85,11 +78,7 @@ impl Senders {
     /// Position of the sender whose token an `Authorization` header carries.
     #[must_use]
     pub fn who(&self, authorization: &str) -> Option<usize> {
-        let (scheme, token) = authorization.split_once(' ')?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return None;
-        }
-        let given = hash(token.trim());
+        let given = bearer(authorization)?;
         let mut found = None;
         // Every sender is compared, whoever it was.
         for (position, (_, known)) in self.0.iter().enumerate() {
@@ -99,6 +88,49 @@ impl Senders {
         }
         found
     }
+}
+
+/// The token of whoever reads the metrics.
+pub struct ScrapeToken([u8; 32]);
+
+impl fmt::Debug for ScrapeToken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("ScrapeToken")
+    }
+}
+
+impl ScrapeToken {
+    /// Checks the token.
+    ///
+    /// # Errors
+    /// [`TokenError`] when it cannot be used.
+    pub fn new(token: &Personal<String>) -> Result<Self, TokenError> {
+        Ok(Self(usable("[http] scrape_token_file", token)?))
+    }
+
+    /// Whether an `Authorization` header carries it.
+    #[must_use]
+    pub fn fits(&self, authorization: &str) -> bool {
+        bearer(authorization).is_some_and(|given| differing_bits(&given, &self.0) == 0)
+    }
+}
+
+/// The hash of a token that is strong enough and fits a header.
+fn usable(whose: &str, token: &Personal<String>) -> Result<[u8; 32], TokenError> {
+    let token = token.reveal();
+    if !(TOKEN_LENGTH_MIN..=TOKEN_LENGTH_MAX).contains(&token.len()) {
+        return Err(TokenError::Length(whose.to_owned()));
+    }
+    if !token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte)) {
+        return Err(TokenError::Characters(whose.to_owned()));
+    }
+    Ok(hash(token))
+}
+
+/// The hash of the token in a header.
+fn bearer(authorization: &str) -> Option<[u8; 32]> {
+    let (scheme, token) = authorization.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| hash(token.trim()))
 }
 
 fn hash(token: &str) -> [u8; 32] {

@@ -15,16 +15,16 @@ pub mod openapi;
 pub mod problem;
 pub mod records;
 pub mod split;
+pub mod watch;
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header::{CONTENT_LANGUAGE, CONTENT_TYPE, HeaderName, VARY};
+use axum::http::header::{AUTHORIZATION, CONTENT_LANGUAGE, CONTENT_TYPE, HeaderName, RETRY_AFTER, VARY};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use tokio::net::TcpListener;
 
@@ -33,7 +33,10 @@ use self::connection::{AtWork, Door};
 use self::gate::{Gate, GateLimits};
 use self::problem::{Kind, Problem};
 use self::split::RecordLimits;
+use self::watch::Watching;
+use crate::clock::Clock;
 use crate::ingest::intake::Intake;
+use crate::observed::MEDIA_TYPE;
 use crate::words::Language;
 
 /// What a request may be and take.
@@ -85,29 +88,22 @@ pub struct App {
     limits: Limits,
     gate: Gate,
     description: Bytes,
-    refused: AtomicU64,
+    watching: Watching,
 }
 
 impl App {
     /// Sets up; nothing listens yet.
     #[must_use]
-    pub fn new(intake: Arc<Intake>, senders: Senders, limits: Limits) -> Self {
+    pub fn new(intake: Arc<Intake>, senders: Senders, limits: Limits, watching: Watching) -> Self {
         let description = Bytes::from(openapi::document(intake.fields(), &limits).to_string());
         let gate = Gate::new(limits.gate, senders.len());
-        Self { intake, senders, limits, gate, description, refused: AtomicU64::new(0) }
+        Self { intake, senders, limits, gate, description, watching }
     }
 
-    /// The sender of a request. Refusals are counted; the log hears of the 1st, 2nd, 4th, 8th …, so that trying out
-    /// tokens does not fill the disk.
+    /// The sender of a request.
     fn caller(&self, authorization: Option<&HeaderValue>) -> Result<usize, Kind> {
         let found = authorization.and_then(|value| value.to_str().ok()).and_then(|text| self.senders.who(text));
-        found.ok_or_else(|| {
-            let count = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
-            if count.is_power_of_two() {
-                tracing::warn!(count, "requests without a valid token were refused");
-            }
-            Kind::Unauthorized { given: authorization.is_some() }
-        })
+        found.ok_or_else(|| Kind::Unauthorized { given: authorization.is_some() })
     }
 }
 
@@ -132,26 +128,55 @@ pub async fn serve(
 async fn handle(State(app): State<Arc<App>>, mut request: Request) -> Response<Body> {
     let at_work = request.extensions_mut().remove::<ConnectInfo<AtWork>>();
     let _working = at_work.map(|ConnectInfo(at_work)| at_work.begin());
+    let stopwatch = Clock::System.stopwatch();
+    let request_id = uuid::Uuid::new_v4();
     let (head, body) = request.into_parts();
     let language = negotiation::language(&head.headers);
     let answered = answer(&app, &head.method, head.uri.path(), &head.headers, body, language).await;
-    let mut response = answered.unwrap_or_else(|problem| {
-        let instance = format!("urn:uuid:{}", uuid::Uuid::new_v4());
-        let (status, name) = problem.kind.named();
-        if status.is_server_error() {
-            tracing::warn!(instance, name, "a request could not be answered");
-        }
-        problem.response(language, &instance)
-    });
+    let mut response = answered.unwrap_or_else(|problem| problem.response(language, &format!("urn:uuid:{request_id}")));
+    let answered = Answered { request_id, method: &head.method, path: head.uri.path(), status: response.status() };
+    answered.tell(&app.watching, stopwatch.elapsed());
     let headers = response.headers_mut();
     for (name, value) in SECURITY {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
     headers.insert(VARY, HeaderValue::from_static("accept, accept-language"));
+    if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {
+        headers.insert(HeaderName::from_static("x-request-id"), value);
+    }
     if head.method == Method::HEAD {
         *response.body_mut() = Body::empty();
     }
     response
+}
+
+/// One request that was answered, as log and metrics hear of it: never with anything that the caller wrote.
+struct Answered<'a> {
+    request_id: uuid::Uuid,
+    method: &'a Method,
+    path: &'a str,
+    status: StatusCode,
+}
+
+/// Every path there is; another one is told as `other`.
+const PATHS: [&str; 5] = ["/v1/records", "/openapi.json", "/healthz", "/readyz", "/metrics"];
+
+impl Answered<'_> {
+    fn tell(&self, watching: &Watching, duration: Duration) {
+        let path = PATHS.into_iter().find(|path| *path == self.path).unwrap_or("other");
+        let method = [Method::GET, Method::HEAD, Method::POST].iter().find(|known| *known == self.method).cloned();
+        let method = method.as_ref().map_or("other", Method::as_str);
+        let (request_id, status) = (self.request_id, self.status.as_u16());
+        let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        if self.status.is_server_error() {
+            tracing::warn!(%request_id, method, path, status, duration_ms, "a request could not be answered");
+        } else if self.status == StatusCode::UNAUTHORIZED {
+            tracing::warn!(%request_id, method, path, status, duration_ms, "a request without a valid token was refused");
+        } else {
+            tracing::info!(%request_id, method, path, status, duration_ms, "request answered");
+        }
+        watching.observed.answered(path, status, duration);
+    }
 }
 
 async fn answer(
@@ -172,18 +197,25 @@ async fn answer(
             Ok(response)
         }
         "/v1/records" => Err(Kind::Method("POST").into()),
-        "/openapi.json" | "/healthz" if !reads => Err(Kind::Method("GET, HEAD").into()),
-        "/openapi.json" | "/healthz" if !negotiation::takes_json(headers) => {
+        "/openapi.json" | "/healthz" | "/readyz" | "/metrics" if !reads => Err(Kind::Method("GET, HEAD").into()),
+        "/metrics" => Ok(found(app.watching.metrics(headers.get(AUTHORIZATION)).await?.into(), MEDIA_TYPE)),
+        "/openapi.json" | "/healthz" | "/readyz" if !negotiation::takes_json(headers) => {
             Err(Kind::NotAcceptable(negotiation::JSON).into())
         }
         "/openapi.json" => Ok(found(app.description.clone(), negotiation::JSON)),
-        "/healthz" => match app.intake.answers().await {
-            Ok(()) => Ok(found(Bytes::from_static(b"{\"status\":\"ok\"}"), negotiation::JSON)),
-            Err(error) => {
-                tracing::warn!(%error, "the ledger does not answer");
-                Err(Kind::Unavailable.into())
+        "/healthz" if app.watching.observed.pulse().is_alive() => {
+            Ok(found(Bytes::from_static(b"{\"status\":\"ok\"}"), negotiation::JSON))
+        }
+        "/healthz" => Err(Kind::Unavailable.into()),
+        "/readyz" => {
+            let (is_ready, text) = app.watching.ready().await;
+            let mut response = found(text.into(), negotiation::JSON);
+            if !is_ready {
+                *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(problem::RETRY_AFTER_SECONDS));
             }
-        },
+            Ok(response)
+        }
         _ => Err(Kind::NotFound.into()),
     }
 }

@@ -7,8 +7,10 @@ use serde_json::{Map, Value, json};
 use super::Limits;
 use super::negotiation::{JSON, NDJSON};
 use super::problem::PROBLEM;
+use super::watch::CHECKS;
 use crate::ingest::intake::fields::{Dataset, ELEMENTS_MAX, Fields, PERSON, is_derived, is_owed};
 use crate::ingest::intake::written::{ID_LENGTH_MAX, ID_PATTERN};
+use crate::observed::MEDIA_TYPE;
 
 /// The document.
 #[must_use]
@@ -24,15 +26,24 @@ pub fn document(fields: &Fields, limits: &Limits) -> Value {
         "paths": {
             "/v1/records": {"post": post(limits)},
             "/openapi.json": {"get": get("description", "This description.", &json!({"type": "object"}), &[])},
-            "/healthz": {"get": get("health", "The gateway's ledger answers.", &json!({
+            "/healthz": {"get": get("health", "The gateway is alive: its main loop made progress lately.", &json!({
                 "type": "object", "required": ["status"], "properties": {"status": {"const": "ok"}}
-            }), &[(503, "The ledger does not answer.")])},
+            }), &[(503, "The main loop hangs.")])},
+            "/readyz": {"get": ready()},
+            "/metrics": {"get": metrics()},
         },
         "components": {
             "schemas": schemas(fields),
-            "securitySchemes": {"token": {
-                "type": "http", "scheme": "bearer", "description": "The token of the sender, given by the puskesmas."
-            }},
+            "securitySchemes": {
+                "token": {
+                    "type": "http", "scheme": "bearer",
+                    "description": "The token of the sender, given by the puskesmas.",
+                },
+                "scrape": {
+                    "type": "http", "scheme": "bearer",
+                    "description": "The token in `[http] scrape_token_file`.",
+                },
+            },
         },
     })
 }
@@ -108,6 +119,40 @@ fn get(id: &str, description: &str, schema: &Value, problems: &[(u16, &str)]) ->
         responses[status.to_string()] = problem(*status, description);
     }
     json!({"operationId": id, "summary": description, "security": [], "responses": responses})
+}
+
+fn ready() -> Value {
+    let checks = CHECKS.iter().map(|name| ((*name).to_owned(), json!({"enum": ["ok", "failed"]})));
+    let schema = json!({
+        "type": "object",
+        "required": ["status", "checks"],
+        "properties": {
+            "status": {"enum": ["ready", "not ready"]},
+            "checks": {"type": "object", "required": CHECKS, "properties": checks.collect::<Map<_, _>>()},
+        },
+    });
+    let mut operation = get("readiness", "Everything that work needs is there.", &schema, &[]);
+    let mut failed = operation["responses"]["200"].clone();
+    failed["description"] = json!("A check failed; it is named.");
+    operation["responses"]["503"] = failed;
+    operation
+}
+
+fn metrics() -> Value {
+    let text = json!({"description": "Counters and gauges as OpenMetrics text.", "content": {
+        MEDIA_TYPE: {"schema": {"type": "string"}},
+    }});
+    json!({
+        "operationId": "metrics",
+        "summary": "Counters and gauges for a monitor. Nothing in it is about a person.",
+        "description": "Open on this machine as long as no app sends records; with a sender only with its own token.",
+        "security": [{"scrape": []}, {}],
+        "responses": {
+            "200": text,
+            "401": problem(401, "No valid scrape token, or none is configured."),
+            "503": problem(503, "The ledger does not answer."),
+        },
+    })
 }
 
 fn problem(status: u16, description: &str) -> Value {

@@ -13,7 +13,7 @@ use crate::words::{self, Language};
 /// Media type of a problem.
 pub const PROBLEM: &str = "application/problem+json";
 /// After how many seconds a caller may come again.
-const RETRY_AFTER_SECONDS: u32 = 5;
+pub const RETRY_AFTER_SECONDS: u32 = 5;
 
 /// Why a request is not answered.
 #[derive(Clone, Debug, PartialEq, Eq)]

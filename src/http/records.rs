@@ -153,6 +153,9 @@ impl Work<'_> {
         }
         let taken = self.app.intake.take(self.sender, self.register, batch).await.map_err(|error| failed(&error))?;
         taken.iter().for_each(|one| self.answer.push(one));
+        let counted = self.app.watching.observed.rows_of(&self.sender.name);
+        counted("read", taken.len() as u64);
+        taken.iter().for_each(|one| counted(one.outcome.name(), 1));
         Ok(())
     }
 }
@@ -161,7 +164,7 @@ impl Work<'_> {
 pub fn failed(error: &LedgerError) -> Kind {
     tracing::warn!(%error, "records that were sent cannot be stored");
     match error {
-        LedgerError::Full | LedgerError::Broken | LedgerError::Closed => Kind::Unavailable,
+        LedgerError::Full | LedgerError::Broken | LedgerError::Damaged | LedgerError::Closed => Kind::Unavailable,
         _ => Kind::Failure,
     }
 }

@@ -307,14 +307,6 @@ impl Intake {
         self.has_news.store(false, Ordering::Release);
     }
 
-    /// Whether the ledger answers.
-    ///
-    /// # Errors
-    /// Why it does not.
-    pub async fn answers(&self) -> Result<(), LedgerError> {
-        self.ledger.stale_visits(0).await.map(drop)
-    }
-
     /// Ends the passes.
     ///
     /// # Errors
@@ -333,7 +325,7 @@ impl Intake {
         if let Some(pass) = passes.get(&key) {
             return Ok(*pass);
         }
-        let pass = self.ledger.begin_pass(&sender.name, FILE).await?;
+        let pass = self.ledger.begin_common_pass(&sender.name, FILE).await?;
         passes.insert(key, pass);
         Ok(pass)
     }

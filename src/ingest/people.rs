@@ -20,6 +20,10 @@ use super::row::{Origin, PERSON, service_date};
 /// Keyed hash that names a person in visits.
 type Identity = [u8; 32];
 
+/// Persons that one keyed name may lead to, the number aside (own choice). Where a column is filled with one word
+/// everybody shares a name: beyond this it tells nobody apart, and comparing all with all would take for ever.
+const CANDIDATES_MAX: usize = 200;
+
 /// A row that was read by itself and waits to hear whom it speaks of.
 #[derive(Debug)]
 pub struct Asked {
@@ -144,9 +148,13 @@ impl People {
         let Some(facts) = &asked.facts else {
             return Settled { seen: origin.row(&asked.row, outcome), is_unfound: false, has_told: false };
         };
-        let candidates: Vec<(By, &Identity, &Person)> =
-            asked.aliases.iter().flat_map(|alias| self.having(alias)).collect();
+        let (candidates, is_crowded) = self.candidates(&asked.aliases);
         let (identity, corrects) = match judge(facts, &candidates) {
+            // A number names its person whatever else many have in common.
+            Verdict::Stranger if is_crowded && facts.nik.is_none() => {
+                outcome.issues.push(too_many(facts));
+                (None, false)
+            }
             Verdict::Stranger => (identity(facts, origin), false),
             Verdict::Stopped(issue) => {
                 outcome.issues.push(*issue);
@@ -185,6 +193,17 @@ impl People {
         told.map(write).collect()
     }
 
+    /// Whom keyed names lead to, and whether one of them leads to more than can be told apart; it leads nowhere then.
+    fn candidates(&self, aliases: &[Alias]) -> (Vec<(By, &Identity, &Person)>, bool) {
+        let leads = |alias: &&Alias| !self.is_crowded(alias);
+        let candidates = aliases.iter().filter(leads).flat_map(|alias| self.having(alias)).collect();
+        (candidates, aliases.iter().any(|alias| self.is_crowded(alias)))
+    }
+
+    fn is_crowded(&self, alias: &Alias) -> bool {
+        self.by_alias.get(alias).is_some_and(|holders| holders.len() >= CANDIDATES_MAX)
+    }
+
     fn having(&self, alias: &Alias) -> impl Iterator<Item = (By, &Identity, &Person)> {
         let by = match alias.0 {
             AliasKind::Nik => By::Nik,
@@ -220,7 +239,7 @@ impl People {
         }
         for alias in aliases {
             let holders = self.by_alias.entry(*alias).or_default();
-            if !holders.contains(&identity) {
+            if holders.len() < CANDIDATES_MAX && !holders.contains(&identity) {
                 holders.push(identity);
                 entry.aliases.push(*alias);
                 changed = true;
@@ -252,6 +271,12 @@ fn identity(facts: &Person, origin: &Origin<'_>) -> Option<Identity> {
     Some(origin.keys.hash("person.named", &[who, &normal_name(&facts.name), &birth, how, parent, posyandu]))
 }
 
+/// The issue of a row without a number whose name, birth date and mother too many share.
+fn too_many(facts: &Person) -> Issue {
+    let issue = Issue::error(Code::MultipleMatches, "person.too_many").with("jumlah", CANDIDATES_MAX);
+    issue.on("sasaran.nik").at(facts.place.clone())
+}
+
 /// Whether a row lacks what a known person could tell.
 fn needs_help(outcome: &RowOutcome) -> bool {
     let lacks = |record: &Record| {
@@ -270,4 +295,34 @@ fn said(facts: &Person, person: &Person, by: By, varies: bool) -> Vec<Issue> {
         issues.push(Issue::warning(Code::Conflict, "person.name_varies").on("sasaran.nama"));
     }
     issues.into_iter().map(|issue| issue.at(facts.place.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_filled_with_one_word_is_not_compared_all_with_all() {
+        const ROWS: usize = 5_000;
+        let named = |kind: AliasKind, number: usize| {
+            let mut key = [0; 32];
+            key[..8].copy_from_slice(&number.to_be_bytes());
+            (kind, key)
+        };
+        let mut people = People::default();
+        let mut compared = 0;
+        for number in 1..=ROWS {
+            let aliases = [named(AliasKind::Nik, number), named(AliasKind::Baby, 0), named(AliasKind::Name, 0)];
+            let (candidates, _) = people.candidates(&aliases);
+            compared += candidates.len();
+            let person = Person { name: format!("Anak {number}"), ..Person::default() };
+            assert!(people.learn(aliases[0].1, &person, &aliases, false));
+        }
+        assert!(compared <= CANDIDATES_MAX * CANDIDATES_MAX, "{compared} comparisons for {ROWS} rows");
+        let kept: usize = people.by_alias.values().map(Vec::len).sum();
+        assert_eq!(kept, ROWS + 2 * CANDIDATES_MAX);
+        let known = [named(AliasKind::Nik, ROWS), named(AliasKind::Baby, 0)];
+        let (candidates, is_crowded) = people.candidates(&known);
+        assert_eq!((candidates.len(), is_crowded), (1, true), "a number leads to its person all the same");
+    }
 }

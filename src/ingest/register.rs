@@ -9,6 +9,7 @@ use crate::clock::Zone;
 use crate::issue::{Code, Issue};
 use crate::mapping::problem::nearest;
 use crate::record::Record;
+use crate::redact::mask;
 
 /// One posyandu of the register.
 #[derive(Debug, Clone)]
@@ -104,7 +105,8 @@ impl Register {
                     Some(name) => Issue::error(Code::NotFound, "posyandu.unknown_near")
                         .with("tertulis", written)
                         .with("mirip", name),
-                    None => Issue::error(Code::NotFound, "posyandu.unknown").with("tertulis", written),
+                    // Nothing like a posyandu: columns out of place may have put a person there.
+                    None => Issue::error(Code::NotFound, "posyandu.unknown").with("tertulis", mask(written)),
                 }))
             }
             several => {

@@ -9,8 +9,10 @@ use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 
 use super::register::{Posyandu, Register};
+use crate::growth::weighing;
 use crate::issue::{Issue, Place};
 use crate::ledger::row::{RowKind, RowSeen, StoredRecord, VisitHead};
+use crate::ledger::series::InSeries;
 use crate::record::group::Group;
 use crate::record::{Record, RowOutcome, Value};
 use crate::seal::Keys;
@@ -137,7 +139,7 @@ impl Origin<'_> {
         } else {
             self.keys.hash("row.natural", &[&visit_name, &hex(&service)])
         };
-        let stored = records.iter().map(|record| stored(record, key_of(record))).collect();
+        let stored = records.iter().map(|record| self.stored(record, key_of(record), &person)).collect();
         let head = VisitHead {
             puskesmas: posyandu.puskesmas.clone(),
             posyandu: posyandu.code.clone(),
@@ -176,6 +178,19 @@ impl Origin<'_> {
             "rujukan" => self.keys.hash("record.rujukan", &[visit, text("ke")]),
             dataset => self.keys.hash("record.visit", &[visit, dataset]),
         }
+    }
+
+    fn stored(&self, record: &Record, record_key: [u8; 32], person: &str) -> StoredRecord {
+        let named = record.schema.fields.iter().zip(&record.columns);
+        let columns = named
+            .filter_map(|(field, column)| column.as_ref().map(|column| (field.name.clone(), column.to_string())))
+            .collect();
+        // A child's weighings follow each other wherever in the installation they are held.
+        let series = weighing::judged_by(record).map(|[weight, swollen]| InSeries {
+            key: self.keys.hash("series.weighing", &[person]),
+            content: self.keys.hash("series.weight", &[&weight, &swollen]),
+        });
+        StoredRecord { dataset: record.schema.dataset.clone(), record_key, json: record.to_json(), columns, series }
     }
 
     /// A row that waits for a person. It has no natural key to rely on, so its content names it; once corrected it
@@ -222,14 +237,6 @@ fn closing(posyandu: &Posyandu, date: Date) -> Timestamp {
         _ => Time::MAX,
     };
     posyandu.zone.instant(date, close)
-}
-
-fn stored(record: &Record, record_key: [u8; 32]) -> StoredRecord {
-    let named = record.schema.fields.iter().zip(&record.columns);
-    let columns = named
-        .filter_map(|(field, column)| column.as_ref().map(|column| (field.name.clone(), column.to_string())))
-        .collect();
-    StoredRecord { dataset: record.schema.dataset.clone(), record_key, json: record.to_json(), columns }
 }
 
 fn content_hash(records: &[Record]) -> [u8; 32] {

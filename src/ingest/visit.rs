@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::register::{Posyandu, Register};
 use crate::growth::Standards;
 use crate::growth::pertumbuhan::{self, Derived};
+use crate::growth::weighing::Past;
 use crate::issue::{Code, Issue, Place};
 use crate::ledger::entry::{NewEntry, NewResource};
 use crate::ledger::row::{CurrentRecord, VisitRecords};
@@ -98,7 +99,8 @@ impl Mapper<'_> {
             issues: Vec::new(),
             refused: true,
         };
-        match self.outcome(visit, &records, place) {
+        let past = self.past(visit)?;
+        match self.outcome(visit, &records, &past, place) {
             Ok((prepared, posyandu, sasaran)) => self.fill(&mut entry, *prepared, &posyandu, sasaran)?,
             Err(issues) => {
                 entry.content_hash = refusal_hash(&issues);
@@ -113,6 +115,7 @@ impl Mapper<'_> {
         &self,
         visit: &VisitRecords,
         records: &'r [(Record, [u8; 32])],
+        past: &Past,
         place: Place,
     ) -> Result<(Box<Prepared>, Arc<Posyandu>, &'r Record), Vec<Issue>> {
         let one = |issue: Issue| vec![issue.at(place.clone())];
@@ -131,7 +134,7 @@ impl Mapper<'_> {
             .filter(|(record, _)| record.schema.dataset != "sasaran")
             .map(|(record, key)| (record, *key))
             .collect();
-        let (grown, noted) = self.growth(sasaran, &services);
+        let (grown, noted) = self.growth(sasaran, &services, past);
         services.extend(grown.iter().map(|(record, key)| (record, *key)));
         let head = self.head(visit, sasaran, &services, place.clone());
         let mapped = Visit {
@@ -157,12 +160,17 @@ impl Mapper<'_> {
 
     /// What the growth standards say about each child's visit: a record beside the visit's own, under the same key, if
     /// both are mapped; and what a person should look at.
-    fn growth(&self, sasaran: &Record, services: &[(&Record, [u8; 32])]) -> (Vec<(Record, [u8; 32])>, Vec<Issue>) {
+    fn growth(
+        &self,
+        sasaran: &Record,
+        services: &[(&Record, [u8; 32])],
+        past: &Past,
+    ) -> (Vec<(Record, [u8; 32])>, Vec<Issue>) {
         let (mut records, mut issues) = (Vec::new(), Vec::new());
         let Some(schema) = self.schemas.get(pertumbuhan::DATASET) else { return (records, issues) };
         let is_mapped = |dataset: &str| self.mappings.by_dataset.contains_key(dataset);
         for (service, key) in services {
-            let Derived { record, issues: noted } = pertumbuhan::derive(self.standards, schema, sasaran, service);
+            let Derived { record, issues: noted } = pertumbuhan::derive(self.standards, schema, sasaran, service, past);
             issues.extend(noted);
             if is_mapped(pertumbuhan::DATASET) && is_mapped(&service.schema.dataset) {
                 records.extend(record.map(|record| (record, *key)));
@@ -177,6 +185,12 @@ impl Mapper<'_> {
         let group = Group::of(records.iter().copied()).name;
         let born = sasaran.date("tanggal_lahir");
         visit_record(&self.mappings.visit.schema, visit.visit.service_date, born, group, &records, place)
+    }
+
+    /// What was known of the person before the visit.
+    fn past(&self, visit: &VisitRecords) -> Result<Past, VisitError> {
+        let weighings = visit.earlier.records.iter().map(|record| Ok(self.restore(record)?.0));
+        Ok(Past { weighings: weighings.collect::<Result<_, VisitError>>()?, reaches_back: visit.earlier.reaches_back })
     }
 
     fn restore(&self, current: &CurrentRecord) -> Result<(Record, [u8; 32]), VisitError> {

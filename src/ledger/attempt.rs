@@ -10,6 +10,14 @@ use crate::issue::Issue;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AttemptId(pub(super) i64);
 
+impl AttemptId {
+    /// The number that logs print.
+    #[must_use]
+    pub fn number(self) -> i64 {
+        self.0
+    }
+}
+
 /// Longest kept excerpt of an answer, in bytes.
 pub const EXCERPT_BYTES_MAX: usize = 2048;
 

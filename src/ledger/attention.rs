@@ -13,10 +13,10 @@ use super::entry::{EntryId, EntryLine};
 use super::intake::{entry_context, issue_context};
 use super::origin::Origin;
 use super::reading::{Filter, line};
-use super::sqlite::attention::{self, StoredRowIssue};
-use super::sqlite::settling::CONFLICT;
-use super::sqlite::{count, date, hash, hex, lists};
 use super::state::Event;
+use super::store::attention::{self, StoredRowIssue};
+use super::store::settling::CONFLICT;
+use super::store::{count, date, hash, hex, lists};
 use super::{Ledger, LedgerError};
 use crate::issue::{Code, Issue, Place};
 

@@ -9,11 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use sqlx::Connection as _;
 use tempfile::NamedTempFile;
 
 use super::chain::Chain;
-use super::sqlite::{self, backup, chain, restoring, schema};
+use super::store::{self, backup, chain, schema};
 use super::verify::Verified;
 use super::{Ledger, LedgerError, Options, beside, lock, mirror};
 use crate::clock::Clock;
@@ -117,7 +116,7 @@ impl Ledger {
         from: &Path,
     ) -> Result<Restored, BackupError> {
         if !from.is_file() {
-            return Err(LedgerError::Absent(from.to_owned()).into());
+            return Err(LedgerError::Absent(from.display().to_string()).into());
         }
         let lock = lock(&options.path)?;
         let verified = verify_at(options, from, Arc::clone(&keys), clock.clone()).await?;
@@ -205,16 +204,13 @@ fn free_name(path: &Path, what: &str) -> Result<PathBuf, BackupError> {
 
 /// Marks everything in a copy that may have been sent by the ledger it came from; where its chain then stands.
 async fn doubt_all(path: &Path, keys: Arc<Keys>, now: Timestamp) -> Result<(u64, (i64, [u8; 32])), BackupError> {
-    let mut connection = schema::open_writer(path, None).await?;
-    schema::migrate(&mut connection, path).await?;
-    let chain = Chain::begin(&mut connection, keys, now).await?;
-    sqlite::recovery::recover(&mut connection, &chain, now).await?;
-    sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await?;
-    let doubted = restoring::mark(&mut connection, "commanded", now).await?;
-    chain.link(&mut connection, now).await?;
-    sqlx::query("COMMIT").execute(&mut connection).await?;
-    let head = chain::head(&mut connection).await?.ok_or(LedgerError::Spoiled("chain"))?;
-    connection.close().await?;
+    let mut link = schema::open_writer(path, None).await?;
+    schema::migrate(&mut link, path).await?;
+    let chain = Chain::begin(link.file()?, keys, now).await?;
+    store::recovery::recover(&mut link, &chain, now).await?;
+    let doubted = store::recovery::doubt(&mut link, &chain, "commanded", now).await?;
+    let head = chain::head(link.file()?).await?.ok_or(LedgerError::Spoiled("chain"))?;
+    link.close().await?;
     File::open(path)
         .and_then(|file| file.sync_all())
         .map_err(|source| BackupError::Write { path: path.to_owned(), source })?;

@@ -5,10 +5,10 @@
 //! anybody who has the file; with a key, the file alone is not enough. Whoever also has the key file can write another
 //! history, and whoever has the file can cut off its end: against both stands a checkpoint kept elsewhere.
 //!
-//! There is one chain per ledger. With several writers it takes a lock as the last thing before the commit: commits
-//! are groups, so few, and one order of all links is what makes the latest state of a thing well defined.
+//! There is one chain per file. A ledger on a server has none: the texts that are hashed are made by SQLite, and one
+//! chain would make all daemons wait for its end at each commit.
 //!
-//! It must not know what the rows mean; what is covered stands in `sqlite::chain`.
+//! It must not know what the rows mean; what is covered stands in `store::covered`.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -19,7 +19,8 @@ use sqlx::SqliteConnection;
 
 use super::LedgerError;
 use super::mirror::{self, Told};
-use super::sqlite::chain::{self, Kind, LINK_MAX, StoredLink, Touched};
+use super::store::chain::{self, LINK_MAX, StoredLink, Touched};
+use super::store::covered::Kind;
 use crate::seal::Keys;
 
 /// What the first link follows.
@@ -136,7 +137,7 @@ impl Chain {
                 let codes: Vec<String> = states
                     .iter()
                     .map(|(id, text)| {
-                        format!("[{id},\"{}\"]", super::sqlite::hex(&state_code(&self.keys, name, *id, text)))
+                        format!("[{id},\"{}\"]", super::store::hex(&state_code(&self.keys, name, *id, text)))
                     })
                     .collect();
                 covers.push_str(&format!("[{}]", codes.join(",")));

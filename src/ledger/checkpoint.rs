@@ -6,7 +6,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::sqlite::hex;
+use super::store::hex;
 use crate::seal::Keys;
 
 /// What the first line of a checkpoint calls itself.

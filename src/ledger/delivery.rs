@@ -10,11 +10,11 @@ use super::attempt::{AcceptedResource, AttemptEnd, AttemptId, EXCERPT_BYTES_MAX}
 use super::command::Command;
 use super::entry::{Claimed, EntryId, EntryResource, Finding, Lease, OpenEntry};
 use super::intake::entry_context;
-use super::sqlite::claims::Begin;
-use super::sqlite::endings::End;
-use super::sqlite::entries::{self, StoredEntry, StoredResource};
-use super::sqlite::{cache, count, date, hash, time};
 use super::state::{Event, State};
+use super::store::claims::Begin;
+use super::store::endings::{End, Seen};
+use super::store::entries::{self, StoredEntry, StoredResource};
+use super::store::{cache, count, date, hash, time};
 use super::{Ledger, LedgerError};
 use crate::redact::Personal;
 
@@ -25,21 +25,15 @@ impl Ledger {
     /// # Errors
     /// Failures of the store.
     pub async fn claim(&self, lane: &str, limit: u32) -> Result<Vec<Claimed>, LedgerError> {
-        let lease = Lease(Uuid::new_v4().simple().to_string());
+        let mut lease = Uuid::new_v4().simple().to_string();
+        let holder = self.writer()?.holder();
+        lease.replace_range(..holder.len(), holder);
+        let lease = Lease(lease);
         let (lane, token) = (lane.to_owned(), lease.clone());
         let (lease_until, entries) =
             self.writer()?.ask(|reply| Command::Claim { lane, limit, lease: token, reply }).await?;
         let open = self.load(&entries).await?;
         Ok(open.into_iter().map(|entry| Claimed { lease: lease.clone(), lease_until, entry }).collect())
-    }
-
-    /// Prolongs a lease by its full time, for all entries still held under it.
-    ///
-    /// # Errors
-    /// Failures of the store.
-    pub async fn prolong(&self, lease: &Lease) -> Result<Timestamp, LedgerError> {
-        let lease = lease.clone();
-        self.writer()?.ask(|reply| Command::Prolong { lease, reply }).await
     }
 
     /// Writes down that a send is about to begin; it is durable when this returns. One attempt per lease.
@@ -109,7 +103,23 @@ impl Ledger {
         event: Event,
         found: Vec<AcceptedResource>,
     ) -> Result<State, LedgerError> {
-        self.writer()?.ask(|reply| Command::Resolve { entry, event, accepted: found, reply }).await
+        self.writer()?.ask(|reply| Command::Resolve { entry, event, accepted: found, seen: None, reply }).await
+    }
+
+    /// The same for an entry that was looked up while another daemon may have settled it, or even sent it again: then
+    /// what was found is not believed.
+    ///
+    /// # Errors
+    /// As [`Ledger::resolve`]; [`LedgerError::LostLease`] when the entry is no longer as it was.
+    pub async fn resolve_as_seen(
+        &self,
+        entry: &OpenEntry,
+        event: Event,
+        found: Vec<AcceptedResource>,
+    ) -> Result<State, LedgerError> {
+        let seen = Some(Seen { since: entry.since, probes: i64::from(entry.probes) });
+        let entry = entry.entry_id;
+        self.writer()?.ask(|reply| Command::Resolve { entry, event, accepted: found, seen, reply }).await
     }
 
     /// Delivered entries of a service date, or of all dates, with a resource not read back since `before`.
@@ -298,6 +308,6 @@ fn open_resource(stored: StoredResource) -> Result<EntryResource, LedgerError> {
         server_id: stored.server_id,
         server_version: stored.server_version,
         server_mapping: stored.server_mapping,
-        unchanged: stored.unchanged == Some(true),
+        unchanged: stored.unchanged == 1,
     })
 }

@@ -1,5 +1,8 @@
 //! Intake's side of the ledger: passes, rows, stale visits and new entries. Seals on the way in, opens on the way out.
 
+use std::collections::HashMap;
+use std::time::Duration;
+
 use jiff::ToSpan as _;
 use jiff::civil::{Date, Time};
 use serde::{Deserialize, Serialize};
@@ -10,13 +13,17 @@ use super::row::{
     CurrentRecord, PassEnding, PassHistory, PassId, RowKind, RowSeen, RowTally, StoredRecord, TakenRow, VisitHead,
     VisitId, VisitRecords,
 };
-use super::sqlite::entering::SealedEntry;
-use super::sqlite::rows::{SealedIssue, SealedRecord, SealedRow, SealedVisit};
-use super::sqlite::visits::StaleRecord;
-use super::sqlite::{date, hash, hex, lists, time, visits};
+use super::series::Earlier;
+use super::store::entering::SealedEntry;
+use super::store::rows::{SealedIssue, SealedRecord, SealedRow, SealedVisit};
+use super::store::visits::StaleRecord;
+use super::store::{date, hash, hex, lists, time, visits};
 use super::{Ledger, LedgerError};
 use crate::clock::Zone;
 use crate::issue::{Issue, Place, Severity};
+
+/// Pause between two tries to read what another daemon reads.
+const READING_PAUSE: Duration = Duration::from_secs(1);
 
 /// What is sealed of a record: the rest stands in clear columns.
 #[derive(Serialize, Deserialize)]
@@ -26,14 +33,31 @@ struct RecordContent {
 }
 
 impl Ledger {
-    /// Starts reading a file or table of a source.
+    /// Starts reading a file or table of a source, alone: waits while another daemon on the same ledger reads it.
     ///
     /// # Errors
     /// Failures of the store.
     pub async fn begin_pass(&self, source: &str, file: &str) -> Result<PassId, LedgerError> {
+        loop {
+            match self.begin(source, file, true).await {
+                Err(LedgerError::BeingRead) => self.clock.sleep(READING_PAUSE).await,
+                result => return result,
+            }
+        }
+    }
+
+    /// Starts a pass that several daemons may have at once: its rows have keys that name them once and for all.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub async fn begin_common_pass(&self, source: &str, file: &str) -> Result<PassId, LedgerError> {
+        self.begin(source, file, false).await
+    }
+
+    async fn begin(&self, source: &str, file: &str, alone: bool) -> Result<PassId, LedgerError> {
         let day = self.zone.date_at(self.clock.now()).to_string();
         let (source, file) = (source.to_owned(), file.to_owned());
-        let pass = self.writer()?.ask(|reply| Command::BeginPass { source, file, day, reply }).await?;
+        let pass = self.writer()?.ask(|reply| Command::BeginPass { source, file, day, alone, reply }).await?;
         Ok(PassId(pass))
     }
 
@@ -94,12 +118,17 @@ impl Ledger {
     pub async fn stale_visits_after(&self, after: VisitId, limit: u32) -> Result<Vec<VisitRecords>, LedgerError> {
         let mut reader = self.readers.acquire().await?;
         let stored = visits::stale(&mut reader, after.0, limit).await?;
+        let earlier = self.earlier(&mut reader, &stored).await?;
         drop(reader);
-        self.open_visits(stored)
+        self.open_visits(stored, earlier)
     }
 
-    /// Visits with their records, from records in the order of their visits.
-    pub(super) fn open_visits(&self, stored: Vec<StaleRecord>) -> Result<Vec<VisitRecords>, LedgerError> {
+    /// Visits with their records, from records in the order of their visits, and with what stands before them.
+    pub(super) fn open_visits(
+        &self,
+        stored: Vec<StaleRecord>,
+        mut earlier: HashMap<i64, Earlier>,
+    ) -> Result<Vec<VisitRecords>, LedgerError> {
         let mut all: Vec<VisitRecords> = Vec::new();
         for record in stored {
             let visit_key = hash(record.key.clone())?;
@@ -111,6 +140,7 @@ impl Ledger {
                     visit,
                     revision: record.revision,
                     records: Vec::new(),
+                    earlier: earlier.remove(&record.visit).unwrap_or_default(),
                 });
             }
             let current = self.open_record(&record)?;
@@ -188,6 +218,7 @@ impl Ledger {
                 record_key: record.record_key,
                 content_hash: self.keys.hash("record", &[&record.dataset, &record.json]),
                 sealed: self.keys.seal(&record_context(key, &record.record_key), &content)?,
+                series: record.series,
             })
         };
         let next_day = visit.service_date.checked_add(1.day()).unwrap_or(Date::MAX);
@@ -264,6 +295,7 @@ impl Ledger {
                 record_key,
                 json: content.json,
                 columns: content.columns,
+                series: None,
             },
             place: self.open_place(&stored.source, &stored.row_key, &stored.place_sealed)?,
         })

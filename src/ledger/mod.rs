@@ -1,11 +1,12 @@
 //! The ledger: what was read, what was promised, what was sent and what became of it, durable before it is counted.
 //!
 //! Personal data is sealed before it is stored. The ledger knows no HTTP and no mapping; a person's decision is a
-//! command kept here, never a send. All SQL stands in `sqlite`, so that a second store fits beside it.
+//! command kept here, never a send. All SQL stands in `store`: one set of statements for SQLite and PostgreSQL.
 
 pub mod attempt;
 pub mod attention;
 pub mod backup;
+mod carrying_out;
 mod chain;
 pub mod checkpoint;
 mod command;
@@ -19,25 +20,30 @@ pub mod plan;
 pub mod reading;
 mod replay;
 pub mod row;
-mod sqlite;
+pub mod series;
+pub mod server;
+pub mod sharing;
 pub mod state;
+#[macro_use]
+mod store;
 pub mod taken;
 pub mod verify;
+pub mod watching;
 mod writer;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-use sqlx::SqlitePool;
+use std::time::Duration;
 
 use crate::clock::{Clock, Zone};
 use crate::seal::{Keys, SealError};
 use chain::Chain;
 use entry::EntryId;
 use mirror::Told;
-use writer::Writer;
+use store::link::Readers;
+use writer::{Holder, Home, Writer};
 
 /// Where the ledger lies and how it behaves.
 #[derive(Clone, Debug)]
@@ -52,8 +58,8 @@ pub struct Options {
     pub bytes_max: Option<u64>,
 }
 
-/// Lease of a dry run, in seconds; nothing is ever claimed from it.
-const DRY_RUN_LEASE_SECONDS: u64 = 60;
+/// Lease of a dry run; nothing is ever claimed from it.
+const DRY_RUN_LEASE: Duration = Duration::from_secs(60);
 
 /// The ledger of one installation. Share it behind an `Arc`.
 #[derive(Debug)]
@@ -61,7 +67,7 @@ pub struct Ledger {
     keys: Arc<Keys>,
     clock: Clock,
     zone: Zone,
-    readers: SqlitePool,
+    readers: Readers,
     writer: Option<Writer>,
 }
 
@@ -81,8 +87,8 @@ pub enum LedgerError {
         source: io::Error,
     },
     /// There is no ledger to read.
-    #[error("there is no ledger at {}", .0.display())]
-    Absent(PathBuf),
+    #[error("there is no ledger at {0}")]
+    Absent(String),
     /// There was a ledger, and nothing of it is left.
     #[error("there was a ledger at {}, and it is gone or empty", .0.display())]
     Gone(PathBuf),
@@ -92,8 +98,11 @@ pub enum LedgerError {
     /// The database is damaged.
     #[error("the ledger's database is damaged")]
     Damaged,
-    /// The SQLite library is older than the one with the last WAL correction.
-    #[error("SQLite {found} is too old: at least {needed} is needed")]
+    /// What was asked for works on a file only.
+    #[error("the ledger is on a PostgreSQL server: verify, backup and restore work on a ledger in a SQLite file")]
+    OnServer,
+    /// The SQLite library is older than the one with the last WAL correction, or the PostgreSQL server too old.
+    #[error("{found} is too old for the ledger: at least {needed} is needed")]
     Library {
         /// Version of the library.
         found: String,
@@ -109,8 +118,8 @@ pub enum LedgerError {
         known: i64,
     },
     /// The file is a database of something else.
-    #[error("{} is not a ledger of posyandu-gateway", .0.display())]
-    Foreign(PathBuf),
+    #[error("{0} is not a ledger of posyandu-gateway")]
+    Foreign(String),
     /// The key file belongs to another ledger.
     #[error("the key file does not fit this ledger")]
     WrongKeys,
@@ -120,6 +129,19 @@ pub enum LedgerError {
     /// A write or its sync failed, so nothing is certain any more: stop and start again.
     #[error("the ledger could not be written safely: stop the gateway and start it again")]
     Broken,
+    /// The database server cannot be reached or does not let the gateway in.
+    #[error("the ledger's database {place} cannot be reached or used")]
+    Unreachable {
+        /// Host and database.
+        place: String,
+        /// Why.
+        #[source]
+        source: Arc<sqlx::Error>,
+    },
+    /// The connection to the database server broke, so it is not known whether the change was stored: it is looked
+    /// up, never assumed, see [`server`].
+    #[error("the connection to the ledger's database broke; what was under way is looked up again")]
+    Lost,
     /// The ledger was closed.
     #[error("the ledger is closed")]
     Closed,
@@ -147,6 +169,9 @@ pub enum LedgerError {
     /// A pass that does not exist or is finished.
     #[error("the pass does not exist or is finished")]
     NoSuchPass,
+    /// Another daemon reads the same file or table at this moment.
+    #[error("another daemon reads the same file or table at this moment")]
+    BeingRead,
     /// A row with records must have at least one.
     #[error("a row that yields records needs at least one")]
     NoRecords,
@@ -176,26 +201,9 @@ pub enum LedgerError {
     Store(#[source] Arc<sqlx::Error>),
 }
 
-/// SQLite's result code for a full disk (SQLITE_FULL).
-const SQLITE_FULL: i64 = 13;
-/// SQLite's result code after which the handle cannot be trusted (SQLITE_IOERR).
-const SQLITE_LOST: i64 = 10;
-/// SQLite's result codes for a file that is no sound database: CORRUPT, NOTADB.
-const SQLITE_DAMAGED: [i64; 2] = [11, 26];
-
 impl From<sqlx::Error> for LedgerError {
     fn from(error: sqlx::Error) -> Self {
-        let code =
-            error.as_database_error().and_then(|error| error.code()?.parse::<i64>().ok()).map(|code| code & 0xff);
-        match code {
-            Some(SQLITE_FULL) => Self::Full,
-            Some(SQLITE_LOST) => {
-                tracing::info!("the ledger's database cannot be trusted any more");
-                Self::Broken
-            }
-            Some(code) if SQLITE_DAMAGED.contains(&code) => Self::Damaged,
-            _ => Self::Store(Arc::new(error)),
-        }
+        store::trouble::judge(error)
     }
 }
 
@@ -205,6 +213,10 @@ impl LedgerError {
         match self {
             Self::Full => Self::Full,
             Self::Damaged => Self::Damaged,
+            Self::Lost => Self::Lost,
+            Self::Unreachable { place, source } => {
+                Self::Unreachable { place: place.clone(), source: Arc::clone(source) }
+            }
             Self::Store(source) => Self::Store(Arc::clone(source)),
             _ => Self::Broken,
         }
@@ -212,7 +224,7 @@ impl LedgerError {
 
     /// Whether the transaction around the failed statement is lost too.
     fn spoils_transaction(&self) -> bool {
-        matches!(self, Self::Full | Self::Broken | Self::Damaged)
+        matches!(self, Self::Full | Self::Broken | Self::Damaged | Self::Lost | Self::Unreachable { .. })
     }
 }
 
@@ -225,30 +237,31 @@ impl Ledger {
     pub async fn open(options: &Options, keys: Arc<Keys>, clock: Clock) -> Result<Self, LedgerError> {
         let (path, now) = (&options.path, clock.now());
         let lock = lock(path)?;
-        if mirror::told(&lock, path)? != Told::Nothing && sqlite::schema::is_empty(path).await? {
+        if mirror::told(&lock, path)? != Told::Nothing && store::schema::is_empty(path).await? {
             return Err(LedgerError::Gone(path.clone()));
         }
-        let mut connection = sqlite::schema::open_writer(path, options.bytes_max).await?;
-        let schema = sqlite::schema::check_version(&mut connection, path).await?;
-        if schema > 0 && schema < sqlite::schema::NEWEST {
+        let mut link = store::schema::open_writer(path, options.bytes_max).await?;
+        let schema = store::schema::check_version(&mut link, path).await?;
+        if schema > 0 && schema < store::schema::NEWEST {
             let kept =
                 backup::before_migration(path, schema).await.map_err(|error| LedgerError::Kept(Box::new(error)))?;
             tracing::info!(schema, copy = %kept.display(), "the ledger was copied before its schema changes");
         }
-        sqlite::schema::migrate(&mut connection, path).await?;
-        sqlite::schema::check_keys(&mut connection, &keys).await?;
-        let mut chain = Chain::begin(&mut connection, Arc::clone(&keys), now).await?;
-        let is_newest = chain.follow(&mut connection, lock, path.clone()).await?;
-        sqlite::recovery::recover(&mut connection, &chain, now).await?;
+        store::schema::migrate(&mut link, path).await?;
+        store::schema::check_keys(&mut link, &keys).await?;
+        let mut chain = Chain::begin(link.file()?, Arc::clone(&keys), now).await?;
+        let is_newest = chain.follow(link.file()?, lock, path.clone()).await?;
+        store::recovery::recover(&mut link, &chain, now).await?;
         if !is_newest {
             tracing::warn!(
                 "an older copy of the ledger was put in place: what it holds is looked up before it is sent"
             );
-            sqlite::recovery::doubt(&mut connection, &chain, now).await?;
+            store::recovery::doubt(&mut link, &chain, "found", now).await?;
         }
         chain.tell()?;
-        let readers = sqlite::schema::readers(path, false);
-        let writer = Writer::start(connection, Some(chain), clock.clone(), options.lease_seconds);
+        let readers = store::schema::readers(path, false);
+        let lease = Duration::from_secs(options.lease_seconds);
+        let writer = Writer::start(link, Home::File(Some(chain)), clock.clone(), Holder::new(lease));
         Ok(Self { keys, clock, zone: options.zone, readers, writer: Some(writer) })
     }
 
@@ -273,10 +286,10 @@ impl Ledger {
 
     async fn scratch_in(folder: &Path, zone: Zone, keys: Arc<Keys>, clock: Clock) -> Result<Self, LedgerError> {
         let path = folder.join("ledger.sqlite");
-        let (mut connection, readers) = sqlite::schema::scratch(&path).await?;
-        sqlite::schema::migrate(&mut connection, &path).await?;
-        sqlite::schema::check_keys(&mut connection, &keys).await?;
-        let writer = Writer::start(connection, None, clock.clone(), DRY_RUN_LEASE_SECONDS);
+        let (mut connection, readers) = store::schema::scratch(&path).await?;
+        store::schema::migrate(&mut connection, &path).await?;
+        store::schema::check_keys(&mut connection, &keys).await?;
+        let writer = Writer::start(connection, Home::File(None), clock.clone(), Holder::new(DRY_RUN_LEASE));
         Ok(Self { keys, clock, zone, readers, writer: Some(writer) })
     }
 
@@ -286,10 +299,10 @@ impl Ledger {
     /// Failures of the store.
     pub async fn in_memory(zone: Zone, keys: Arc<Keys>, clock: Clock) -> Result<Self, LedgerError> {
         let name = PathBuf::from(format!("file:dry-run-{}", uuid::Uuid::new_v4()));
-        let (mut connection, readers) = sqlite::schema::in_memory(&name).await?;
-        sqlite::schema::migrate(&mut connection, &name).await?;
-        sqlite::schema::check_keys(&mut connection, &keys).await?;
-        let writer = Writer::start(connection, None, clock.clone(), DRY_RUN_LEASE_SECONDS);
+        let (mut connection, readers) = store::schema::in_memory(&name).await?;
+        store::schema::migrate(&mut connection, &name).await?;
+        store::schema::check_keys(&mut connection, &keys).await?;
+        let writer = Writer::start(connection, Home::File(None), clock.clone(), Holder::new(DRY_RUN_LEASE));
         Ok(Self { keys, clock, zone, readers, writer: Some(writer) })
     }
 
@@ -299,12 +312,12 @@ impl Ledger {
     /// [`LedgerError::Absent`] and the other opening errors.
     pub async fn open_read_only(options: &Options, keys: Arc<Keys>, clock: Clock) -> Result<Self, LedgerError> {
         if !options.path.is_file() {
-            return Err(LedgerError::Absent(options.path.clone()));
+            return Err(LedgerError::Absent(options.path.display().to_string()));
         }
-        let readers = sqlite::schema::readers(&options.path, true);
+        let readers = store::schema::readers(&options.path, true);
         let mut connection = readers.acquire().await?;
-        sqlite::schema::check_version(&mut connection, &options.path).await?;
-        sqlite::schema::check_keys(&mut connection, &keys).await?;
+        store::schema::check_version(&mut connection, &options.path).await?;
+        store::schema::check_keys(&mut connection, &keys).await?;
         drop(connection);
         Ok(Self { keys, clock, zone: options.zone, readers, writer: None })
     }
@@ -319,6 +332,12 @@ impl Ledger {
             Some(writer) => writer.close().await,
             None => Ok(()),
         }
+    }
+
+    /// Whether other daemons may write to it at the same time.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        matches!(self.readers, Readers::Postgres(_))
     }
 
     /// Write transactions committed since opening, each one a sync to disk.

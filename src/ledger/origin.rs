@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::entry::EntryId;
-use super::sqlite::{hash, visits};
+use super::store::{hash, visits};
 use super::{Ledger, LedgerError};
 use crate::issue::Place;
 

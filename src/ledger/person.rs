@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use super::command::Command;
 use super::row::{PassId, RowSeen, RowTally, TakenRow};
-use super::sqlite::intake::Times;
-use super::sqlite::persons::{Batch, SealedPerson};
-use super::sqlite::{hash, hex, persons};
+use super::store::intake::Times;
+use super::store::persons::{Batch, SealedPerson};
+use super::store::{hash, hex, persons};
 use super::{Ledger, LedgerError};
 use crate::redact::Personal;
 

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use super::command::Command;
 use super::entry::{EntryId, EntryResource};
 use super::row::{VisitId, VisitRecords};
-use super::sqlite::plans::{self, Change, PlanToWrite, PlannedVisit, StoredDelivered, StoredPlan};
-use super::sqlite::{count, hash, time, visits};
+use super::store::plans::{self, Change, PlanToWrite, PlannedVisit, StoredDelivered, StoredPlan};
+use super::store::{count, hash, time, visits};
 use super::{Ledger, LedgerError};
 
 /// A delivered visit as it would be mapped again.
@@ -93,8 +93,9 @@ impl Ledger {
         let delivered = plans::delivered(&mut reader, version, after.0, limit).await?;
         let ids: Vec<i64> = delivered.iter().map(|one| one.visit).collect();
         let stored = visits::of_visits(&mut reader, &ids).await?;
+        let earlier = self.earlier(&mut reader, &stored).await?;
         drop(reader);
-        let records = self.open_visits(stored)?;
+        let records = self.open_visits(stored, earlier)?;
         let entries: Vec<EntryId> = delivered.iter().map(|one| EntryId(one.entry)).collect();
         let opened = self.load(&entries).await?;
         let mut all = Vec::with_capacity(delivered.len());

@@ -10,11 +10,11 @@ use super::delivery::attempt_context;
 use super::entry::{EntryId, EntryLine, EventLine, Story};
 use super::intake::entry_context;
 use super::row::RowTally;
-use super::sqlite::attention;
-use super::sqlite::entering::ENTERED;
-use super::sqlite::lists::{self, StoredAttempt, StoredLine};
-use super::sqlite::{count, date, hash, time};
 use super::state::State;
+use super::store::attention;
+use super::store::entering::ENTERED;
+use super::store::lists::{self, StoredAttempt, StoredLine};
+use super::store::{count, date, hash, time};
 use super::{Ledger, LedgerError};
 
 /// Which part of the ledger is meant; `None` means all.

@@ -2,8 +2,8 @@
 //!
 //! Pure. What comes out is compared with what the ledger stores.
 
-use super::sqlite::entering::ENTERED;
 use super::state::{Event, PREDECESSOR, State};
+use super::store::entering::ENTERED;
 
 /// A line of an entry's history as stored.
 #[derive(Clone, Debug)]

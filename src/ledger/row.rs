@@ -1,11 +1,12 @@
 //! What intake tells the ledger: passes, rows and their records, and the visits that follow from them.
 //!
-//! Values only; how they are counted and stored stands in `sqlite`.
+//! Values only; how they are counted and stored stands in `store`.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use super::series::{Earlier, InSeries};
 use crate::clock::Zone;
 use crate::issue::{Issue, Place};
 
@@ -85,6 +86,8 @@ pub struct StoredRecord {
     pub json: String,
     /// Field and the column it was read from.
     pub columns: Vec<(String, String)>,
+    /// Where it stands among records of the same person by which later visits are judged; told on the way in only.
+    pub series: Option<InSeries>,
 }
 
 impl std::fmt::Debug for StoredRecord {
@@ -168,6 +171,8 @@ pub struct VisitRecords {
     pub revision: i64,
     /// The records that count, never empty.
     pub records: Vec<CurrentRecord>,
+    /// What it is judged by besides: part of what it is made from.
+    pub earlier: Earlier,
 }
 
 /// A record that counts for its visit.

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::command::Command;
-use super::sqlite::taken::{self, Change, SealedTaken};
-use super::sqlite::{count, date, hash, hex, time};
+use super::store::taken::{self, Change, SealedTaken};
+use super::store::{count, date, hash, hex, time};
 use super::{Ledger, LedgerError};
 use crate::issue::Issue;
 

@@ -14,9 +14,10 @@ use super::checkpoint::Checkpoint;
 use super::entry::EntryId;
 use super::reading::{Counts, Filter};
 use super::replay::{StoredEvent, Summary, replay};
-use super::sqlite::chain::{self, KINDS, Kind, StoredLink};
-use super::sqlite::verify::{self, StoredSummary};
-use super::sqlite::{hex, schema};
+use super::store::chain::{self, StoredLink};
+use super::store::covered::{KINDS, Kind};
+use super::store::verify::{self, StoredSummary};
+use super::store::{hex, schema};
 use super::{Ledger, LedgerError};
 use crate::seal::Keys;
 
@@ -83,13 +84,14 @@ impl Ledger {
     /// ledger must still contain it.
     ///
     /// # Errors
-    /// Failures of the store; what is wrong in the books is in the result.
+    /// [`LedgerError::OnServer`]; failures of the store; what is wrong in the books is in the result.
     pub async fn verify(&self, against: Option<&Checkpoint>) -> Result<Verified, LedgerError> {
         let mut verified = Verified::default();
         let mut reader = self.readers.acquire().await?;
-        sqlx::query("BEGIN").execute(&mut *reader).await?;
-        let read = self.read(&mut reader, &mut verified, against).await;
-        sqlx::query("ROLLBACK").execute(&mut *reader).await?;
+        let file = reader.file()?;
+        sqlx::query("BEGIN").execute(&mut *file).await?;
+        let read = self.read(file, &mut verified, against).await;
+        sqlx::query("ROLLBACK").execute(file).await?;
         drop(reader);
         match read {
             Err(LedgerError::Damaged) => verified.found("database.damaged", "not all of it can be read"),
@@ -130,7 +132,7 @@ impl Ledger {
 
     async fn sums(&self, verified: &mut Verified) -> Result<(), LedgerError> {
         let mut reader = self.readers.acquire().await?;
-        let uneven = verify::uneven_passes(&mut reader).await?;
+        let uneven = verify::uneven_passes(reader.file()?).await?;
         drop(reader);
         verified.found_many("sums.pass", uneven.unsigned_abs(), "pass");
         match self.counts(&Filter::default()).await {
@@ -151,7 +153,7 @@ impl Ledger {
         let mut after = 0;
         loop {
             let mut reader = self.readers.acquire().await?;
-            let page = verify::summaries(&mut reader, after, PAGE).await?;
+            let page = verify::summaries(reader.file()?, after, PAGE).await?;
             drop(reader);
             let Some(last) = page.last() else { return Ok(()) };
             after = last.id;

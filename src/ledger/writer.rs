@@ -8,18 +8,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::LedgerError;
 use super::attempt::AttemptId;
+use super::carrying_out::{Answer, alone, answer, refuse};
 use super::chain::Chain;
 use super::command::{Command, Reply};
-use super::sqlite::claims::Begin;
-use super::sqlite::endings::End;
-use super::sqlite::{cache, claims, endings, entering, entries, intake, persons, plans, taken, visits};
+use super::server::{Server, Time};
 use super::state::State;
+use super::store::claims::Begin;
+use super::store::endings::End;
+use super::store::link::Link;
+use super::store::server::{self, Reach};
+use super::store::{claims, endings, sharing};
 use crate::clock::Clock;
 
 /// Commands gathered into one transaction, at most.
@@ -41,17 +44,54 @@ enum Message {
     Close(oneshot::Sender<Result<(), LedgerError>>),
 }
 
-/// An answer that waits for the commit; `Some` means that the transaction failed.
-type Answer = Box<dyn FnOnce(Option<&LedgerError>) + Send>;
+/// Who holds the leases of this process.
+#[derive(Clone, Debug)]
+pub struct Holder {
+    /// Starts every lease, so that all can be prolonged.
+    pub name: String,
+    /// How long a lease is good for.
+    pub lease: Duration,
+}
 
-fn answer<T: Send + 'static>(reply: Reply<T>, result: Result<T, LedgerError>) -> Answer {
-    Box::new(move |failure| {
-        // A caller that has gone away needs no answer.
-        let _ = reply.send(match failure {
-            Some(failure) => Err(failure.again()),
-            None => result,
-        });
-    })
+/// Letters of a holder's name: 48 bits by chance.
+const HOLDER_LENGTH: usize = 12;
+
+impl Holder {
+    /// A new holder.
+    pub fn new(lease: Duration) -> Self {
+        let mut name = uuid::Uuid::new_v4().simple().to_string();
+        name.truncate(HOLDER_LENGTH);
+        Self { name, lease }
+    }
+
+    /// When a lease given now ends.
+    pub fn until(&self, now: Timestamp) -> Timestamp {
+        now.saturating_add(self.lease).unwrap_or(Timestamp::MAX)
+    }
+}
+
+/// Where the writer writes.
+#[derive(Debug)]
+pub enum Home {
+    /// A file, with the chain over its history and with it the lock; a dry run has none.
+    File(Option<Chain>),
+    /// A server, which may go away and come back.
+    Server(Box<Server>),
+}
+
+/// A way to the writing task that does not keep it alive.
+#[derive(Clone, Debug)]
+pub struct Handle(mpsc::WeakSender<Message>);
+
+impl Handle {
+    /// As [`Writer::ask`]; closed when the ledger is.
+    pub async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, LedgerError> {
+        let queue = self.0.upgrade().ok_or(LedgerError::Closed)?;
+        let (reply, answer) = oneshot::channel();
+        queue.send(Message::Alone(command(reply))).await.map_err(|_| LedgerError::Closed)?;
+        drop(queue);
+        answer.await.map_err(|_| LedgerError::Closed)?
+    }
 }
 
 /// Handle of the writing task.
@@ -61,25 +101,36 @@ pub struct Writer {
     task: JoinHandle<()>,
     commits: Arc<AtomicU64>,
     writes: Arc<AtomicU64>,
+    holder: String,
 }
 
 impl Writer {
-    /// Starts the task; it keeps the chain, and with it the lock, until it ends.
-    pub fn start(connection: SqliteConnection, chain: Option<Chain>, clock: Clock, lease_seconds: u64) -> Self {
+    /// Starts the task; it keeps its home, and with it the lock, until it ends.
+    pub fn start(link: Link, home: Home, clock: Clock, holder: Holder) -> Self {
         let (queue, messages) = mpsc::channel(QUEUE_MAX);
         let (commits, writes) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let task = Task {
-            connection,
-            chain,
+            link: Some(link),
+            home,
             clock,
-            lease: Duration::from_secs(lease_seconds),
+            holder: holder.clone(),
             commits: Arc::clone(&commits),
             writes: Arc::clone(&writes),
             is_broken: false,
             under_way: 0,
         };
         let task = tokio::spawn(task.run(messages));
-        Self { queue, task, commits, writes }
+        Self { queue, task, commits, writes, holder: holder.name }
+    }
+
+    /// A way to the task for work of its own.
+    pub fn handle(&self) -> Handle {
+        Handle(self.queue.downgrade())
+    }
+
+    /// How every lease of this process starts.
+    pub fn holder(&self) -> &str {
+        &self.holder
     }
 
     /// Transactions committed.
@@ -130,11 +181,11 @@ impl Writer {
 }
 
 struct Task {
-    connection: SqliteConnection,
-    /// A dry run has none.
-    chain: Option<Chain>,
+    /// Nothing while a server is gone.
+    link: Option<Link>,
+    home: Home,
     clock: Clock,
-    lease: Duration,
+    holder: Holder,
     commits: Arc<AtomicU64>,
     writes: Arc<AtomicU64>,
     is_broken: bool,
@@ -152,6 +203,15 @@ struct Group {
 }
 
 impl Group {
+    fn is_empty(&self) -> bool {
+        self.alone.is_empty() && self.begins.0.is_empty() && self.ends.0.is_empty()
+    }
+
+    /// What it may touch, for a database with several writers.
+    fn reach(&self) -> Reach {
+        self.alone.iter().map(Command::reach).max().unwrap_or(Reach::Own)
+    }
+
     fn add(&mut self, message: Message) {
         match message {
             Message::Alone(command) => self.alone.push(command),
@@ -178,12 +238,23 @@ impl Task {
             let close = group.close.take();
             self.carry_out(group).await;
             if let Some(reply) = close {
-                let closed = self.connection.close().await.map_err(LedgerError::from);
+                let closed = match self.link.take() {
+                    Some(mut link) => {
+                        if let Home::Server(_) = self.home {
+                            // What was left half-way may be read by another daemon at once; else in a minute.
+                            let _ = sharing::release_readings(&mut link, &self.holder.name).await;
+                        }
+                        link.close().await.map_err(LedgerError::from)
+                    }
+                    None => Ok(()),
+                };
                 let _ = reply.send(closed);
                 return;
             }
         }
-        let _ = self.connection.close().await;
+        if let Some(link) = self.link.take() {
+            let _ = link.close().await;
+        }
     }
 
     /// Waits a moment for company, while only attempts are queued and enough others are under way.
@@ -202,6 +273,9 @@ impl Task {
     }
 
     async fn carry_out(&mut self, group: Group) {
+        if group.is_empty() {
+            return;
+        }
         self.under_way = (self.under_way + group.begins.0.len()).saturating_sub(group.ends.0.len());
         let mut answers = Vec::with_capacity(group.alone.len() + group.begins.1.len() + group.ends.1.len());
         let failure = match self.transact(group, &mut answers).await {
@@ -214,8 +288,13 @@ impl Task {
                 // Every caller of the group is told, so the log need not shout as well.
                 tracing::info!(error = %error, commands = answers.len(), "a ledger transaction failed");
                 self.is_broken |= matches!(error, LedgerError::Broken | LedgerError::Damaged);
-                // SQLite may have rolled back by itself; a second time does no harm.
-                let _ = sqlx::query("ROLLBACK").execute(&mut self.connection).await;
+                match &mut self.link {
+                    // The server ends what a lost connection had begun.
+                    _ if matches!(error, LedgerError::Lost) => self.link = None,
+                    // SQLite may have rolled back by itself; a second time does no harm.
+                    Some(link) => drop(link.execute("ROLLBACK", values![]).await),
+                    None => {}
+                }
                 Some(error)
             }
         };
@@ -224,131 +303,72 @@ impl Task {
 
     /// Runs the group in one transaction. Every command leaves an answer, also when the transaction fails.
     async fn transact(&mut self, group: Group, answers: &mut Vec<Answer>) -> Result<(), LedgerError> {
-        let now = self.clock.now();
-        let mut failure =
-            if self.is_broken { Err(LedgerError::Broken) } else { self.statement("BEGIN IMMEDIATE").await };
+        let holder = self.holder.clone();
+        let mut begun = self.begin(group.reach()).await;
+        let mut failure = Ok(());
         for command in group.alone {
-            let has_failed = failure.is_err();
-            let (one, result) = self.alone(command, now, has_failed).await;
+            let (one, result) = match &mut begun {
+                Ok((link, now)) if failure.is_ok() => Box::pin(alone(link, command, *now, &holder)).await,
+                _ => (refuse(command), Ok(())),
+            };
             answers.push(one);
             failure = failure.and(result);
         }
-        let begun = match &failure {
-            Ok(()) if !group.begins.0.is_empty() => claims::begin(&mut self.connection, &group.begins.0, now).await,
+        let attempts = match &mut begun {
+            Ok((link, now)) if failure.is_ok() && !group.begins.0.is_empty() => {
+                claims::begin(link, &group.begins.0, *now).await
+            }
             _ => Ok(Vec::new()),
         };
-        failure = failure.and(spread(answers, group.begins.1, begun));
-        let ended = match &failure {
-            Ok(()) if !group.ends.0.is_empty() => endings::end(&mut self.connection, &group.ends.0, now).await,
+        failure = failure.and(spread(answers, group.begins.1, attempts));
+        let ended = match &mut begun {
+            Ok((link, now)) if failure.is_ok() && !group.ends.0.is_empty() => {
+                endings::end(link, &group.ends.0, *now).await
+            }
             _ => Ok(Vec::new()),
         };
         failure = failure.and(spread(answers, group.ends.1, ended));
+        let (_, now) = begun?;
         failure?;
-        if let Some(chain) = &self.chain {
-            chain.link(&mut self.connection, now).await?;
-        }
-        self.statement("COMMIT").await?;
-        self.chain.as_ref().map_or(Ok(()), Chain::tell)
-    }
-
-    async fn statement(&mut self, statement: &'static str) -> Result<(), LedgerError> {
-        sqlx::query(statement).execute(&mut self.connection).await?;
-        Ok(())
-    }
-
-    /// Runs one command behind a savepoint, so that its failure undoes it alone.
-    async fn alone(&mut self, command: Command, now: Timestamp, has_failed: bool) -> (Answer, Result<(), LedgerError>) {
-        if has_failed {
-            return (refuse(command), Ok(()));
-        }
-        if let Err(error) = self.statement("SAVEPOINT command").await {
-            return (refuse(command), Err(error));
-        }
-        let (answer, outcome) = Box::pin(self.run_command(command, now)).await;
-        let result = match outcome {
-            Outcome::Done => self.statement("RELEASE command").await,
-            Outcome::Undo => match self.statement("ROLLBACK TO command").await {
-                Ok(()) => self.statement("RELEASE command").await,
-                Err(error) => Err(error),
-            },
-            Outcome::Spoilt(error) => Err(error),
+        let link = self.link.as_mut().ok_or(LedgerError::Closed)?;
+        let Home::File(Some(chain)) = &self.home else {
+            link.execute("COMMIT", values![]).await?;
+            return Ok(());
         };
-        (answer, result)
+        chain.link(link.file()?, now).await?;
+        link.execute("COMMIT", values![]).await?;
+        chain.tell()
     }
 
-    async fn run_command(&mut self, command: Command, now: Timestamp) -> (Answer, Outcome) {
-        let c = &mut self.connection;
-        match command {
-            Command::BeginPass { source, file, day, reply } => {
-                settled(reply, intake::begin(c, &source, &file, &day, now).await)
-            }
-            Command::SeeRows { pass, batch, reply } => settled(reply, persons::see(c, pass, &batch, now).await),
-            Command::FinishPass { pass, ending, reply } => settled(reply, intake::finish(c, pass, ending, now).await),
-            Command::Enter { entries, reply } => settled(reply, entering::enter(c, &entries, now).await),
-            Command::Remap { mapping_version, reply } => settled(reply, visits::remap(c, &mapping_version).await),
-            Command::Claim { lane, limit, lease, reply } => {
-                let until = now.saturating_add(self.lease).unwrap_or(Timestamp::MAX);
-                let claimed = claims::claim(c, &lane, limit, &lease, until, now).await;
-                settled(reply, claimed.map(|entries| (until, entries)))
-            }
-            Command::Prolong { lease, reply } => settled(reply, claims::prolong(c, &lease, self.lease, now).await),
-            Command::Release { entry, lease, event, reply } => {
-                settled(reply, claims::release(c, entry, &lease, &event, now).await)
-            }
-            Command::Resolve { entry, event, accepted, reply } => {
-                settled(reply, endings::resolve(c, entry, &event, &accepted, now).await)
-            }
-            Command::Decide { entry, event, reason_sealed, reply } => {
-                settled(reply, entries::decide(c, entry, &event, &reason_sealed, now).await)
-            }
-            Command::Verify { entry, findings, reply } => {
-                settled(reply, entries::verify(c, entry, &findings, now).await)
-            }
-            Command::PutIdentity { kind, key, server_id, expires, reply } => {
-                settled(reply, cache::put_identity(c, &kind, &key, server_id.as_deref(), expires, now).await)
-            }
-            Command::PutToken { client, sealed, expires, reply } => {
-                settled(reply, cache::put_token(c, &client, sealed.as_deref(), expires).await)
-            }
-            Command::Plan { change, reply } => settled(reply, plans::change(c, &change, now).await),
-            Command::Taken { change, reply } => settled(reply, taken::change(c, &change, now).await),
+    /// Begins a transaction that may touch so much; gives the time of everything in it.
+    async fn begin(&mut self, reach: Reach) -> Result<(&mut Link, Timestamp), LedgerError> {
+        if self.is_broken {
+            return Err(LedgerError::Broken);
         }
-    }
-}
-
-/// What becomes of a command's savepoint.
-enum Outcome {
-    Done,
-    Undo,
-    Spoilt(LedgerError),
-}
-
-fn settled<T: Send + 'static>(reply: Reply<T>, result: Result<T, LedgerError>) -> (Answer, Outcome) {
-    let outcome = match &result {
-        Ok(_) => Outcome::Done,
-        Err(error) if error.spoils_transaction() => Outcome::Spoilt(error.again()),
-        Err(_) => Outcome::Undo,
-    };
-    (answer(reply, result), outcome)
-}
-
-/// The answer to a command whose transaction has failed before its turn came.
-fn refuse(command: Command) -> Answer {
-    fn no<T: Send + 'static>(reply: Reply<T>) -> Answer {
-        answer(reply, Err(LedgerError::Broken))
-    }
-    match command {
-        Command::BeginPass { reply, .. } => no(reply),
-        Command::SeeRows { reply, .. } => no(reply),
-        Command::FinishPass { reply, .. } => no(reply),
-        Command::Enter { reply, .. } | Command::Verify { reply, .. } => no(reply),
-        Command::Remap { reply, .. } => no(reply),
-        Command::Claim { reply, .. } => no(reply),
-        Command::Prolong { reply, .. } => no(reply),
-        Command::Release { reply, .. } | Command::Resolve { reply, .. } | Command::Decide { reply, .. } => no(reply),
-        Command::PutIdentity { reply, .. } | Command::PutToken { reply, .. } => no(reply),
-        Command::Plan { reply, .. } => no(reply),
-        Command::Taken { reply, .. } => no(reply),
+        let now = self.clock.now();
+        match &self.home {
+            Home::File(_) => {
+                let link = self.link.as_mut().ok_or(LedgerError::Closed)?;
+                link.execute("BEGIN IMMEDIATE", values![]).await?;
+                Ok((link, now))
+            }
+            Home::Server(server) => {
+                let kept = match &mut self.link {
+                    Some(link) => Some(server::begin(link, reach).await),
+                    None => None,
+                };
+                let database = match kept {
+                    // Nothing was under way on it, so another one does as well.
+                    None | Some(Err(LedgerError::Lost)) => {
+                        let link = self.link.insert(server::connect_again(server).await?);
+                        server::begin(link, reach).await?
+                    }
+                    Some(begun) => begun?,
+                };
+                let link = self.link.as_mut().ok_or(LedgerError::Closed)?;
+                Ok((link, if server.time == Time::Database { database } else { now }))
+            }
+        }
     }
 }
 

@@ -197,7 +197,7 @@ fn roles(element: &Element) -> Vec<(Slot, Role<'_>)> {
 }
 
 /// Members of a resource, component or item that say what it is about, the first found counts.
-const ABOUT: [&str; 4] = ["code", "vaccineCode", "medicationCodeableConcept", "type"];
+const ABOUT: [&str; 5] = ["code", "vaccineCode", "medicationCodeableConcept", "contained[0].code", "type"];
 
 impl ResourcePlan {
     /// The codes that say what the element at a path means: those inside it when it stands under a condition of its

@@ -213,7 +213,7 @@ impl Reconciliation {
                 (Event::StillUnknown { due: now.saturating_add(wait).unwrap_or(Timestamp::MAX) }, Vec::new())
             }
         };
-        match self.ledger.resolve(entry.entry_id, event.clone(), found).await {
+        match self.ledger.resolve_as_seen(entry, event.clone(), found).await {
             Ok(_) => Ok(Some(event)),
             // Somebody else has settled it meanwhile.
             Err(LedgerError::Illegal(_) | LedgerError::LostLease(_)) => Ok(None),

@@ -186,9 +186,12 @@ impl Answer {
 
     /// Masks texts of what was sent (lower case) where the server repeated them.
     pub(super) fn hide(&mut self, texts: &BTreeSet<String>) {
-        self.excerpt = excerpt::without(&self.excerpt, texts);
-        for issue in &mut self.issues {
-            issue.text_excerpt = excerpt::without(&issue.text_excerpt, texts);
+        let request_id = self.request_id.as_mut();
+        let issues = self.issues.iter_mut().flat_map(|issue| {
+            [Some(&mut issue.text_excerpt), Some(&mut issue.code), issue.expression.as_mut()].into_iter().flatten()
+        });
+        for text in issues.chain(request_id).chain([&mut self.excerpt]) {
+            *text = excerpt::without(text, texts);
         }
     }
 

@@ -10,11 +10,13 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Request, Url};
 
 use super::answer::{Answer, Class};
+use super::excerpt;
 use super::exchange::{self, Received};
 use super::rate_limit::{Lane, Permit};
 use super::response::{self, Interruption, Sent};
 use super::token::Token;
 use super::{Inner, Remote};
+use crate::observed::Call;
 
 impl Remote {
     /// Makes a call. The outer error means that nothing was sent, for want of a token.
@@ -38,6 +40,7 @@ impl Remote {
             let stopwatch = inner.clock.stopwatch();
             let outcome = exchange::send(&inner.client, request).await;
             *watched = stopwatch.elapsed();
+            inner.ended(inner.kind(lane, counter), &outcome, *watched);
             let Ok(received) = &outcome else { return Ok(outcome) };
             inner.learn(received, &permit);
             if !response::token_refused(&received.reply()) {
@@ -68,6 +71,32 @@ impl Remote {
 }
 
 impl Inner {
+    /// What is asked for, by the counter that counts it.
+    fn kind(&self, lane: Lane, counter: &AtomicU64) -> Call {
+        match lane {
+            Lane::Write => Call::Write,
+            Lane::LookUp if std::ptr::eq(counter, &raw const self.counters.search) => Call::Search,
+            Lane::LookUp => Call::Read,
+        }
+    }
+
+    /// Tells log and metrics of a call that ended. The request's own id only ties log lines together; it is not sent.
+    fn ended(&self, call: Call, outcome: &Result<Received, Interruption>, duration: Duration) {
+        let status = match outcome {
+            Ok(received) => Some(received.reply().status),
+            Err(Interruption::NoAnswer(status, _)) => *status,
+            Err(Interruption::NotSent(_)) => None,
+        };
+        let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let request_id = uuid::Uuid::new_v4();
+        tracing::info!(%request_id, call = call.word(), status, duration_ms, "call ended");
+        if let Some(observed) = self.observed.get() {
+            observed.request(call, status, duration);
+            observed.pace(self.limiter.per_minute(), self.requests_per_minute);
+            observed.skew(&self.skew_seconds);
+        }
+    }
+
     /// Tells the limiter what an answer shows.
     fn learn(&self, received: &Received, permit: &Permit) {
         let reply = received.reply();
@@ -129,11 +158,18 @@ impl Inner {
         *request.body_mut() = Some(form.into());
         self.counters.token.fetch_add(1, Ordering::Relaxed);
         let stopwatch = self.clock.stopwatch();
-        let read = match exchange::send(&self.client, request).await {
+        let outcome = exchange::send(&self.client, request).await;
+        self.ended(Call::Token, &outcome, stopwatch.elapsed());
+        let read = match outcome {
             Ok(received) => Token::read(&received.reply(), self.clock.now()),
             Err(interruption) => Err(Box::new(response::interrupted(&Sent::Token, &interruption))),
         };
-        read.map_err(|answer| Box::new(Answer { duration: stopwatch.elapsed(), ..*answer }))
+        read.map_err(|mut answer| {
+            // The endpoint may give back what it was sent.
+            let secret = self.client_secret.read().unwrap_or_else(PoisonError::into_inner);
+            answer.hide(&excerpt::personal_values(&[("client_secret", secret.reveal())]));
+            Box::new(Answer { duration: stopwatch.elapsed(), ..*answer })
+        })
     }
 }
 

@@ -33,31 +33,79 @@ pub fn name(text: &str) -> String {
     without_digits(&without_quoted(&visible))
 }
 
+/// Longest id of a request kept, in characters.
+const OPAQUE_CHARACTERS_MAX: usize = 64;
+/// Digits in a row that an id of a request has at most: a telephone number has more.
+const OPAQUE_DIGITS_MAX: usize = 8;
+
+/// A server's id of a request as it came, or a mask when it may be something else. ([`name`] would spoil it: half of
+/// all UUIDs have six digits in a row.)
+#[must_use]
+pub fn opaque(text: &str) -> String {
+    let text = text.trim();
+    let usual = |one: u8| one.is_ascii_alphanumeric() || b"-._:".contains(&one);
+    let longest = text.split(|one: char| !one.is_ascii_digit()).map(str::len).max().unwrap_or(0);
+    let fits = (1..=OPAQUE_CHARACTERS_MAX).contains(&text.len()) && longest <= OPAQUE_DIGITS_MAX;
+    if fits && text.bytes().all(usual) { text.to_owned() } else { MASK.to_owned() }
+}
+
 /// Members of a resource whose text may name a person.
 const PERSONAL_MEMBERS: [&str; 8] = ["display", "name", "text", "given", "family", "line", "value", "birthDate"];
+/// Of these the ones whose single words name somebody too.
+const NAMING_MEMBERS: [&str; 5] = ["name", "given", "family", "line", "address"];
 
 /// Shortest text looked for again, in bytes: shorter ones stand in every sentence.
 const REPEATED_BYTES_MIN: usize = 4;
 
-/// The texts of what was sent that may name a person: the server may repeat them without quotes.
+/// How a text of what was sent is looked for in an answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Telling {
+    Nothing,
+    Whole,
+    EachWord,
+}
+
+/// The texts of what was sent that may name a person: the server may repeat them without quotes, names also in part.
 #[must_use]
 pub fn personal_texts(sent: &Value) -> BTreeSet<String> {
     let mut texts = BTreeSet::new();
-    collect(sent, false, &mut texts);
+    collect(sent, Telling::Nothing, &mut texts);
     texts
 }
 
-fn collect(value: &Value, personal: bool, texts: &mut BTreeSet<String>) {
+/// The same for the values of a query or a form.
+#[must_use]
+pub fn personal_values(parameters: &[(&str, &str)]) -> BTreeSet<String> {
+    let mut texts = BTreeSet::new();
+    parameters.iter().for_each(|(_, value)| add(value, Telling::EachWord, &mut texts));
+    texts
+}
+
+fn collect(value: &Value, telling: Telling, texts: &mut BTreeSet<String>) {
     match value {
-        Value::String(text) if personal && text.len() >= REPEATED_BYTES_MIN => {
-            texts.insert(text.to_lowercase());
-        }
-        Value::Array(list) => list.iter().for_each(|one| collect(one, personal, texts)),
-        Value::Object(members) => {
-            members.iter().for_each(|(key, one)| collect(one, PERSONAL_MEMBERS.contains(&key.as_str()), texts));
-        }
+        Value::String(text) => add(text, telling, texts),
+        Value::Array(list) => list.iter().for_each(|one| collect(one, telling, texts)),
+        Value::Object(members) => members.iter().for_each(|(key, one)| {
+            let key = key.as_str();
+            // The display of a reference is somebody's name; that of a code is a word of the trade.
+            let names = NAMING_MEMBERS.contains(&key) || (key == "display" && members.contains_key("reference"));
+            let telling = match telling {
+                Telling::EachWord => Telling::EachWord,
+                _ if names => Telling::EachWord,
+                _ if PERSONAL_MEMBERS.contains(&key) => Telling::Whole,
+                _ => Telling::Nothing,
+            };
+            collect(one, telling, texts);
+        }),
         _ => {}
     }
+}
+
+fn add(text: &str, telling: Telling, texts: &mut BTreeSet<String>) {
+    let words = text.split(|one: char| !one.is_alphanumeric()).filter(|_| telling == Telling::EachWord);
+    let whole = Some(text).filter(|_| telling != Telling::Nothing);
+    let long = words.chain(whole).filter(|one| one.len() >= REPEATED_BYTES_MIN);
+    texts.extend(long.map(str::to_lowercase));
 }
 
 /// The text with each of `texts` (lower case) masked, whatever its letter case.

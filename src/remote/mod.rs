@@ -2,6 +2,7 @@
 //!
 //! It must not decide when something is sent again, and it keeps nothing on disk.
 
+pub mod allowance;
 pub mod answer;
 mod call;
 mod complaint;
@@ -16,7 +17,7 @@ pub mod token;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -26,7 +27,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::clock::Clock;
-use crate::redact::Personal;
+use crate::observed::LaneObserved;
+use crate::redact::{MASK, Personal};
+use allowance::Giver;
 use answer::{Answer, Class};
 use rate_limit::{Lane, Limiter};
 use response::{Sent, SentResource, classify, interrupted};
@@ -157,6 +160,8 @@ struct Inner {
     counters: Counters,
     /// Server's clock minus ours at the last answer, in seconds; `i64::MIN` before the first.
     skew_seconds: AtomicI64,
+    requests_per_minute: u32,
+    observed: OnceLock<LaneObserved>,
 }
 
 impl fmt::Debug for Remote {
@@ -204,8 +209,22 @@ impl Remote {
             shelf: Shelf::default(),
             counters: Counters::default(),
             skew_seconds: AtomicI64::new(i64::MIN),
+            requests_per_minute: options.requests_per_minute,
+            observed: OnceLock::new(),
         };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Counts from now on what this client does; the first to count stays.
+    pub fn observe(&self, observed: LaneObserved) {
+        observed.pace(self.pace_per_minute(), self.inner.requests_per_minute);
+        let _ = self.inner.observed.set(observed);
+    }
+
+    /// Who counts, if somebody does.
+    #[must_use]
+    pub fn observed(&self) -> Option<&LaneObserved> {
+        self.inner.observed.get()
     }
 
     /// Sends a transaction Bundle.
@@ -319,6 +338,11 @@ impl Remote {
         }
     }
 
+    /// From now on every call also needs permission from here, which other processes share; the first giver stays.
+    pub fn share_calls(&self, giver: Arc<dyn Giver>) {
+        self.inner.limiter.allowance.ask_from(giver);
+    }
+
     /// Calls a minute the limiter allows now.
     #[must_use]
     pub fn pace_per_minute(&self) -> u32 {
@@ -357,7 +381,13 @@ impl Remote {
             Ok(Err(interruption)) => interrupted(sent, &interruption),
             Err(answer) => *answer,
         };
-        let sent_body = copy.as_ref().and_then(|copy| copy.body()?.as_bytes()).filter(|_| !answer.excerpt.is_empty());
+        let sent_body = copy.as_ref().and_then(|copy| copy.body()?.as_bytes());
+        let repeats = |id: &String| sent_body.is_some_and(|body| memchr::memmem::find(body, id.as_bytes()).is_some());
+        if answer.request_id.as_ref().is_some_and(repeats) {
+            // A server that repeats what was sent where its own number belongs.
+            answer.request_id = Some(MASK.to_owned());
+        }
+        let sent_body = sent_body.filter(|_| !answer.excerpt.is_empty() || !answer.issues.is_empty());
         if let Some(value) = sent_body.and_then(|bytes| serde_json::from_slice::<Value>(bytes).ok()) {
             answer.hide(&excerpt::personal_texts(&value));
         }

@@ -15,6 +15,7 @@ use governor::{Quota, RateLimiter};
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::allowance::Allowance;
 use crate::clock::{Clock, Stopwatch};
 
 /// Slowest pace push-back can lead to, in calls a minute.
@@ -155,6 +156,8 @@ pub struct Limiter {
     closed_until: AtomicI64,
     writes: Arc<Semaphore>,
     look_ups: Arc<Semaphore>,
+    /// Asked for each call that the pace lets through.
+    pub(super) allowance: Allowance,
 }
 
 impl Limiter {
@@ -166,6 +169,7 @@ impl Limiter {
         let pace = Pace::new(per_minute, now);
         let bucket = Arc::new(RateLimiter::direct_with_clock(quota(pace.per_minute()), ticks.clone()));
         let slots = usize::try_from(concurrency.max(1)).unwrap_or(1).min(Semaphore::MAX_PERMITS);
+        let allowance = Allowance::new(clock.clone());
         Self {
             clock,
             ticks,
@@ -175,6 +179,7 @@ impl Limiter {
             closed_until: AtomicI64::new(i64::MIN),
             writes: Arc::new(Semaphore::new(slots)),
             look_ups: Arc::new(Semaphore::new(slots)),
+            allowance,
         }
     }
 
@@ -206,7 +211,10 @@ impl Limiter {
                 (bucket.0, Arc::clone(&bucket.1))
             };
             match bucket.check() {
-                Ok(()) => return generation,
+                Ok(()) => {
+                    self.allowance.pass(self.per_minute()).await;
+                    return generation;
+                }
                 Err(not_until) => {
                     let wait = not_until.wait_time_from(self.ticks.now()).min(WAIT_MAX);
                     self.clock.sleep(wait.max(Duration::from_millis(1))).await;

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::answer::{Accepted, Answer, Class, OutcomeIssue};
 use super::complaint::{Complaint, Shape};
-use super::excerpt::name;
+use super::excerpt::opaque;
 
 /// What was sent, as far as the answer must agree with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,7 +106,7 @@ pub fn classify(sent: &Sent, reply: &Reply<'_>, now: Timestamp) -> Answer {
         Err(reason) => refused(sent, reply, reason),
     };
     answer.status = Some(reply.status);
-    answer.request_id = reply.request_id.map(name);
+    answer.request_id = reply.request_id.map(opaque);
     answer.retry_after = reply.retry_after.and_then(|text| retry_after(text, now));
     answer.server_date = reply.date.and_then(http_date);
     answer

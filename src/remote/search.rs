@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::Remote;
 use super::answer::{Answer, Class};
+use super::excerpt;
 use super::response::{self, Sent, classify};
 use crate::redact::Personal;
 
@@ -66,7 +67,10 @@ impl Remote {
                 .extend_pairs(next.iter().map(|token| ("_page_token", token)));
             let page = match self.page(url, resource_type).await {
                 Ok(page) => page,
-                Err(answer) => return SearchAnswer::Failed(*answer),
+                Err(mut answer) => {
+                    answer.hide(&excerpt::personal_values(parameters));
+                    return SearchAnswer::Failed(*answer);
+                }
             };
             matches.hidden += page.hidden;
             for resource in page.resources {

@@ -42,6 +42,9 @@ impl Desk<'_> {
         else {
             return Reply::refused(400, &[Complaint::unparseable("Bundle.entry", "missing required field")]);
         };
+        if self.options.bundle_entries_max.is_some_and(|most| entries.len() > most) {
+            return Reply::text(413, "Request Entity Too Large");
+        }
         let complaints = envelope(&entries);
         if !complaints.is_empty() {
             return Reply::refused(400, &complaints);
@@ -129,14 +132,17 @@ impl Desk<'_> {
             let repeated = business_keys(&step.kind, &step.resource).into_iter().any(|key| !seen.insert(key));
             if let Some(complaint) = self.taken(&step.kind, &step.resource, own_id) {
                 complaints.push(complaint);
-            } else if repeated && self.options.duplicate_check {
+            } else if repeated && self.refuses_duplicates(&step.kind) {
                 complaints.push(duplicate(&step.kind));
             }
         }
         complaints
     }
 
-    fn carry_out(&mut self, steps: Vec<Step>) -> Reply {
+    fn carry_out(&mut self, mut steps: Vec<Step>) -> Reply {
+        if let Some(entries) = self.entries {
+            steps.truncate(entries.unwrap_or(steps.len() / 2));
+        }
         let mut entries = Vec::with_capacity(steps.len());
         for step in steps {
             self.commit(&step.kind, &step.id, step.resource);

@@ -29,20 +29,37 @@ pub(super) enum Flow {
     Cut(usize),
     /// This many at a time, with a pause after each.
     Slow(usize, Duration),
+    /// As they come; once they are out, the connection ends as told.
+    Last(End),
+    /// The last bytes are out.
+    Ended(End),
+}
+
+/// How a connection ends after an answer that was given in full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// At once.
+    Idle,
+    /// When the next request arrives.
+    OnReuse,
 }
 
 /// The handle by which a handler steers its own connection.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Valve(Arc<Mutex<Flow>>);
+pub(super) struct Valve {
+    flow: Arc<Mutex<Flow>>,
+    /// The caller sits on another machine.
+    pub remote: bool,
+}
 
 impl Valve {
     /// Sets how the next bytes leave.
     pub(super) fn set(&self, flow: Flow) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = flow;
+        *self.flow.lock().unwrap_or_else(PoisonError::into_inner) = flow;
     }
 
     fn get(&self) -> Flow {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.flow.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -68,7 +85,8 @@ impl Listener for Door {
         let (stream, address) = Listener::accept(&mut self.listener).await;
         // Answers are small; waiting to fill a packet only costs time. A failure here costs nothing else.
         let _ = stream.set_nodelay(true);
-        (Line { stream, valve: Valve::default(), clock: self.clock.clone(), pause: None }, address)
+        let valve = Valve { remote: !address.ip().is_loopback(), ..Valve::default() };
+        (Line { stream, valve, clock: self.clock.clone(), pause: None, wrote: false }, address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -82,6 +100,8 @@ pub(super) struct Line {
     valve: Valve,
     clock: Clock,
     pause: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// Bytes left since the valve was last set to `Last`.
+    wrote: bool,
 }
 
 impl AsyncRead for Line {
@@ -90,14 +110,21 @@ impl AsyncRead for Line {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let Flow::Ended(end) = self.valve.get() else { return Pin::new(&mut self.stream).poll_read(context, buffer) };
+        if end == End::OnReuse {
+            // What arrives is thrown away: the caller cannot know whether it was read.
+            let mut lost = [0; 1024];
+            let mut lost = ReadBuf::new(&mut lost);
+            std::task::ready!(Pin::new(&mut self.stream).poll_read(context, &mut lost))?;
+        }
+        Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()))
     }
 }
 
 impl AsyncWrite for Line {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let limit = match self.valve.get() {
-            Flow::Open => bytes.len(),
+            Flow::Open | Flow::Last(_) | Flow::Ended(_) => bytes.len(),
             Flow::Closed | Flow::Cut(0) => return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
             Flow::Cut(left) => left.min(bytes.len()),
             Flow::Slow(step, _) => {
@@ -110,19 +137,25 @@ impl AsyncWrite for Line {
         };
         let chunk = bytes.get(..limit).unwrap_or(bytes);
         let written = std::task::ready!(Pin::new(&mut self.stream).poll_write(context, chunk))?;
+        self.wrote = matches!(self.valve.get(), Flow::Last(_));
         match self.valve.get() {
             Flow::Cut(left) => self.valve.set(Flow::Cut(left.saturating_sub(written))),
             Flow::Slow(_, pause) => {
                 let clock = self.clock.clone();
                 self.pause = Some(Box::pin(async move { clock.sleep(pause).await }));
             }
-            Flow::Open | Flow::Closed => {}
+            Flow::Open | Flow::Closed | Flow::Last(_) | Flow::Ended(_) => {}
         }
         Poll::Ready(Ok(written))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        if let (Flow::Last(end), true, Poll::Ready(Ok(()))) = (self.valve.get(), self.wrote, &flushed) {
+            self.valve.set(Flow::Ended(end));
+            context.waker().wake_by_ref();
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

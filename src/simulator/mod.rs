@@ -3,22 +3,32 @@
 //! It shares nothing with the client but the clock, never uses the client's FHIR types, and never claims to be the
 //! platform: what it refuses and answers is written from the published documents alone.
 
+mod admin;
 mod bundle;
+mod catalogue;
 mod check;
 mod connection;
+mod distort;
 pub mod fault;
 mod generator;
+mod injector;
+mod journal;
+mod methods;
 pub mod options;
 mod outcome;
+mod patch;
 mod patient;
 pub mod people;
+pub mod quota;
 mod router;
+pub mod script;
 mod search;
 mod store;
+mod strike;
 mod token;
 mod write;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,13 +39,16 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use self::connection::{Door, Valve};
-use self::fault::{FaultError, Injector};
+use self::fault::{FaultError, FaultKind};
 use self::generator::Generator;
+use self::injector::Injector;
+use self::journal::Journal;
 use self::options::Options;
-use self::outcome::{JSON, Reply};
+use self::outcome::Reply;
 use self::people::{Index, People};
+use self::quota::{Meter, Quota};
 use self::store::Store;
-use self::token::{Bucket, Tokens};
+use self::token::Tokens;
 use crate::clock::Clock;
 
 /// Why the simulator cannot be set up or run.
@@ -67,7 +80,7 @@ pub enum SimulatorError {
 /// What happened so far.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Stats {
-    /// Calls by kind: `token`, `bundle`, `create`, `update`, `read`, `search`, `search_patient`, `search_practitioner`,
+    /// Calls by kind: `token`, `bundle`, `create`, `update`, `patch`, `read`, `search`, `search_patient`, `search_practitioner`,
     /// and those turned away, `unauthorized` and `throttled`.
     pub calls: BTreeMap<String, u64>,
     /// Stored resources by type, without those known from the start.
@@ -99,10 +112,12 @@ struct State {
     patients: Index,
     practitioners: Index,
     tokens: Tokens,
-    buckets: HashMap<String, Bucket>,
+    meter: Meter,
     generator: Generator,
     injector: Injector,
     stats: Stats,
+    /// The last answer about resources, kept only for a fault that swaps answers.
+    last_reply: Option<Reply>,
 }
 
 impl State {
@@ -113,18 +128,16 @@ impl State {
             _ => self.store.get(kind, id).is_some(),
         }
     }
-
-    fn allowed(&mut self, client_id: &str, per_minute: u32, now: Timestamp) -> bool {
-        let bucket = self.buckets.entry(client_id.to_owned()).or_insert_with(|| Bucket::full(per_minute, now));
-        bucket.take(per_minute, now)
-    }
 }
 
 /// The stand-in: its settings and everything it holds in memory.
 pub struct Simulator {
     options: Options,
     clock: Clock,
+    started: Timestamp,
+    keeps_replies: bool,
     state: Mutex<State>,
+    journal: Mutex<Journal>,
 }
 
 impl Simulator {
@@ -135,16 +148,20 @@ impl Simulator {
     pub fn new(options: Options, clock: Clock) -> Result<Self, SimulatorError> {
         options.faults.iter().try_for_each(fault::Fault::check).map_err(SimulatorError::Fault)?;
         check::rules::readable().map_err(|reason| SimulatorError::Packaged { reason })?;
+        catalogue::readable().map_err(|reason| SimulatorError::Packaged { reason })?;
         let dummies = People::dummies().map_err(|error| SimulatorError::Packaged { reason: error.to_string() })?;
+        let simple = options.requests_per_minute.map(Quota::per_minute);
+        let quotas = options.quotas.iter().cloned().chain(simple);
         let mut state = State {
             store: Store::default(),
             patients: Index::default(),
             practitioners: Index::default(),
             tokens: Tokens::default(),
-            buckets: HashMap::new(),
+            meter: Meter::new(quotas.collect()),
             generator: Generator::new(options.seed),
             injector: Injector::new(options.faults.clone(), options.seed),
             stats: Stats::default(),
+            last_reply: None,
         };
         let people = options.people.clone();
         people.patients.into_iter().for_each(|person| state.patients.add(person));
@@ -164,7 +181,9 @@ impl Simulator {
                 "managingOrganization": organization});
             state.store.seed("Location", &place.id, seed, now);
         }
-        Ok(Self { options, clock, state: Mutex::new(state) })
+        let keeps_replies = options.faults.iter().any(|fault| fault.kind == FaultKind::Swapped);
+        let journal = Mutex::new(Journal::default());
+        Ok(Self { options, clock, started: now, keeps_replies, state: Mutex::new(state), journal })
     }
 
     /// Writes every stored resource, one per line, in the order of creation; what was known from the start is left out.
@@ -218,15 +237,14 @@ impl Simulator {
         lines
     }
 
-    /// Answers a question about the simulator itself.
-    fn inside(&self, path: &str) -> Reply {
-        if path == "/_dump" {
-            let headers = Vec::new();
-            return Reply { status: 200, content_type: "application/x-ndjson", headers, body: self.dumped() };
-        }
-        let body = serde_json::to_vec(&self.stats()).unwrap_or_default();
-        Reply { status: 200, content_type: JSON, headers: Vec::new(), body }
+    fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The interface without a socket, to be called by a test or put behind another listener.
+pub fn router(simulator: Arc<Simulator>) -> axum::Router {
+    router::router(simulator)
 }
 
 /// Serves callers until `shutdown` is done; open calls are finished first.

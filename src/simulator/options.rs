@@ -2,10 +2,13 @@
 //!
 //! Every limit in here is invented and settable: the ministry publishes none (satusehat-api.md, section 2).
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::fault::Fault;
 use super::people::People;
+use super::quota::Quota;
 
 /// Lifetime of an access token, in seconds, as the token answer states it.
 pub const TOKEN_LIFETIME_SECONDS: u64 = 3599;
@@ -50,16 +53,32 @@ pub struct Options {
     pub seed: u64,
     /// Refuse a second resource with the same business identifier (rule 20002).
     pub duplicate_check: bool,
-    /// Calls per minute and client; `None` for no limit. The caller is not told.
+    /// Types that may be written twice although duplicates are refused.
+    pub duplicates_allowed: BTreeSet<String>,
+    /// Calls per minute and client; `None` for no limit. The caller is not told. Short for one of `quotas`.
     pub requests_per_minute: Option<u32>,
+    /// Hidden limits per client; a call must pass them all.
+    pub quotas: Vec<Quota>,
     /// Moments before this are refused.
     pub date_floor: Timestamp,
     /// Accept other offsets than `+00:00`, as staging did in 2026, and normalise them when read back.
     pub accept_other_offsets: bool,
     /// Seconds until a search finds what was written; reading by id is immediate.
     pub index_lag_seconds: u64,
+    /// Calls until a search finds what was written; both lags must be over.
+    pub index_lag_calls: u64,
     /// Entries on one page of a search.
     pub page_size: usize,
+    /// Names of patients are masked where a resource is read back.
+    pub masked_names: bool,
+    /// Numbers of patients without consent: their data are written, and read as `suppressed`.
+    pub hidden_patients: BTreeSet<String>,
+    /// Numbers of patients whose data are refused, as in 2022 for those who had not opted in.
+    pub refused_patients: BTreeSet<String>,
+    /// Serve only the methods that were seen for a type (satusehat-api.md, section 3.2).
+    pub only_seen_methods: bool,
+    /// More entries in a Bundle are answered with 413; the ministry states no limit.
+    pub bundle_entries_max: Option<usize>,
 }
 
 impl Default for Options {
@@ -72,11 +91,19 @@ impl Default for Options {
             faults: Vec::new(),
             seed: 1,
             duplicate_check: true,
+            duplicates_allowed: BTreeSet::new(),
             requests_per_minute: None,
+            quotas: Vec::new(),
             date_floor: DATE_FLOOR.parse().unwrap_or(Timestamp::UNIX_EPOCH),
             accept_other_offsets: false,
             index_lag_seconds: 0,
+            index_lag_calls: 0,
             page_size: PAGE_SIZE,
+            masked_names: false,
+            hidden_patients: BTreeSet::new(),
+            refused_patients: BTreeSet::new(),
+            only_seen_methods: false,
+            bundle_entries_max: None,
         }
     }
 }

@@ -2,18 +2,20 @@
 //!
 //! It must not decide whether a call is refused; it only words and shapes the refusal.
 
+use axum::body::Bytes;
 use serde_json::{Map, Value, json};
 
 /// What goes back to the caller.
+#[derive(Clone, Debug)]
 pub(super) struct Reply {
     /// HTTP status code.
     pub status: u16,
     /// Value of the Content-Type header; empty means no header.
-    pub content_type: &'static str,
+    pub content_type: String,
     /// Further headers.
     pub headers: Vec<(&'static str, String)>,
     /// The body, already written out.
-    pub body: Vec<u8>,
+    pub body: Bytes,
 }
 
 /// Content type of most JSON answers.
@@ -22,25 +24,30 @@ pub(super) const JSON: &str = "application/json";
 const STORE_JSON: &str = "application/fhir+json;charset=utf-8";
 
 impl Reply {
+    /// An answer without further headers.
+    pub(super) fn of(status: u16, content_type: &str, body: String) -> Self {
+        Self { status, content_type: content_type.to_owned(), headers: Vec::new(), body: Bytes::from(body) }
+    }
+
     /// A JSON answer.
     pub(super) fn json(status: u16, body: &Value) -> Self {
-        Self { status, content_type: JSON, headers: Vec::new(), body: body.to_string().into_bytes() }
+        Self::of(status, JSON, body.to_string())
     }
 
     /// A plain text answer, as proxies in front of the gateway give it.
     pub(super) fn text(status: u16, text: &str) -> Self {
-        Self { status, content_type: "text/plain", headers: Vec::new(), body: text.as_bytes().to_vec() }
+        Self::of(status, "text/plain", text.to_owned())
     }
 
     /// An HTML page where JSON was expected.
     pub(super) fn html(status: u16) -> Self {
         let page = "<!DOCTYPE html><html><head><title>Notice</title></head><body><h1>Notice</h1></body></html>";
-        Self { status, content_type: "text/html", headers: Vec::new(), body: page.as_bytes().to_vec() }
+        Self::of(status, "text/html", page.to_owned())
     }
 
     /// No body at all, the answer for a wrong path.
     pub(super) fn empty(status: u16) -> Self {
-        Self { status, content_type: "", headers: Vec::new(), body: Vec::new() }
+        Self::of(status, "", String::new())
     }
 
     /// The fault shape of the API gateway.
@@ -65,10 +72,7 @@ impl Reply {
         if self.status >= 300 {
             return self;
         }
-        let issue = json!({"severity": "information", "code": "suppressed",
-            "diagnostics": "No result or no consent available"});
-        let body = json!({"resourceType": "OperationOutcome", "issue": [issue]});
-        Self { body: body.to_string().into_bytes(), ..self }
+        Self { body: Bytes::from(Self::hidden(None).to_string()), ..self }
     }
 
     /// Refused for one or more reasons.
@@ -76,21 +80,29 @@ impl Reply {
         let issues: Vec<Value> = complaints.iter().map(Complaint::to_issue).collect();
         if complaints.first().is_some_and(|first| first.store) {
             let mut reply = Self::json(status, &json!({"issue": issues, "resourceType": "OperationOutcome"}));
-            reply.content_type = STORE_JSON;
+            reply.content_type = STORE_JSON.to_owned();
             return reply;
         }
         let body = json!({"resourceType": "OperationOutcome", "text": {"status": "generated"}, "issue": issues});
         Self::json(status, &body)
     }
 
+    /// The data of a patient who did not agree; `hidden` names the resource where one of several is left out.
+    pub(super) fn hidden(hidden: Option<&str>) -> Value {
+        let mut diagnostics = "No result or no consent available".to_owned();
+        if let Some(name) = hidden {
+            diagnostics.push_str(": ");
+            diagnostics.push_str(name);
+        }
+        let issue = json!({"severity": "information", "code": "suppressed", "diagnostics": diagnostics});
+        json!({"resourceType": "OperationOutcome", "issue": [issue]})
+    }
+
     /// A resource that does not exist.
     pub(super) fn not_found(kind: &str, id: &str) -> Self {
         let complaint = Complaint {
             code: "no-store",
-            text: Some("storage_error".to_owned()),
-            diagnostics: Some(format!("resource not found: {kind}/{id}")),
-            path: None,
-            store: true,
+            ..Complaint::stored("storage_error", &format!("resource not found: {kind}/{id}"))
         };
         Self::refused(404, &[complaint])
     }
@@ -131,6 +143,12 @@ impl Complaint {
     /// A processor's complaint, which names no element.
     pub(super) fn processor(code: &'static str, text: &str, rule: u32) -> Self {
         Self { path: None, ..Self::rule(code, text, rule, "") }
+    }
+
+    /// The FHIR store refuses the call itself.
+    pub(super) fn stored(text: &str, diagnostics: &str) -> Self {
+        let (text, diagnostics) = (Some(text.to_owned()), Some(diagnostics.to_owned()));
+        Self { code: "structure", text, diagnostics, path: None, store: true }
     }
 
     /// The FHIR store could not read an element.

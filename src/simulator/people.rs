@@ -129,6 +129,18 @@ impl Index {
         }
     }
 
+    /// Gives a known person a civil number, as when a child gets one later.
+    pub(super) fn identify(&mut self, ihs: &str, nik: String) {
+        let Some(place) = self.by_ihs.get(ihs).copied() else { return };
+        if let Some(person) = self.people.get_mut(place) {
+            if let Some(places) = self.by_nik.get_mut(&person.nik) {
+                places.retain(|other| *other != place);
+            }
+            self.by_nik.entry(nik.clone()).or_default().push(place);
+            person.nik = nik;
+        }
+    }
+
     /// Everyone with this civil number.
     pub(super) fn with_nik(&self, nik: &str) -> Vec<&Person> {
         self.at(self.by_nik.get(nik))

@@ -4,21 +4,22 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Query as UriQuery, State as Shared};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, Response, Uri};
 
-use super::Simulator;
-use super::check::rules::RESOURCE_TYPES;
 use super::connection::{Flow, Valve};
-use super::fault::{AppliesTo, Fault, FaultKind};
+use super::fault::AppliesTo;
+use super::injector::Asked;
+use super::journal::Exchange;
+use super::methods::{Wish, turned_away};
 use super::outcome::{Complaint, Reply};
 use super::search::Query;
 use super::write::Desk;
-use super::{patient, search};
+use super::{Simulator, admin, patient, search, strike};
 
 /// Largest request body, in bytes; the largest Bundle known has 177 kB.
 const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -26,7 +27,7 @@ const TOKEN_PATH: &str = "/oauth2/v1/accesstoken";
 const FHIR_PATH: &str = "/fhir-r4/v1";
 
 /// One call, taken apart.
-struct Call<'a> {
+pub(super) struct Call<'a> {
     method: &'a Method,
     path: &'a str,
     query: Query,
@@ -35,7 +36,8 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    fn header(&self, name: &str) -> Option<&str> {
+    /// The value of a header, when it is text.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
@@ -55,82 +57,52 @@ pub(super) fn router(simulator: Arc<Simulator>) -> Router {
     Router::new().fallback(handle).layer(DefaultBodyLimit::max(BODY_BYTES_MAX)).with_state(simulator)
 }
 
-async fn handle(
-    Shared(simulator): Shared<Arc<Simulator>>,
-    ConnectInfo(valve): ConnectInfo<Valve>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response<Body> {
+async fn handle(Shared(simulator): Shared<Arc<Simulator>>, parts: Parts, body: Bytes) -> Response<Body> {
+    // Without a socket, as in tests, there is no connection to steer and nobody from outside.
+    let valve = parts.extensions.get::<ConnectInfo<Valve>>().map(|info| info.0.clone()).unwrap_or_default();
     valve.set(Flow::Open);
-    let host = headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("localhost").to_owned();
-    let query = Query { parameters: parameters(&uri), host };
-    let call = Call { method: &method, path: uri.path().trim_end_matches('/'), query, headers: &headers, body: &body };
-    if call.path == "/_stats" || call.path == "/_dump" {
-        return written(simulator.inside(call.path), None);
+    let host = parts.headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("localhost").to_owned();
+    let query = Query { parameters: parameters(&parts.uri), host };
+    let path = parts.uri.path().trim_end_matches('/');
+    let call = Call { method: &parts.method, path, query, headers: &parts.headers, body: &body };
+    if path.starts_with("/_") {
+        return written(admin::answer(&simulator, path, &call.query, valve.remote), None);
     }
-    let (fault, request_id) = {
+    let now = simulator.clock.now();
+    let (struck, request_id) = {
         let mut state = simulator.state();
-        (state.injector.draw(call.kind()), state.generator.uuid().to_string())
+        let second = u64::try_from(now.duration_since(simulator.started).as_secs()).unwrap_or(0);
+        let asked = Asked { kind: call.kind(), method: parts.method.as_str(), path, second };
+        (state.injector.draw(asked), state.generator.uuid().to_string())
     };
-    let reply = match fault {
-        Some(fault) => struck(&simulator, &call, &fault, &valve).await,
+    let reply = match &struck {
+        Some(struck) => strike::answer(&simulator, &call, struck, &valve).await,
         None => simulator.answer(&call),
     };
+    let secret = path == TOKEN_PATH;
+    simulator.journal().keep(Exchange {
+        number: 0,
+        at: now,
+        method: parts.method.to_string(),
+        // The credentials of a token request may stand in its address.
+        target: if secret { path.to_owned() } else { parts.uri.to_string() },
+        status: reply.status,
+        fault: struck.map(|struck| struck.fault.kind.name()),
+        request: if secret { Bytes::new() } else { body.clone() },
+        answer: if secret { Bytes::new() } else { reply.body.clone() },
+        request_id: request_id.clone(),
+    });
     written(reply, Some(&request_id))
-}
-
-/// Answers a call that a fault has struck.
-async fn struck(simulator: &Simulator, call: &Call<'_>, fault: &Fault, valve: &Valve) -> Reply {
-    let pause = Duration::from_millis(fault.delay_ms.unwrap_or(0));
-    match fault.kind {
-        FaultKind::TooManyRequests => {
-            let mut reply = too_many_requests();
-            if let Some(seconds) = fault.retry_after_seconds {
-                reply.headers.push(("retry-after", seconds.to_string()));
-            }
-            reply
-        }
-        FaultKind::Quota500 => Reply::fault(500, "Rate limit quota violation", "policies.ratelimit.QuotaViolation"),
-        FaultKind::Unavailable => Reply::text(503, "no healthy upstream"),
-        FaultKind::ServerErrorBeforeCommit => Reply::text(fault.status.unwrap_or(504), "Gateway Timeout"),
-        FaultKind::ServerErrorAfterCommit => {
-            simulator.answer(call);
-            Reply::text(fault.status.unwrap_or(504), "Gateway Timeout")
-        }
-        FaultKind::DroppedBefore => {
-            valve.set(Flow::Closed);
-            Reply::empty(503)
-        }
-        FaultKind::DroppedAnswer => {
-            let reply = simulator.answer(call);
-            valve.set(Flow::Closed);
-            reply
-        }
-        FaultKind::CutAfterBytes => {
-            let reply = simulator.answer(call);
-            valve.set(Flow::Cut(fault.bytes.unwrap_or(0)));
-            reply
-        }
-        FaultKind::ExpiredToken => Reply::expired_token(),
-        FaultKind::HtmlPage => Reply::html(200),
-        FaultKind::ConsentSuppressed => simulator.answer(call).suppressed(),
-        FaultKind::Delay => {
-            simulator.clock.sleep(pause).await;
-            simulator.answer(call)
-        }
-        FaultKind::Slow => {
-            let reply = simulator.answer(call);
-            valve.set(Flow::Slow(fault.bytes.unwrap_or(1), pause));
-            reply
-        }
-    }
 }
 
 impl Simulator {
     /// Answers a call as if nothing could go wrong on the way.
-    fn answer(&self, call: &Call<'_>) -> Reply {
+    pub(super) fn answer(&self, call: &Call<'_>) -> Reply {
+        self.answer_in_part(call, None)
+    }
+
+    /// The same, but of a Bundle only the first entries are written: so many, or half of them.
+    pub(super) fn answer_in_part(&self, call: &Call<'_>, entries: Option<Option<usize>>) -> Reply {
         let now = self.clock.now();
         let mut guard = self.state();
         let state = &mut *guard;
@@ -151,59 +123,62 @@ impl Simulator {
                 return reply;
             }
         };
-        if let Some(per_minute) = self.options.requests_per_minute
-            && !state.allowed(&caller.client_id, per_minute, now)
-        {
+        if let Err(reply) = state.meter.take(&caller.client_id, now) {
             state.stats.count("throttled");
-            return too_many_requests();
+            return reply;
         }
+        state.store.calls += 1;
         let parts: Vec<&str> = rest.split('/').filter(|part| !part.is_empty()).collect();
-        let mut desk = Desk { state, options: &self.options, now, caller };
-        desk.serve(call, &parts)
+        let mut desk = Desk { state, options: &self.options, now, caller, entries };
+        let reply = desk.serve(call, &parts);
+        if self.keeps_replies {
+            state.last_reply = Some(reply.clone());
+        }
+        reply
     }
 }
 
 impl Desk<'_> {
     fn serve(&mut self, call: &Call<'_>, parts: &[&str]) -> Reply {
-        let get = call.method == Method::GET;
-        let post = call.method == Method::POST;
-        let put = call.method == Method::PUT;
-        match parts {
-            [] if post => {
+        match (call.method, parts) {
+            (&Method::POST, []) => {
                 self.state.stats.count("bundle");
                 self.transact(call.body)
             }
-            [kind] if get => {
-                self.state.stats.count(match *kind {
-                    "Patient" => "search_patient",
-                    "Practitioner" => "search_practitioner",
+            (&Method::GET, [_, _, "$everything"]) => {
+                let text = "$everything is not supported for this resource type";
+                Reply::refused(400, &[Complaint::processor("not-supported", text, 20014)])
+            }
+            (&Method::GET, [kind, rest @ ..]) if rest.len() < 2 => {
+                self.state.stats.count(match (*kind, rest) {
+                    (_, [_]) => "read",
+                    ("Patient", _) => "search_patient",
+                    ("Practitioner", _) => "search_practitioner",
                     _ => "search",
                 });
-                if *kind != "Practitioner" && !RESOURCE_TYPES.contains(kind) {
-                    return not_allowed(kind);
-                }
-                search::search(self.state, self.options, kind, &call.query, self.now)
+                self.served(kind, Wish::Get, |desk| match rest {
+                    [id] => desk.read(kind, id),
+                    _ => search::search(desk.state, desk.options, kind, &call.query, desk.now),
+                })
             }
-            [kind, id] if get => {
-                self.state.stats.count("read");
-                self.read(kind, id)
-            }
-            [kind] if post => {
+            (&Method::POST, [kind]) => {
                 self.state.stats.count("create");
-                if !RESOURCE_TYPES.contains(kind) {
-                    return not_allowed(kind);
-                }
-                self.create(kind, call.body, call.header("if-none-exist"))
+                self.served(kind, Wish::Create, |desk| desk.create(kind, call.body, call.header("if-none-exist")))
             }
-            [kind, id] if put && *kind != "Patient" => {
+            (&Method::PUT, [kind, id]) => {
                 self.state.stats.count("update");
-                if !RESOURCE_TYPES.contains(kind) {
-                    return not_allowed(kind);
-                }
-                self.update(kind, id, call.body)
+                self.served(kind, Wish::Update, |desk| desk.update(kind, id, call.body))
+            }
+            (&Method::PATCH, [kind, id]) => {
+                self.state.stats.count("patch");
+                self.served(kind, Wish::Patch, |desk| desk.patch(kind, id, call.body, call.header("content-type")))
             }
             _ => Reply::empty(404),
         }
+    }
+
+    fn served(&mut self, kind: &str, wish: Wish, serve: impl FnOnce(&mut Self) -> Reply) -> Reply {
+        turned_away(kind, wish, self.options.only_seen_methods).unwrap_or_else(|| serve(self))
     }
 
     fn read(&self, kind: &str, id: &str) -> Reply {
@@ -213,23 +188,15 @@ impl Desk<'_> {
             _ => None,
         };
         if let Some(person) = person {
-            return Reply::json(200, &person);
+            let reply = Reply::json(200, &person);
+            return if self.options.hidden_patients.contains(id) { reply.suppressed() } else { reply };
         }
         let Some(record) = self.state.store.get(kind, id) else { return Reply::not_found(kind, id) };
         let mut reply = Reply::json(200, &record.read_back());
         reply.headers.push(("etag", record.etag()));
         reply.headers.push(("last-modified", record.last_modified()));
-        reply
+        if record.is_about(&self.options.hidden_patients) { reply.suppressed() } else { reply }
     }
-}
-
-fn not_allowed(kind: &str) -> Reply {
-    let text = format!("Resource {kind} not allowed for current access class");
-    Reply::refused(400, &[Complaint::processor("forbidden", &text, 20004)])
-}
-
-fn too_many_requests() -> Reply {
-    Reply::fault(429, "Spike arrest violation", "policies.ratelimit.SpikeArrestViolation")
 }
 
 fn parameters(uri: &Uri) -> Vec<(String, String)> {
@@ -244,7 +211,7 @@ fn form_of(body: &[u8]) -> Vec<(String, String)> {
 fn written(reply: Reply, request_id: Option<&str>) -> Response<Body> {
     let mut response = Response::builder().status(reply.status);
     if !reply.content_type.is_empty() {
-        response = response.header("content-type", reply.content_type);
+        response = response.header("content-type", &reply.content_type);
     }
     for (name, value) in &reply.headers {
         response = response.header(*name, value);

@@ -12,7 +12,7 @@ use super::State;
 use super::options::Options;
 use super::outcome::{Complaint, Reply};
 use super::patient;
-use super::store::Record;
+use super::store::{Record, SEARCHED};
 
 /// Parameters of a search.
 #[derive(Clone, Default)]
@@ -42,7 +42,12 @@ pub(super) fn search(state: &State, options: &Options, kind: &str, query: &Query
         }
         _ => {
             let (total, records) = window.cut(stored(state, options, kind, query, now));
-            (total, records.into_iter().map(Record::read_back).collect())
+            let hidden = |record: &Record| record.is_about(&options.hidden_patients);
+            let shown = |record: &Record| match hidden(record) {
+                true => Reply::hidden(Some(&format!("{kind}/{}", record.id))),
+                false => record.read_back(),
+            };
+            (total, records.into_iter().map(shown).collect())
         }
     };
     Reply::json(200, &page(total, found, window, kind, query))
@@ -69,50 +74,141 @@ impl Window {
 }
 
 fn stored<'a>(state: &'a State, options: &Options, kind: &str, query: &Query, now: Timestamp) -> Vec<&'a Record> {
-    let references: Vec<String> = referred(kind, query);
+    let asked: Vec<(&Filter, &str)> =
+        filters(kind).iter().filter_map(|(name, filter)| Some((filter, query.get(name)?))).collect();
+    let target = asked.iter().find_map(|(filter, value)| filter.indexed(value));
     let records: Vec<&Record> = if let Some(identifier) = query.get("identifier") {
         state.store.with_key(&format!("{kind}|{identifier}"))
-    } else if let Some(first) = references.first() {
-        state.store.referring(kind, first)
+    } else if let Some(target) = target {
+        state.store.referring(kind, &target)
     } else {
         state.store.of_kind(kind)
     };
     let lag = Duration::from_secs(options.index_lag_seconds);
-    let indexed = |record: &Record| record.seeded || record.updated.saturating_add(lag).is_ok_and(|from| from <= now);
-    let fits = |record: &Record| references.iter().all(|target| refers(record, target)) && vaccine_fits(record, query);
+    let late = |record: &Record| record.updated.saturating_add(lag).is_ok_and(|from| from > now);
+    let few = |record: &Record| state.store.calls <= record.call.saturating_add(options.index_lag_calls);
+    let lagging = |record: &Record| late(record) || (options.index_lag_calls > 0 && few(record));
+    let indexed = |record: &Record| record.seeded || !lagging(record);
+    let fits = |record: &Record| asked.iter().all(|(filter, value)| filter.fits(record, value));
     records.into_iter().filter(|record| indexed(record) && fits(record)).collect()
 }
 
-/// `Type/id` that the results have to refer to. Which parameter a type knows: satusehat-api.md, section 3.2.
-fn referred(kind: &str, query: &Query) -> Vec<String> {
-    let known: &[(&str, &str)] = match kind {
-        "Encounter" => &[("subject", "Patient")],
-        "Condition" | "Observation" | "Procedure" => &[("subject", "Patient"), ("encounter", "Encounter")],
-        "Immunization" => &[("patient", "Patient")],
-        "MedicationRequest" | "QuestionnaireResponse" => &[("subject", "Patient"), ("encounter", "Encounter")],
-        "MedicationDispense" | "MedicationStatement" => &[("subject", "Patient"), ("context", "Encounter")],
+/// What a parameter is compared with.
+enum Filter {
+    /// A member that refers to a resource, and the type meant when the caller gives only an id.
+    Reference(&'static str, &'static str),
+    /// A member that holds a code.
+    Code(&'static str),
+    /// A moment, by JSON pointer.
+    Moment(&'static str),
+    /// A member whose beginning is asked for, in upper or lower case.
+    Beginning(&'static str),
+}
+
+use Filter::{Beginning, Code, Moment, Reference};
+
+/// The parameters a type knows besides `identifier`: satusehat-api.md, section 3.2.
+fn filters(kind: &str) -> &'static [(&'static str, Filter)] {
+    const SUBJECT: (&str, Filter) = ("subject", Reference("subject", "Patient"));
+    const ENCOUNTER: (&str, Filter) = ("encounter", Reference("encounter", "Encounter"));
+    const CONTEXT: (&str, Filter) = ("context", Reference("context", "Encounter"));
+    const PATIENT: (&str, Filter) = ("patient", Reference("patient", "Patient"));
+    const NAME: (&str, Filter) = ("name", Beginning("name"));
+    match kind {
+        "Encounter" => &[
+            SUBJECT,
+            ("service-provider", Reference("serviceProvider", "Organization")),
+            ("date", Moment("/period/start")),
+        ],
+        "Condition" => &[SUBJECT, ENCOUNTER, ("clinical-status", Code("clinicalStatus")), ("code", Code("code"))],
+        "Observation" => &[SUBJECT, ENCOUNTER, ("based-on", Reference("basedOn", "ServiceRequest"))],
+        "Procedure" | "MedicationRequest" | "QuestionnaireResponse" => &[SUBJECT, ENCOUNTER],
+        "Immunization" => &[PATIENT, ("vaccineCode", Code("vaccineCode"))],
+        "EpisodeOfCare" => &[
+            PATIENT,
+            ("type", Code("type")),
+            ("status", Code("status")),
+            ("organization", Reference("managingOrganization", "Organization")),
+        ],
+        "RelatedPerson" => &[PATIENT],
+        "Organization" => &[NAME, ("partof", Reference("partOf", "Organization")), ("type", Code("type"))],
+        "Location" => &[NAME, ("organization", Reference("managingOrganization", "Organization"))],
+        "MedicationDispense" | "MedicationStatement" => &[SUBJECT, CONTEXT],
+        "ServiceRequest" => &[
+            ("performer", Reference("performer", "Practitioner")),
+            ("requester", Reference("requester", "Practitioner")),
+            ("category", Code("category")),
+            ("_lastUpdated", Moment("/meta/lastUpdated")),
+        ],
         _ => &[],
-    };
-    let given = known.iter().filter_map(|(name, target)| Some((query.get(name)?, *target)));
-    given
-        .map(|(value, target)| if value.contains('/') { value.to_owned() } else { format!("{target}/{value}") })
-        .collect()
+    }
 }
 
-fn refers(record: &Record, target: &str) -> bool {
-    let members = ["subject", "patient", "encounter", "context"].iter().filter_map(|name| record.resource.get(*name));
-    members.filter_map(|member| member.get("reference")?.as_str()).any(|reference| reference == target)
+impl Filter {
+    /// `Type/id` under which the store lists the resources that fit.
+    fn indexed(&self, value: &str) -> Option<String> {
+        match self {
+            Reference(member, kind) if SEARCHED.contains(member) => Some(whole(kind, value)),
+            _ => None,
+        }
+    }
+
+    fn fits(&self, record: &Record, value: &str) -> bool {
+        match self {
+            Reference(member, kind) => {
+                let wanted = whole(kind, value);
+                let is_wanted = |one: &Value| one.get("reference").and_then(Value::as_str) == Some(wanted.as_str());
+                each(record.resource.get(*member)).iter().any(is_wanted)
+            }
+            Code(member) => each(record.resource.get(*member)).iter().any(|one| holds_code(one, value)),
+            Beginning(member) => {
+                let text = record.resource.get(*member).and_then(Value::as_str).unwrap_or_default();
+                text.to_lowercase().starts_with(&value.to_lowercase())
+            }
+            Moment(pointer) => {
+                let (first, rest) = pointer.trim_start_matches('/').split_once('/').unwrap_or((pointer, ""));
+                let moment = record.resource.get(first).and_then(|member| member.get(rest)).and_then(Value::as_str);
+                moment.is_some_and(|moment| in_time(moment, value))
+            }
+        }
+    }
 }
 
-fn vaccine_fits(record: &Record, query: &Query) -> bool {
-    let Some(wanted) = query.get("vaccineCode").filter(|_| record.kind == "Immunization") else { return true };
+fn whole(kind: &str, value: &str) -> String {
+    if value.contains('/') { value.to_owned() } else { format!("{kind}/{value}") }
+}
+
+/// A member as a list, whether it repeats or not.
+fn each(member: Option<&Value>) -> &[Value] {
+    match member {
+        Some(Value::Array(items)) => items,
+        Some(one) => std::slice::from_ref(one),
+        None => &[],
+    }
+}
+
+/// True when a code or concept holds `code` or `system|code`.
+fn holds_code(one: &Value, wanted: &str) -> bool {
     let (system, code) = wanted.split_once('|').map_or(("", wanted), |(system, code)| (system, code));
-    let codings =
-        record.resource.get("vaccineCode").and_then(|concept| concept.get("coding")).and_then(Value::as_array);
-    codings.into_iter().flatten().any(|coding| {
-        let text = |name: &str| coding.get(name).and_then(Value::as_str).unwrap_or_default();
-        text("code") == code && (system.is_empty() || text("system") == system)
-    })
+    one.as_str() == Some(code)
+        || each(one.get("coding")).iter().any(|coding| {
+            let text = |name: &str| coding.get(name).and_then(Value::as_str).unwrap_or_default();
+            text("code") == code && (system.is_empty() || text("system") == system)
+        })
+}
+
+/// True when a moment lies as asked: `2026-11-18`, or with `ge`, `gt`, `le` or `lt` in front; compared as far as asked.
+fn in_time(moment: &str, asked: &str) -> bool {
+    let letters = asked.len() - asked.trim_start_matches(|letter: char| letter.is_ascii_lowercase()).len();
+    let (prefix, asked) = asked.split_at(letters);
+    let moment = moment.get(..asked.len()).unwrap_or(moment);
+    match prefix {
+        "ge" => moment >= asked,
+        "gt" => moment > asked,
+        "le" => moment <= asked,
+        "lt" => moment < asked,
+        _ => moment == asked,
+    }
 }
 
 fn page(total: usize, found: Vec<Value>, window: Window, kind: &str, query: &Query) -> Value {

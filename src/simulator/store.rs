@@ -2,7 +2,7 @@
 //!
 //! It must not validate; whatever reaches it is kept.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::check::identifier::business_keys;
 
 /// Members whose reference a search can ask for.
-const SEARCHED: [&str; 4] = ["subject", "patient", "encounter", "context"];
+pub(super) const SEARCHED: [&str; 4] = ["subject", "patient", "encounter", "context"];
 
 /// One resource and its history in short.
 pub(super) struct Record {
@@ -26,6 +26,8 @@ pub(super) struct Record {
     pub created: Timestamp,
     /// When it was changed last.
     pub updated: Timestamp,
+    /// Number of the call that changed it last.
+    pub call: u64,
     /// True for what was there from the start.
     pub seeded: bool,
 }
@@ -39,6 +41,11 @@ impl Record {
     /// The change time as the platform writes it.
     pub(super) fn last_modified(&self) -> String {
         moment(self.updated)
+    }
+
+    /// Whether it is about one of these patients.
+    pub(super) fn is_about(&self, patients: &BTreeSet<String>) -> bool {
+        about(&self.resource, patients)
     }
 
     /// The resource as it is read back: keys in another order, an empty list where no identifier was sent.
@@ -59,6 +66,8 @@ pub(super) struct Store {
     by_key: HashMap<String, Vec<usize>>,
     by_reference: HashMap<String, Vec<usize>>,
     by_kind: HashMap<String, Vec<usize>>,
+    /// Calls that reached the store so far.
+    pub calls: u64,
 }
 
 impl Store {
@@ -99,6 +108,7 @@ impl Store {
             version,
             created,
             updated: now,
+            call: self.calls,
             seeded: false,
         };
         match self.records.get_mut(place) {
@@ -150,6 +160,12 @@ impl Store {
     fn at(&self, places: Option<&Vec<usize>>) -> Vec<&Record> {
         places.into_iter().flatten().filter_map(|place| self.records.get(*place)).collect()
     }
+}
+
+/// Whether a resource is about one of these patients.
+pub(super) fn about(resource: &Map<String, Value>, patients: &BTreeSet<String>) -> bool {
+    let targets = ["subject", "patient"].iter().filter_map(|name| resource.get(*name)?.get("reference")?.as_str());
+    !patients.is_empty() && targets.filter_map(|target| target.strip_prefix("Patient/")).any(|id| patients.contains(id))
 }
 
 fn reference_keys(kind: &str, resource: &Map<String, Value>) -> Vec<String> {

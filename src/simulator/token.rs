@@ -105,33 +105,3 @@ impl Tokens {
         self.organizations.insert(client_id.to_owned(), organization.to_owned());
     }
 }
-
-/// Calls left for one client: a bucket that fills with time.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Bucket {
-    /// Thousandths of a call that may be made now.
-    thousandths: u64,
-    filled: Timestamp,
-}
-
-impl Bucket {
-    /// A full bucket.
-    pub(super) fn full(per_minute: u32, now: Timestamp) -> Self {
-        Self { thousandths: u64::from(per_minute) * 1000, filled: now }
-    }
-
-    /// Takes one call; false when none is left.
-    pub(super) fn take(&mut self, per_minute: u32, now: Timestamp) -> bool {
-        let passed = u64::try_from(now.duration_since(self.filled).as_millis()).unwrap_or(0);
-        let gained = passed.saturating_mul(u64::from(per_minute)) / 60;
-        if gained > 0 {
-            self.thousandths = self.thousandths.saturating_add(gained).min(u64::from(per_minute) * 1000);
-            self.filled = now;
-        }
-        let allowed = self.thousandths >= 1000;
-        if allowed {
-            self.thousandths -= 1000;
-        }
-        allowed
-    }
-}

@@ -9,6 +9,8 @@ use super::State;
 use super::check::{self, Setting, identifier, value};
 use super::options::Options;
 use super::outcome::{Complaint, JSON, Reply};
+use super::people::masked_name;
+use super::store::about;
 use super::token::Caller;
 
 /// Beginning of the address a single create is answered with; it belongs to the store behind the gateway.
@@ -24,6 +26,8 @@ pub(super) struct Desk<'a> {
     pub now: Timestamp,
     /// Who writes.
     pub caller: Caller,
+    /// Of a Bundle only the first entries are written: so many, or half of them.
+    pub entries: Option<Option<usize>>,
 }
 
 impl Desk<'_> {
@@ -61,18 +65,22 @@ impl Desk<'_> {
         };
         self.learn(&resource);
         if resource.get("id").and_then(Value::as_str) != Some(id) {
-            let complaint = Complaint {
-                code: "structure",
-                text: Some("resource_mismatch".to_owned()),
-                diagnostics: Some("id in the path and in the resource differ".to_owned()),
-                path: None,
-                store: true,
-            };
-            return Reply::refused(400, &[complaint]);
+            let text = "id in the path and in the resource differ";
+            return Reply::refused(400, &[Complaint::stored("resource_mismatch", text)]);
         }
         if self.state.store.get(kind, id).is_none() {
             return Reply::not_found(kind, id);
         }
+        self.replace(kind, id, resource)
+    }
+
+    /// The next version of a resource that is there.
+    pub(super) fn replace(&mut self, kind: &str, id: &str, mut resource: Map<String, Value>) -> Reply {
+        // The server's own stamps come back with what was read; they are no claim of the client.
+        if let Some(Value::Object(meta)) = resource.get_mut("meta") {
+            meta.retain(|name, _| name != "lastUpdated" && name != "versionId");
+        }
+        resource.retain(|name, value| name != "meta" || value.as_object().is_none_or(|meta| !meta.is_empty()));
         let mut complaints = self.judge(kind, &resource, &[]);
         complaints.extend(self.taken(kind, &resource, id));
         if !complaints.is_empty() {
@@ -85,6 +93,11 @@ impl Desk<'_> {
 
     /// What is wrong with a resource; `planned` are `Type/id` of the same Bundle.
     pub(super) fn judge(&self, kind: &str, resource: &Map<String, Value>, planned: &[String]) -> Vec<Complaint> {
+        if about(resource, &self.options.refused_patients) {
+            let text = "Operation cannot be performed due to business rules, consent or privacy rules, or access \
+                        permission constraints";
+            return vec![Complaint::processor("forbidden", text, 0)];
+        }
         let exists = |kind: &str, id: &str| {
             self.state.exists(kind, id) || planned.iter().any(|known| known.split_once('/') == Some((kind, id)))
         };
@@ -100,12 +113,17 @@ impl Desk<'_> {
 
     /// The duplicate rule: a business identifier that a live resource other than `own_id` holds.
     pub(super) fn taken(&self, kind: &str, resource: &Map<String, Value>, own_id: &str) -> Option<Complaint> {
-        if !self.options.duplicate_check {
+        if !self.refuses_duplicates(kind) {
             return None;
         }
         let mut keys = identifier::business_keys(kind, resource).into_iter();
         let held = keys.any(|key| self.state.store.with_key(&key).iter().any(|record| record.id != own_id));
         held.then(|| duplicate(kind))
+    }
+
+    /// Whether a business identifier may be used only once for this type.
+    pub(super) fn refuses_duplicates(&self, kind: &str) -> bool {
+        self.options.duplicate_check && !self.options.duplicates_allowed.contains(kind)
     }
 
     /// An open simulator learns whose client this is from the first identifier the client writes.
@@ -133,7 +151,9 @@ impl Desk<'_> {
         if let Some(Value::Object(subject)) = resource.get_mut("subject") {
             let ihs = subject.get("reference").and_then(Value::as_str).and_then(|text| text.strip_prefix("Patient/"));
             if let Some(person) = ihs.and_then(|ihs| self.state.patients.with_ihs(ihs)) {
-                subject.insert("display".to_owned(), json!(person.name));
+                let masked = self.options.masked_names;
+                let name = if masked { masked_name(&person.name) } else { person.name.clone() };
+                subject.insert("display".to_owned(), json!(name));
             }
         }
         self.state.store.put(kind, id, resource, self.now);
@@ -147,7 +167,8 @@ impl Desk<'_> {
         if status == 201 {
             headers.push(("location", location));
         }
-        Reply { status, content_type: JSON, headers, body: record.read_back().to_string().into_bytes() }
+        let reply = Reply { headers, ..Reply::of(status, JSON, record.read_back().to_string()) };
+        if record.is_about(&self.options.hidden_patients) { reply.suppressed() } else { reply }
     }
 
     /// If-None-Exist, as tried on staging: one match is a duplicate error, several are 412.
@@ -187,6 +208,9 @@ pub(super) fn object(body: &[u8]) -> Result<Map<String, Value>, Reply> {
     match serde_json::from_slice(body) {
         Ok(Value::Object(members)) => Ok(members),
         Ok(_) => Err(Reply::refused(400, &[Complaint::processor("structure", "Payload is not an object", 20008)])),
+        Err(_) if std::str::from_utf8(body).is_err() => {
+            Err(Reply::refused(400, &[Complaint::processor("structure", "Payload cannot be read", 20005)]))
+        }
         Err(_) => Err(Reply::refused(400, &[Complaint::processor("structure", "Payload is not JSON", 20006)])),
     }
 }

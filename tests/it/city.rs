@@ -96,7 +96,9 @@ fn rules_at(list: &Value, file: &str, row: &str) -> Vec<(String, String, String)
 #[test]
 fn check_tells_every_planted_problem_and_changes_nothing() {
     let before = files(&fixtures());
-    let output = gateway(&["check", "tests/fixtures/kota-contoh", "--today", DAY, "--format", "json"]);
+    let made = tempfile::tempdir().unwrap();
+    let arguments = ["check", "tests/fixtures/kota-contoh", "--today", DAY, "--format", "json", "--output"];
+    let output = gateway(&[&arguments[..], &[made.path().to_str().unwrap()]].concat());
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(files(&fixtures()), before, "the check changed a file");
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -128,6 +130,21 @@ fn check_tells_every_planted_problem_and_changes_nothing() {
         assert!(message.ends_with('.') && message.len() > 20, "{item}");
     }
     conserved(&report["counts"]);
+    gains_as_expected(&made.path().join("bundles.ndjson"));
+}
+
+/// Each weighing of the toddlers' cards whose month before is known is sent as gained or not, and no other one is.
+fn gains_as_expected(bundles: &Path) {
+    let mut expected = BTreeMap::new();
+    let mut reader = csv::Reader::from_path(fixtures().join("harapan-kenaikan.csv")).unwrap();
+    for line in reader.records() {
+        *expected.entry(line.unwrap()[3].to_owned()).or_insert(0) += 1;
+    }
+    let count = |letter: &str| expected.get(letter).copied().unwrap_or(0);
+    assert!(["N", "T", "2T", "O", "B"].iter().all(|letter| count(letter) > 0), "{expected:?}");
+    let bundles = std::fs::read_to_string(bundles).unwrap();
+    assert_eq!(bundles.matches("\"OC000012\"").count(), count("N"));
+    assert_eq!(bundles.matches("\"OC000146\"").count(), count("T") + count("2T"));
 }
 
 /// `read` is the sum of the other counts: nothing was lost between them.

@@ -9,6 +9,7 @@ mod mapping_office;
 mod mappings;
 mod provision;
 mod servers;
+mod shared;
 mod sources;
 mod sources_new;
 mod storage;

@@ -4,6 +4,8 @@
 //! element by element they say which code, system, unit and structure the ministry's samples have. What the samples
 //! have and a posyandu record cannot know is listed in the mapping files.
 
+mod tablets;
+
 use posyandu_gateway::config::assets;
 use posyandu_gateway::mapping::case::{Case, identify};
 use serde_json::Value;

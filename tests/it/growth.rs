@@ -196,7 +196,7 @@ fn weight_gain_follows_the_card() {
     let born = date(2026, 1, 20);
     let weighings = |all: &[(i8, i64)]| -> Vec<Weighing> {
         all.iter()
-            .map(|(month, grams)| Weighing { day: date(2026, *month, 21), weight: Decimal::new(*grams, 3) })
+            .map(|(month, grams)| Weighing { day: date(2026, *month, 21), weight: Some(Decimal::new(*grams, 3)) })
             .collect()
     };
     let judge = |sex, all: &[(i8, i64)]| standards().minimum_gain.judge(sex, born, &weighings(all));

@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use posyandu_gateway::growth::weighing::Past;
 use posyandu_gateway::growth::{Standards, pertumbuhan};
 use posyandu_gateway::issue::Place;
 use posyandu_gateway::record::Record;
@@ -29,7 +30,8 @@ fn derived(
     let mut person = json!({"nama": "Anak Contoh", "jenis_kelamin": "P", "tanggal_lahir": "2024-12-05"});
     person.as_object_mut().unwrap().extend(sasaran.as_object().unwrap().clone());
     let schema = schemas.get(pertumbuhan::DATASET).unwrap();
-    let found = pertumbuhan::derive(standards(), schema, &record("sasaran", person), &record(dataset, visit));
+    let past = Past::default();
+    let found = pertumbuhan::derive(standards(), schema, &record("sasaran", person), &record(dataset, visit), &past);
     let told = found.issues.iter().map(|issue| {
         let arguments: Vec<&str> = issue.arguments.iter().map(|(_, value)| value.as_str()).collect();
         let column = issue.place.as_ref().and_then(|place| place.column.clone()).unwrap_or_default();

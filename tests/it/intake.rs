@@ -1,6 +1,6 @@
 //! Apps that hand in records: what they are answered, what the ledger holds then, and that nothing else gets through.
 
-mod counter;
+pub mod counter;
 mod description;
 mod limits;
 mod problems;

@@ -1,6 +1,7 @@
 //! One binary for all tests that look at the gateway from outside: it links once and runs everything.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod canary;
 mod city;
 mod cli;
 mod corpus;
@@ -22,7 +23,6 @@ mod intake;
 mod kill;
 mod ledger;
 mod ledger_chain;
-mod ledger_intake;
 mod mapping;
 mod mapping_cases;
 mod mapping_coverage;
@@ -42,4 +42,6 @@ mod source;
 mod source_grid;
 mod source_text;
 mod state;
+mod watch;
+mod weight_gain;
 mod workbook;

@@ -111,3 +111,16 @@ fn other_mistakes_are_found_too() {
     mistake("kunjungan.yaml", "status: finished", "status: selesai", "R4 refuses it");
     mistake("kunjungan.yaml", "      statusHistory:\n", "      statusHistori:\n", "rule 10122 does not hold");
 }
+
+#[test]
+fn a_resource_is_found_by_an_identifier_of_its_own() {
+    let file = "suplementasi.yaml";
+    let prescription = "- $identifier: prescription-item\n        - $identifier: prescription\n";
+    let twice = "- $identifier: prescription\n        - $identifier: prescription\n";
+    mistake(file, prescription, twice, "`$identifier: prescription` stands twice in `permintaan_ttd`");
+    let sometimes = "- {$when: {jumlah: present}, $value: {$identifier: prescription-item}}\n";
+    mistake(file, prescription, sometimes, "stands in the resource's own `identifier`, under no condition");
+    let inside = "          id: obat\n";
+    let deeper = "          id: obat\n          identifier:\n            - $identifier: medication\n";
+    mistake(file, inside, deeper, "stands in the resource's own `identifier`, under no condition");
+}

@@ -16,6 +16,7 @@ use posyandu_gateway::ledger::Ledger;
 use posyandu_gateway::ledger::entry::{EntryLine, OpenEntry};
 use posyandu_gateway::ledger::reading::{Counts, Filter};
 use posyandu_gateway::ledger::state::State;
+use posyandu_gateway::observed::Observed;
 use posyandu_gateway::seal::Keys;
 use posyandu_gateway::simulator::fault::Fault;
 use posyandu_gateway::simulator::options::{Client, Options};
@@ -157,7 +158,7 @@ impl Office {
         let options = ledger_options(&config).unwrap();
         let ledger = Ledger::open(&options, Arc::clone(&keys), self.clock.clone()).await.unwrap();
         let (ledger, halt) = (Arc::new(ledger), Arc::new(AtomicBool::new(false)));
-        Daemon { config, rules, clock: self.clock.clone(), keys, ledger, halt }
+        Daemon { config, rules, clock: self.clock.clone(), keys, ledger, halt, observed: Observed::default() }
     }
 
     /// Runs again and again, each run with fresh connections and the clock moved on, until nothing waits but

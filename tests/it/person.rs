@@ -226,3 +226,26 @@ async fn nothing_personal_is_in_issues_or_on_the_disk() {
         assert!(!disk.windows(personal.len()).any(|bytes| bytes == personal.as_bytes()), "{personal} on the disk");
     }
 }
+
+#[tokio::test]
+async fn a_name_that_too_many_share_leads_nowhere() {
+    const MANY: usize = 201;
+    let leaked = |text: String| -> &'static str { text.leak() };
+    let many: Vec<Row> = (0..MANY)
+        .map(|number| Row {
+            nik: leaked(format!("100101451224{:04}", number + 1)),
+            name: leaked(format!("Anak Ke {number}")),
+            mother: "Ibu",
+            ..Row::default()
+        })
+        .collect();
+    let town = Town::new().await;
+    town.register(&many);
+    town.visits(&[
+        Row { day: "18/11/2026", ..many[7] },
+        Row { nik: "", name: "Anak Kesekian", day: "18/11/2026", ..many[0] },
+    ]);
+    let seen = town.read().await;
+    assert_eq!(seen.visits.len(), 1, "who has a number is known by it");
+    assert!(seen.has("person.too_many", Severity::Error), "{:?}", seen.rules());
+}

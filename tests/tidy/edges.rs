@@ -5,7 +5,7 @@ use super::token::{Token, paths, tokens};
 use super::tree::File;
 
 /// A crate's name and the modules that may say it.
-const CRATES: [(&str, &[&str]); 7] = [
+const CRATES: [(&str, &[&str]); 9] = [
     ("sqlx", &["source", "ledger"]),
     ("reqwest", &["remote"]),
     ("fhir_sdk", &["fhir-structure"]),
@@ -13,6 +13,8 @@ const CRATES: [(&str, &[&str]); 7] = [
     ("axum", &["http", "simulator"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
+    ("prometheus_client", &["observed"]),
+    ("sd_notify", &["cli"]),
 ];
 
 /// Readers of the environment.

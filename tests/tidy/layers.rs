@@ -9,18 +9,19 @@ use super::tree::File;
 pub type Row = (&'static str, &'static [&'static str]);
 
 /// The layers, from the ground up. `cli` may import every row above it.
-pub const TABLE: [Row; 21] = [
+pub const TABLE: [Row; 22] = [
     ("clock", &[]),
     ("redact", &[]),
     ("issue", &["redact"]),
     ("words", &["issue"]),
     ("seal", &[]),
+    ("observed", &["clock"]),
     ("source", &["redact", "issue", "words"]),
     ("record", &["redact", "issue", "words", "source"]),
     ("growth", &["issue", "record"]),
     ("mapping", &["clock", "redact", "issue", "record"]),
     ("resource", &["clock", "redact", "issue", "words", "mapping", "record"]),
-    ("remote", &["clock", "redact", "issue", "words", "resource"]),
+    ("remote", &["clock", "redact", "issue", "words", "observed", "resource"]),
     ("ledger", &["clock", "redact", "issue", "words", "seal"]),
     (
         "ingest",
@@ -29,7 +30,7 @@ pub const TABLE: [Row; 21] = [
     ("delivery", &["clock", "redact", "issue", "words", "seal", "resource", "remote", "ledger"]),
     ("reconciliation", &["clock", "redact", "issue", "words", "resource", "remote", "ledger"]),
     ("report", &["clock", "redact", "issue", "words", "ledger", "reconciliation"]),
-    ("http", &["clock", "redact", "issue", "words", "seal", "record", "ledger", "ingest", "report"]),
+    ("http", &["clock", "redact", "issue", "words", "seal", "observed", "record", "ledger", "ingest", "report"]),
     ("simulator", &["clock"]),
     (
         "config",
@@ -39,6 +40,7 @@ pub const TABLE: [Row; 21] = [
             "issue",
             "words",
             "seal",
+            "observed",
             "source",
             "record",
             "growth",
@@ -61,6 +63,7 @@ pub const TABLE: [Row; 21] = [
             "issue",
             "words",
             "seal",
+            "observed",
             "source",
             "record",
             "growth",
@@ -84,6 +87,7 @@ pub const TABLE: [Row; 21] = [
             "issue",
             "words",
             "seal",
+            "observed",
             "source",
             "record",
             "growth",

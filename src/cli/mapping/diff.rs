@@ -16,6 +16,7 @@ use crate::cli::{Context, Format, installation, print, run};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::assets::{self, Rules};
+use crate::config::ledger::LedgerHome;
 use crate::daemon::Daemon;
 use crate::ledger::entry::NewEntry;
 use crate::ledger::plan::NewPlan;
@@ -131,7 +132,11 @@ fn folder(config: &Config, name: &str) -> anyhow::Result<PathBuf> {
 
 /// The ledger of the installation for looking at it; `None` when there is none yet.
 async fn ledger(daemon: &Daemon) -> anyhow::Result<Option<crate::ledger::Ledger>> {
-    if !daemon.config.key_file().is_file() || !daemon.config.ledger_file()?.is_file() {
+    let is_absent = match daemon.config.ledger_home()? {
+        LedgerHome::File(options) => !options.path.is_file(),
+        LedgerHome::Server(_) => false,
+    };
+    if !daemon.config.key_file().is_file() || is_absent {
         return Ok(None);
     }
     let (_, ledger) = installation::ledger_to_read(&daemon.config, Clock::System).await.context("the ledger")?;

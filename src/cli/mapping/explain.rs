@@ -128,7 +128,7 @@ fn as_json(set: &MappingSet, uses: &[Use<'_>], kept: &[Kept<'_>]) -> Value {
                 "role": one.role.word(), "resource": one.plan.name, "resource_type": one.plan.resource_type,
                 "element": one.path, "codes": one.codes.iter().map(coding).collect::<Vec<_>>(),
                 "concept_map": rows.collect::<Vec<_>>(), "conditions": set.conditions(one.mapping, one.own_checks()),
-                "certainty": one.certainty().word(), "switch": one.plan.switch, "source": one.plan.source,
+                "certainty": one.certainty().word(), "identifiers": one.plan.identifier_kinds, "switch": one.plan.switch, "source": one.plan.source,
                 "file": one.plan.file, "line": one.line,
             })
         })
@@ -143,12 +143,17 @@ fn as_text(set: &MappingSet, uses: &[Use<'_>], kept: &[Kept<'_>], language: Lang
     let mut out = words::text(language, "mapping.explain.version", &[("versi", &set.version)]);
     let mut dataset = "";
     let mut rows: Vec<[String; 4]> = Vec::new();
-    let mut shared = BTreeSet::new();
+    let (mut shared, mut named) = (BTreeSet::new(), BTreeSet::new());
     for one in uses {
         if dataset != one.mapping.dataset {
             table(&mut out, &mut rows, language);
             dataset = &one.mapping.dataset;
             let _ = write!(out, "\n\n{dataset} ({})", one.plan.file);
+        }
+        if one.plan.identifier_kinds.len() > 1 && named.insert(one.plan.serial) {
+            let element = format!("{}.identifier", one.plan.resource_type);
+            let kinds = one.plan.identifier_kinds.join(", ");
+            rows.push([String::new(), element, kinds, one.certainty().word().to_owned()]);
         }
         let alike = uses.iter().filter(|other| is_alike(one, other)).count();
         if alike < ALIKE_MIN {

@@ -44,6 +44,8 @@ pub struct ResourcePlan {
     pub operations: Vec<Operation>,
     /// The business identifier's system up to the Organization id.
     pub identifier_system: String,
+    /// The kinds of its business identifiers; it is found by the first, the others have the same value.
+    pub identifier_kinds: Vec<String>,
     /// Which fields each element comes from.
     pub lineage: Vec<Leaf>,
     /// Tells it from every other plan of this process.
@@ -174,16 +176,7 @@ impl Compiler<'_> {
         let when = self.checks(&template.when, &mut known);
         let mut lineage = Vec::new();
         let piece = self.value(&template.skeleton, &template.resource_type, &known, &mut lineage);
-        let mut kinds = BTreeSet::new();
-        identifier_kinds(&template.skeleton, &mut kinds);
-        if kinds.is_empty() && names_person(&template.skeleton) {
-            // A person has a number of the state's; the address inside the program is made as for any resource.
-            kinds.insert(template.resource_type.to_lowercase());
-        }
-        if kinds.len() != 1 {
-            let text = format!("`{}` needs exactly one kind of `$identifier`: it is found by it later", template.name);
-            self.problem(template.position, text);
-        }
+        let kinds = self.identifiers(template);
         let kind = kinds.first().cloned().unwrap_or_default();
         ResourcePlan {
             name: template.name.clone(),
@@ -196,10 +189,40 @@ impl Compiler<'_> {
             when,
             operations: piece.operations,
             identifier_system: format!("{IDENTIFIER_SYSTEM}{kind}/"),
+            identifier_kinds: kinds,
             lineage,
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             elements: self.elements(template),
         }
+    }
+
+    /// The kinds of a resource's business identifiers, that by which it is found first.
+    fn identifiers(&mut self, template: &ResourceTemplate) -> Vec<String> {
+        let mut all = Vec::new();
+        identifiers(&template.skeleton, &mut all);
+        let mut own = Vec::new();
+        if let Part::Object(_, members) = &template.skeleton.part {
+            members.iter().filter(|(name, _)| name == "identifier").for_each(|(_, part)| always(part, &mut own));
+        }
+        let mut kinds: Vec<String> = Vec::new();
+        for (at, kind) in all {
+            if !own.contains(&at) {
+                self.problem(at, "`$identifier` stands in the resource's own `identifier`, under no condition");
+            } else if kinds.contains(kind) {
+                self.problem(at, format!("`$identifier: {kind}` stands twice in `{}`", template.name));
+            } else {
+                kinds.push(kind.clone());
+            }
+        }
+        if kinds.is_empty() && names_person(&template.skeleton) {
+            // A person has a number of the state's; the address inside the program is made as for any resource.
+            kinds.push(template.resource_type.to_lowercase());
+        }
+        if kinds.is_empty() {
+            let text = format!("`{}` needs an `$identifier`: it is found by it later", template.name);
+            self.problem(template.position, text);
+        }
+        kinds
     }
 
     fn required_fields(&self) -> Known {
@@ -300,14 +323,22 @@ fn names_person(template: &Template) -> bool {
     }
 }
 
-fn identifier_kinds(template: &Template, kinds: &mut BTreeSet<String>) {
+/// Every `$identifier` of a template with its place, in the order of the file.
+fn identifiers<'t>(template: &'t Template, all: &mut Vec<(Position, &'t String)>) {
     match &template.part {
-        Part::Identifier(kind) => {
-            kinds.insert(kind.clone());
-        }
-        Part::Object(_, members) => members.iter().for_each(|(_, member)| identifier_kinds(member, kinds)),
-        Part::List(entries) => entries.iter().for_each(|entry| identifier_kinds(entry, kinds)),
-        Part::Conditional(_, inner) => identifier_kinds(inner, kinds),
+        Part::Identifier(kind) => all.push((template.position, kind)),
+        Part::Object(_, members) => members.iter().for_each(|(_, member)| identifiers(member, all)),
+        Part::List(entries) => entries.iter().for_each(|entry| identifiers(entry, all)),
+        Part::Conditional(_, inner) => identifiers(inner, all),
+        _ => {}
+    }
+}
+
+/// The places of those that stand in an element itself or in its list, whatever the record says.
+fn always(template: &Template, places: &mut Vec<Position>) {
+    match &template.part {
+        Part::Identifier(_) => places.push(template.position),
+        Part::List(entries) => entries.iter().for_each(|entry| always(entry, places)),
         _ => {}
     }
 }

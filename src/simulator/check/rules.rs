@@ -55,6 +55,8 @@ pub(super) struct Rules {
     pub date_times: HashMap<String, u32>,
     /// Paths whose moment may lie in the future or before the floor.
     pub any_moment: HashSet<String>,
+    /// Per path: rule number of a number that must not be negative.
+    pub not_negative: HashMap<String, u32>,
 }
 
 #[derive(Deserialize)]
@@ -65,10 +67,11 @@ struct RulesFile {
     codes: HashMap<String, (u32, String)>,
     date_times: HashMap<String, u32>,
     any_moment: HashSet<String>,
+    not_negative: HashMap<String, u32>,
 }
 
 /// Resource types the stand-in accepts.
-pub(in crate::simulator) const RESOURCE_TYPES: [&str; 15] = [
+pub(in crate::simulator) const RESOURCE_TYPES: [&str; 16] = [
     "Encounter",
     "Condition",
     "EpisodeOfCare",
@@ -84,6 +87,7 @@ pub(in crate::simulator) const RESOURCE_TYPES: [&str; 15] = [
     "Organization",
     "Location",
     "Patient",
+    "RelatedPerson",
 ];
 
 const RESOURCE_BASE: &str = "id:id meta:Meta implicitRules:uri language:code text:Narrative contained:Resource* extension:Extension* modifierExtension:Extension*";
@@ -106,6 +110,7 @@ fn load() -> Result<Rules, serde_json::Error> {
     let elements: HashMap<String, String> = serde_json::from_str(include_str!("../elements.json"))?;
     let file: RulesFile = serde_json::from_str(include_str!("../rules.json"))?;
     let mut rules = Rules { date_times: file.date_times, any_moment: file.any_moment, ..Rules::default() };
+    rules.not_negative = file.not_negative;
     for (name, text) in &elements {
         let base = if RESOURCE_TYPES.contains(&name.as_str()) {
             RESOURCE_BASE
@@ -190,6 +195,7 @@ mod tests {
             .chain(rules.systems.keys())
             .chain(rules.codes.keys())
             .chain(rules.date_times.keys())
+            .chain(rules.not_negative.keys())
             .chain(&rules.any_moment)
             .cloned();
         let lost: Vec<String> = required.chain(others).filter(|path| !leads_somewhere(rules, path)).collect();

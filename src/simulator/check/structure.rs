@@ -140,6 +140,12 @@ impl<'a> Walk<'a> {
             }
             return;
         }
+        if value.as_f64().is_some_and(|number| number < 0.0)
+            && let Some(rule) = self.rules.not_negative.get(&self.plain)
+        {
+            // The wording was not recorded.
+            self.complain("value", &format!("Negative value is not allowed : {}", self.plain), *rule);
+        }
         if let Some(text) = value.as_str() {
             match kind {
                 "dateTime" | "instant" => self.moment(text),

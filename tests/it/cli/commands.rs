@@ -158,7 +158,7 @@ fn a_day_leaves_the_same_sums_in_every_command() {
 fn progress_goes_to_standard_error_in_plain_lines() {
     let server = Satusehat::start(&[]);
     let town = Town::ready(&server.address);
-    let told = town.gateway(&["--log-json", "run", "--once", "--format", "json"]);
+    let told = town.gateway(&["--log-format", "json", "run", "--once", "--format", "json"]);
     told.json();
     let lines: Vec<&str> = told.err.lines().collect();
     assert!(lines.len() > 2, "{}", told.err);

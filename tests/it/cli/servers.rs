@@ -30,7 +30,7 @@ fn a_server_that_is_down_is_told_once_and_everything_waits() {
     assert!(text.out.contains("Puskesmas Utara"), "{}", text.out);
     assert_eq!(town.counts(), counts);
     // The log as JSON lines says no more than the sentence.
-    let logged = town.gateway(&["--log-json", "run", "--once"]);
+    let logged = town.gateway(&["--log-format", "json", "run", "--once"]);
     logged.one_sentence(3, &[&address]);
 }
 

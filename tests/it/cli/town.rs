@@ -230,7 +230,11 @@ pub struct Satusehat {
 
 impl Satusehat {
     pub fn start(extra: &[&str]) -> Self {
-        let people = fixtures().join("simulator.json");
+        Self::with_people(&fixtures().join("simulator.json"), extra)
+    }
+
+    /// One that knows the people of a file.
+    pub fn with_people(people: &Path, extra: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_posyandu-gateway"))
             .args(["simulate", "--listen", "127.0.0.1:0", "--people", people.to_str().unwrap()])
             .args(extra)

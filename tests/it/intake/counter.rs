@@ -7,12 +7,14 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use posyandu_gateway::clock::{Clock, Zone};
 use posyandu_gateway::config::assets;
-use posyandu_gateway::http::auth::Senders;
+use posyandu_gateway::http::auth::{ScrapeToken, Senders};
+use posyandu_gateway::http::watch::{Scrape, Watching};
 use posyandu_gateway::http::{App, Limits, router};
 use posyandu_gateway::ingest::intake::{Intake, Sender};
 use posyandu_gateway::ingest::{Ingest, Source};
 use posyandu_gateway::ledger::Ledger;
 use posyandu_gateway::ledger::reading::{Counts, Filter};
+use posyandu_gateway::observed::Observed;
 use posyandu_gateway::record::schema::Schemas;
 use posyandu_gateway::redact::Personal;
 use posyandu_gateway::seal::Keys;
@@ -39,6 +41,7 @@ pub struct Counter {
     pub clock: Clock,
     pub schemas: Schemas,
     pub app: Arc<App>,
+    pub observed: Observed,
     pub folder: TempDir,
 }
 
@@ -113,8 +116,12 @@ impl Counter {
             sender("aplikasi-utara", "Puskesmas Utara", TOKEN),
             sender("aplikasi-tengah", "Puskesmas Tengah", OTHER_TOKEN),
         ];
-        let app = Arc::new(App::new(Arc::clone(&intake), Senders::new(senders).unwrap(), limits));
-        let counter = Self { ledger, keys, clock, schemas, app, folder };
+        let scrape = Scrape::Token(ScrapeToken::new(&Personal::new(TOKEN.to_owned())).unwrap());
+        let observed = Observed::default();
+        let (data, file) = (folder.path().to_owned(), Some(folder.path().join("ledger.sqlite")));
+        let watching = Watching::new(observed.clone(), Arc::clone(&ledger), clock.clone(), data, file, scrape);
+        let app = Arc::new(App::new(Arc::clone(&intake), Senders::new(senders).unwrap(), limits, watching));
+        let counter = Self { ledger, keys, clock, schemas, app, observed, folder };
         if registered {
             let source = counter.source("posyandu_register", &fixtures().join("posyandu.csv"), "");
             let (register, outcomes) = counter.ingest().register(&[source]).await.unwrap();

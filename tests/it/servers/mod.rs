@@ -5,12 +5,12 @@
 mod mariadb;
 mod postgres;
 
-use std::io::{BufRead as _, BufReader};
-use std::net::TcpListener;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 use posyandu_gateway::redact::Personal;
 use posyandu_gateway::source::{Location, Server as Address};
@@ -32,8 +32,8 @@ const LOOK_PAUSE_MS: u64 = 100;
 pub struct Server {
     pub engine: &'static str,
     pub port: u16,
-    /// Closing it ends the server.
-    _watch: ChildStdin,
+    /// Closing it ends the server; a PostgreSQL is told here to stop at once (`crash`) and to start again (`start`).
+    watch: Mutex<ChildStdin>,
 }
 
 /// A database of its own on a server.
@@ -45,6 +45,11 @@ pub struct Database {
 pub fn postgres() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(postgres::start)
+}
+
+/// A server of one's own, to be ended and started at will; it stays until the tests end.
+pub fn postgres_of_its_own() -> &'static Server {
+    Box::leak(Box::new(postgres::start()))
 }
 
 pub fn mariadb() -> &'static Server {
@@ -79,6 +84,32 @@ impl Server {
         database.run(statements).await;
         database.grant().await;
         database
+    }
+
+    /// Ends it as a crash would: nothing is finished, nothing is told. Connections are gone when this returns.
+    pub fn crash(&self) {
+        self.tell("crash");
+        self.wait(false);
+    }
+
+    /// Starts it again.
+    pub fn start(&self) {
+        self.tell("start");
+        self.wait(true);
+    }
+
+    fn tell(&self, word: &str) {
+        writeln!(self.watch.lock().unwrap(), "{word}").unwrap();
+    }
+
+    fn wait(&self, answers: bool) {
+        for _ in 0..LOOKS_MAX {
+            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() == answers {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(LOOK_PAUSE_MS));
+        }
+        panic!("{} does not do as it is told", self.engine);
     }
 
     pub fn is_postgres(&self) -> bool {
@@ -175,11 +206,11 @@ fn watched(engine: &'static str, script: &str) -> Server {
     BufReader::new(watch.stdout.take().unwrap()).read_line(&mut said).unwrap();
     assert_eq!(said.trim(), "started", "{engine} did not start ({}); {INSTALL}", said.trim());
     for look in 0.. {
-        if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+        if TcpStream::connect(("127.0.0.1", port)).is_ok() {
             break;
         }
         assert!(look < LOOKS_MAX && watch.try_wait().unwrap().is_none(), "{engine} does not answer; {INSTALL}");
         std::thread::sleep(std::time::Duration::from_millis(LOOK_PAUSE_MS));
     }
-    Server { engine, port, _watch: watch.stdin.take().unwrap() }
+    Server { engine, port, watch: Mutex::new(watch.stdin.take().unwrap()) }
 }

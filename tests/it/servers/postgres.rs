@@ -22,8 +22,11 @@ $as "$programs/initdb" --pgdata="$folder/data" --username="$OWNER" --pwfile="$fo
     { $as rm -rf "$folder"; echo 'initdb failed'; exit 1; }
 printf "CREATE ROLE %s LOGIN PASSWORD '%s'\n" "$READER" "$PASSWORD" |
     $as "$programs/postgres" --single -D "$folder/data" postgres >/dev/null 2>&1
-$as "$programs/postgres" -D "$folder/data" -p "$PORT" -c listen_addresses=127.0.0.1 -c unix_socket_directories= \
-    -c fsync=off -c full_page_writes=off -c shared_buffers=16MB -c max_connections=60 >/dev/null 2>&1 &
+launch() {
+    $as "$programs/postgres" -D "$folder/data" -p "$PORT" -c listen_addresses=127.0.0.1 -c unix_socket_directories= \
+        -c fsync=off -c full_page_writes=off -c shared_buffers=16MB -c max_connections=60 >/dev/null 2>&1 &
+}
+launch
 looks=0
 until "$programs/pg_isready" --quiet --host=127.0.0.1 --port="$PORT" || [ "$looks" -ge 600 ]; do
     looks=$((looks + 1))
@@ -31,7 +34,12 @@ until "$programs/pg_isready" --quiet --host=127.0.0.1 --port="$PORT" || [ "$look
 done
 echo started
 exec >/dev/null
-cat >/dev/null
+while read -r word; do
+    case "$word" in
+    crash) kill -QUIT "$(head -n 1 "$folder/data/postmaster.pid")"; wait ;;
+    start) launch ;;
+    esac
+done
 kill -QUIT "$(head -n 1 "$folder/data/postmaster.pid")"
 wait
 rm -rf "$folder"

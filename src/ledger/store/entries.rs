@@ -1,0 +1,146 @@
+//! Entries with their content, for sending and for asking; findings of read-back; decisions of persons.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use sqlx::FromRow;
+
+use super::link::Link;
+use super::{json, transition};
+use crate::ledger::LedgerError;
+use crate::ledger::entry::{EntryId, Finding};
+use crate::ledger::state::{Event, State};
+
+/// An entry as stored, its content still sealed.
+#[derive(Debug, FromRow)]
+pub struct StoredEntry {
+    pub id: i64,
+    pub key: Vec<u8>,
+    pub version: i64,
+    pub lane: String,
+    pub posyandu: String,
+    pub service_date: String,
+    pub content_hash: Vec<u8>,
+    pub spent: i64,
+    pub begun: i64,
+    pub probes: i64,
+    pub blocked_count: i64,
+    pub state_since: i64,
+    pub bundle_sealed: Vec<u8>,
+    pub person_sealed: Vec<u8>,
+}
+
+/// A resource as stored.
+#[derive(Debug, FromRow)]
+pub struct StoredResource {
+    pub entry: i64,
+    pub position: i64,
+    pub resource_type: String,
+    pub identifier_system: String,
+    pub identifier_value: String,
+    pub full_url: String,
+    pub content_hash: Vec<u8>,
+    pub server_id: Option<String>,
+    pub server_version: Option<String>,
+    pub server_mapping: Option<String>,
+    pub unchanged: i64,
+}
+
+const OPEN: &str = "SELECT entry.id, visit.key, entry.version, entry.lane, visit.posyandu, visit.service_date,
+        entry.content_hash, entry.spent, (SELECT count(*) FROM attempt WHERE attempt.entry = entry.id) AS begun,
+        entry.probes, entry.blocked_count, entry.state_since, content.bundle_sealed, content.person_sealed
+    FROM {?1: int} AS j CROSS JOIN entry ON entry.id = j.value JOIN visit ON visit.id = entry.visit
+    JOIN entry_content AS content ON content.entry = entry.id ORDER BY j.key";
+
+const RESOURCES: &str = "SELECT resource.entry, resource.position, resource.resource_type,
+        resource.identifier_system, resource.identifier_value, resource.full_url, resource.content_hash,
+        resource.server_id, resource.server_version, resource.server_mapping,
+        CASE WHEN resource.server_hash = resource.content_hash THEN 1 ELSE 0 END AS unchanged
+    FROM {?1: int} AS j CROSS JOIN entry_resource AS resource ON resource.entry = j.value
+    ORDER BY resource.entry, resource.position";
+
+/// Entries in the order given, and their resources.
+pub async fn load(link: &mut Link, entries: &[i64]) -> Result<(Vec<StoredEntry>, Vec<StoredResource>), LedgerError> {
+    let list = json(entries)?;
+    let stored = link.all(OPEN, values![&list]).await?;
+    Ok((stored, link.all(RESOURCES, values![&list]).await?))
+}
+
+/// Unknown entries that are due to be asked for, the longest unknown first.
+pub async fn unknown_due(link: &mut Link, limit: u32, now: Timestamp) -> Result<Vec<i64>, LedgerError> {
+    Ok(link
+        .column(
+            "SELECT id FROM entry WHERE state = 'unknown' AND due_at <= ?1 ORDER BY due_at, id LIMIT ?2",
+            values![now.as_millisecond(), i64::from(limit)],
+        )
+        .await?)
+}
+
+/// Delivered entries of a service date (or of all) that were not read back since `before`, the oldest look first.
+pub async fn to_verify(
+    link: &mut Link,
+    date: Option<&str>,
+    before: Timestamp,
+    limit: u32,
+) -> Result<Vec<i64>, LedgerError> {
+    Ok(link
+        .column(
+            "SELECT entry.id FROM entry JOIN visit ON visit.id = entry.visit
+         WHERE entry.state = 'delivered' AND (?1 IS NULL OR visit.service_date = ?1) AND EXISTS
+            (SELECT 1 FROM entry_resource AS resource WHERE resource.entry = entry.id
+             AND (resource.verified_at IS NULL OR resource.verified_at < ?2))
+         ORDER BY entry.day_ends_at, entry.id LIMIT ?3",
+            values![date, before.as_millisecond(), i64::from(limit)],
+        )
+        .await?)
+}
+
+#[derive(Serialize)]
+struct FindingRow {
+    position: u32,
+    finding: &'static str,
+}
+
+/// Stores what reading back a delivered entry showed.
+pub async fn verify(
+    link: &mut Link,
+    entry: EntryId,
+    findings: &[(u32, Finding)],
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let state = transition::state_of(link, entry.0).await?;
+    if state != State::Delivered {
+        return Err(LedgerError::NotDelivered(entry));
+    }
+    let rows: Vec<FindingRow> = findings
+        .iter()
+        .map(|(position, finding)| FindingRow { position: *position, finding: finding.word() })
+        .collect();
+    link.execute(
+        "UPDATE entry_resource SET verified = j.finding, verified_at = ?3 FROM {?2: position int, finding text} AS j
+         WHERE entry_resource.entry = ?1 AND entry_resource.position = j.position",
+        values![entry.0, json(&rows)?, now.as_millisecond()],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Carries out a person's or a rule's decision and keeps its reason.
+pub async fn decide(
+    link: &mut Link,
+    entry: EntryId,
+    event: &Event,
+    reason_sealed: &[u8],
+    now: Timestamp,
+) -> Result<State, LedgerError> {
+    let refused: Option<i64> = link.first("SELECT mapping_refused FROM entry WHERE id = ?1", values![entry.0]).await?;
+    if refused == Some(1) && matches!(event, Event::RetryCommanded { .. }) {
+        return Err(LedgerError::NeedsCorrection(entry));
+    }
+    let state = transition::apply(link, entry.0, event, now).await?;
+    link.execute(
+        "INSERT INTO decision (entry, event, reason_sealed, at) VALUES (?1, ?2, ?3, ?4)",
+        values![entry.0, event.word(), reason_sealed, now.as_millisecond()],
+    )
+    .await?;
+    Ok(state)
+}
