@@ -223,10 +223,20 @@ impl Keys {
     /// HMAC-SHA-256 over a domain and parts, each preceded by its length, so that no two lists of parts collide.
     #[must_use]
     pub fn hash(&self, domain: &str, parts: &[&str]) -> [u8; 32] {
+        self.code_of(domain, parts.iter().map(|part| part.as_bytes()))
+    }
+
+    /// [`Keys::hash`] over parts that are bytes.
+    #[must_use]
+    pub fn code(&self, domain: &str, parts: &[&[u8]]) -> [u8; 32] {
+        self.code_of(domain, parts.iter().copied())
+    }
+
+    fn code_of<'a>(&self, domain: &'a str, parts: impl Iterator<Item = &'a [u8]>) -> [u8; 32] {
         let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new(&keyed_block(&self.hash).into());
-        for part in std::iter::once(&domain).chain(parts) {
+        for part in std::iter::once(domain.as_bytes()).chain(parts) {
             mac.update(&(part.len() as u64).to_be_bytes());
-            mac.update(part.as_bytes());
+            mac.update(part);
         }
         mac.finalize().into_bytes().into()
     }

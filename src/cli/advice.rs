@@ -103,6 +103,17 @@ fn of_ledger(error: &LedgerError) -> Option<&'static str> {
              is sent twice",
         ),
         LedgerError::Broken => Some("check the disk and its free space, then run it again"),
+        LedgerError::OnServer => {
+            Some("save it with `pg_dump --format=custom`; README.md says how to put such a copy back")
+        }
+        LedgerError::Gone(_) => Some(
+            "put the newest copy back with `posyandu-gateway ledger restore FILE`; only when nothing was ever sent from \
+             here, remove the .lock file beside it to begin anew",
+        ),
+        LedgerError::Damaged => Some(
+            "keep the files as they are and put the newest copy back with `posyandu-gateway ledger restore FILE`; it \
+             looks up what was sent since",
+        ),
         LedgerError::Folder { .. } => Some("choose a folder that can be written with --data-dir or data_dir"),
         LedgerError::Foreign(_) => Some("set [ledger] url to another file or database"),
         LedgerError::Unreachable { .. } => {

@@ -10,6 +10,7 @@ use crate::daemon::DaemonError;
 use crate::delivery::DeliveryError;
 use crate::ingest::IngestError;
 use crate::ledger::LedgerError;
+use crate::ledger::backup::BackupError;
 use crate::reconciliation::ReconciliationError;
 use crate::report::ReportError;
 use crate::seal::SealError;
@@ -67,6 +68,16 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
         Some(DaemonError::Delivery(_) | DaemonError::Reconciliation(_) | DaemonError::Task(_)) => Some(Exit::OtherSide),
         Some(_) => Some(Exit::Usage),
         None if cause.is::<Unusable>() => Some(Exit::OtherSide),
+        None if matches!(cause.downcast_ref::<BackupError>(), Some(BackupError::Unsound { .. })) => {
+            Some(Exit::NeedsAttention)
+        }
+        None if matches!(
+            cause.downcast_ref::<BackupError>(),
+            Some(BackupError::Room { .. } | BackupError::Write { .. })
+        ) =>
+        {
+            Some(Exit::OtherSide)
+        }
         None if cause.is::<ConfigError>() || cause.is::<SealError>() => Some(Exit::Usage),
         None => None,
     }
@@ -75,9 +86,12 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Exit> {
 fn of_ledger(error: &LedgerError) -> Exit {
     match error {
         LedgerError::Held(_) => Exit::Held,
-        LedgerError::Absent(_) | LedgerError::WrongKeys | LedgerError::Foreign(_) | LedgerError::Newer { .. } => {
-            Exit::Usage
-        }
+        LedgerError::Absent(_)
+        | LedgerError::Gone(_)
+        | LedgerError::OnServer
+        | LedgerError::WrongKeys
+        | LedgerError::Foreign(_)
+        | LedgerError::Newer { .. } => Exit::Usage,
         // A number on the command line that names nothing.
         LedgerError::NoSuchEntry(_) => Exit::Usage,
         _ => Exit::OtherSide,

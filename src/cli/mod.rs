@@ -12,6 +12,7 @@ pub mod forget;
 pub mod init;
 pub mod installation;
 pub mod lanes;
+pub mod ledger;
 pub mod log;
 pub mod mapping;
 pub mod print;
@@ -114,6 +115,8 @@ enum Command {
     Lanes(lanes::Lanes),
     /// What SATUSEHAT holds and the records no longer tell of
     Removals(removals::Removals),
+    /// The ledger itself: verify it, copy it, restore it from a copy
+    Ledger(ledger::LedgerCommand),
     /// The mapping files: list them, or run their tests
     Mapping(mapping::Mapping),
     /// Files and databases: propose a profile, try a profile, list the files of drop folders
@@ -209,6 +212,7 @@ async fn command(command: Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Status(status) => status.run(context).await,
         Command::Lanes(lanes) => lanes.run(context).await,
         Command::Removals(removals) => removals.run(context).await,
+        Command::Ledger(ledger) => Box::pin(ledger.run(context)).await,
         Command::Mapping(mapping) => Box::pin(mapping.run(context)).await,
         Command::Source(source) => Box::pin(source.run(context)).await,
         Command::Forget(forget) => Box::pin(forget.run(context)).await,

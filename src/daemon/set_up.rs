@@ -17,6 +17,7 @@ use crate::http::auth::Senders;
 use crate::ingest::Source;
 use crate::ingest::folder::{DropFolder, reading};
 use crate::ingest::intake::Sender;
+use crate::ledger::LedgerError;
 use crate::remote::lane::Lane;
 use crate::remote::{self, Remote};
 use crate::source::database::address::engine_of;
@@ -79,9 +80,7 @@ pub fn switches(config: &Config, rules: &Rules) -> Result<BTreeSet<String>, Daem
 pub fn ledger_options(config: &Config) -> Result<crate::ledger::Options, DaemonError> {
     match config.ledger_home()? {
         LedgerHome::File(options) => Ok(options),
-        LedgerHome::Server(server) => {
-            Err(DaemonError::Setting(format!("[ledger] url: the ledger is no file, but on {}", server.label)))
-        }
+        LedgerHome::Server(_) => Err(LedgerError::OnServer.into()),
     }
 }
 

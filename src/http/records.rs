@@ -164,7 +164,7 @@ impl Work<'_> {
 pub fn failed(error: &LedgerError) -> Kind {
     tracing::warn!(%error, "records that were sent cannot be stored");
     match error {
-        LedgerError::Full | LedgerError::Broken | LedgerError::Closed => Kind::Unavailable,
+        LedgerError::Full | LedgerError::Broken | LedgerError::Damaged | LedgerError::Closed => Kind::Unavailable,
         _ => Kind::Failure,
     }
 }

@@ -5,13 +5,17 @@
 
 pub mod attempt;
 pub mod attention;
+pub mod backup;
 mod carrying_out;
+mod chain;
+pub mod checkpoint;
 mod command;
 mod delivery;
 pub mod entry;
 pub mod forecast;
 mod intake;
 pub mod lane;
+mod mirror;
 pub mod origin;
 pub mod person;
 pub mod plan;
@@ -19,6 +23,7 @@ pub mod reading;
 pub mod registration;
 pub mod remembered;
 pub mod removal;
+mod replay;
 pub mod row;
 pub mod series;
 pub mod server;
@@ -28,6 +33,7 @@ pub mod state;
 mod store;
 pub mod taken;
 pub mod turn;
+pub mod verify;
 pub mod watching;
 mod writer;
 
@@ -40,7 +46,9 @@ use std::time::Duration;
 use crate::clock::{Clock, Zone};
 use crate::crash;
 use crate::seal::{Keys, SealError};
+use chain::Chain;
 use entry::EntryId;
+use mirror::Told;
 use store::link::Readers;
 use writer::{Holder, Home, Writer};
 
@@ -88,6 +96,18 @@ pub enum LedgerError {
     /// There is no ledger to read.
     #[error("there is no ledger at {0}")]
     Absent(String),
+    /// There was a ledger, and nothing of it is left.
+    #[error("there was a ledger at {}, and it is gone or empty", .0.display())]
+    Gone(PathBuf),
+    /// The ledger could not be copied before its schema changes, so it was left as it is.
+    #[error("the ledger is not changed without a copy of it")]
+    Kept(#[source] Box<backup::BackupError>),
+    /// The database is damaged.
+    #[error("the ledger's database is damaged")]
+    Damaged,
+    /// What was asked for works on a file only.
+    #[error("the ledger is on a PostgreSQL server: verify, backup and restore work on a ledger in a SQLite file")]
+    OnServer,
     /// The SQLite library is older than the one with the last WAL correction, or the PostgreSQL server too old.
     #[error("{found} is too old for the ledger: at least {needed} is needed")]
     Library {
@@ -199,6 +219,7 @@ impl LedgerError {
     fn again(&self) -> Self {
         match self {
             Self::Full => Self::Full,
+            Self::Damaged => Self::Damaged,
             Self::Lost => Self::Lost,
             Self::Unreachable { place, source } => {
                 Self::Unreachable { place: place.clone(), source: Arc::clone(source) }
@@ -210,7 +231,7 @@ impl LedgerError {
 
     /// Whether the transaction around the failed statement is lost too.
     fn spoils_transaction(&self) -> bool {
-        matches!(self, Self::Full | Self::Broken | Self::Lost | Self::Unreachable { .. })
+        matches!(self, Self::Full | Self::Broken | Self::Damaged | Self::Lost | Self::Unreachable { .. })
     }
 }
 
@@ -221,19 +242,38 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Held`] when another process has it open; any of the opening errors.
     pub async fn open(options: &Options, keys: Arc<Keys>, clock: Clock) -> Result<Self, LedgerError> {
-        let lock = lock(&options.path)?;
+        let (path, now) = (&options.path, clock.now());
+        let lock = lock(path)?;
         crash::point("ledger.open.locked");
-        let mut connection = store::schema::open_writer(&options.path, options.bytes_max).await?;
+        if mirror::told(&lock, path)? != Told::Nothing && store::schema::is_empty(path).await? {
+            return Err(LedgerError::Gone(path.clone()));
+        }
+        let mut link = store::schema::open_writer(path, options.bytes_max).await?;
         crash::point("ledger.open.connected");
-        store::schema::migrate(&mut connection, &options.path).await?;
+        let schema = store::schema::check_version(&mut link, path).await?;
+        if schema > 0 && schema < store::schema::NEWEST {
+            let kept =
+                backup::before_migration(path, schema).await.map_err(|error| LedgerError::Kept(Box::new(error)))?;
+            tracing::info!(schema, copy = %kept.display(), "the ledger was copied before its schema changes");
+        }
+        store::schema::migrate(&mut link, path).await?;
         crash::point("ledger.open.migrated");
-        store::schema::check_keys(&mut connection, &keys).await?;
+        store::schema::check_keys(&mut link, &keys).await?;
         crash::point("ledger.open.keys_fit");
-        store::recovery::recover(&mut connection, clock.now()).await?;
+        let mut chain = Chain::begin(link.file()?, Arc::clone(&keys), now).await?;
+        let is_newest = chain.follow(link.file()?, lock, path.clone()).await?;
+        store::recovery::recover(&mut link, &chain, now).await?;
         crash::point("ledger.open.recovered");
-        let readers = store::schema::readers(&options.path, false);
+        if !is_newest {
+            tracing::warn!(
+                "an older copy of the ledger was put in place: what it holds is looked up before it is sent"
+            );
+            store::recovery::doubt(&mut link, &chain, "found", now).await?;
+        }
+        chain.tell()?;
+        let readers = store::schema::readers(path, false);
         let lease = Duration::from_secs(options.lease_seconds);
-        let writer = Writer::start(connection, Home::File, Some(lock), clock.clone(), Holder::new(lease));
+        let writer = Writer::start(link, Home::File(Some(chain)), clock.clone(), Holder::new(lease));
         Ok(Self { keys, clock, zone: options.zone, readers, writer: Some(writer) })
     }
 
@@ -261,7 +301,7 @@ impl Ledger {
         let (mut connection, readers) = store::schema::scratch(&path).await?;
         store::schema::migrate(&mut connection, &path).await?;
         store::schema::check_keys(&mut connection, &keys).await?;
-        let writer = Writer::start(connection, Home::File, None, clock.clone(), Holder::new(DRY_RUN_LEASE));
+        let writer = Writer::start(connection, Home::File(None), clock.clone(), Holder::new(DRY_RUN_LEASE));
         Ok(Self { keys, clock, zone, readers, writer: Some(writer) })
     }
 
@@ -274,7 +314,7 @@ impl Ledger {
         let (mut connection, readers) = store::schema::in_memory(&name).await?;
         store::schema::migrate(&mut connection, &name).await?;
         store::schema::check_keys(&mut connection, &keys).await?;
-        let writer = Writer::start(connection, Home::File, None, clock.clone(), Holder::new(DRY_RUN_LEASE));
+        let writer = Writer::start(connection, Home::File(None), clock.clone(), Holder::new(DRY_RUN_LEASE));
         Ok(Self { keys, clock, zone, readers, writer: Some(writer) })
     }
 
@@ -329,6 +369,13 @@ impl Ledger {
     }
 }
 
+/// A name beside a file: the file's with something after it.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
 /// Takes the exclusive lock that keeps a second gateway out; the system frees it when the process ends.
 fn lock(path: &Path) -> Result<File, LedgerError> {
     let failed = |at: &Path| {
@@ -338,10 +385,9 @@ fn lock(path: &Path) -> Result<File, LedgerError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder).map_err(failed(folder))?;
     }
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let name = PathBuf::from(name);
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&name).map_err(failed(&name))?;
+    let name = beside(path, ".lock");
+    let file =
+        OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&name).map_err(failed(&name))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(LedgerError::Held(path.to_owned())),

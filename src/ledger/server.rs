@@ -84,7 +84,7 @@ impl Ledger {
         recovery::settle_expired(&mut link, given).await?;
         let readers = server::readers(server)?;
         let home = Home::Server(Box::new(server.clone()));
-        let writer = Writer::start(link, home, None, clock.clone(), Holder::new(server.lease()));
+        let writer = Writer::start(link, home, clock.clone(), Holder::new(server.lease()));
         let ledger = Self { keys, clock, zone: server.zone, readers, writer: Some(writer) };
         if server.time == Time::Database {
             ledger.keep_leases(server)?;

@@ -23,8 +23,8 @@ pub enum State {
     /// Claimed by a worker that holds a lease. Only the holder of the lease may answer for it. Leaves by an answer, by
     /// being given back, or when the lease runs out.
     InFlight,
-    /// It was sent and nobody knows what became of it: no usable answer, or the lease ran out after the send had
-    /// begun. It is never sent again from here. Leaves by reconciliation only: found, found different, or not found.
+    /// It was sent, or may have been, and nobody knows what became of it: no usable answer, the lease ran out after the
+    /// send had begun, or the ledger was restored from an older copy. It is never sent again from here. Leaves by reconciliation only: found, found different, or not found.
     Unknown,
     /// The server holds it: it accepted the send, or was found to hold equal content. Every resource has a server id.
     /// Final until a newer version of the visit arrives.
@@ -119,6 +119,11 @@ pub enum Event {
         /// When it may be claimed.
         due: Timestamp,
     },
+    /// An older copy of the ledger took the place of a newer one, which may have sent it: it is looked up first.
+    Restored {
+        /// When to ask the server for it.
+        due: Timestamp,
+    },
     /// A newer version of the same visit was entered.
     NewerVersion,
     /// The visit has no usable records left, and nothing of it was sent.
@@ -158,6 +163,7 @@ impl State {
         use State as S;
         let next = match (self, event) {
             (S::Pending, E::Claimed) => S::InFlight,
+            (S::Pending, E::Restored { .. }) => S::Unknown,
             (S::InFlight, E::Released { .. } | E::Deferred { .. } | E::Unclassified { .. }) => S::Pending,
             (S::InFlight, E::RefusedConfiguration { .. } | E::LeaseExpired { begun: false, .. }) => S::Pending,
             (S::InFlight, E::Accepted) => S::Delivered,
@@ -239,6 +245,7 @@ impl Event {
             Self::AttemptsSpent => "attempts_spent",
             Self::WaivedBy => "waived_by",
             Self::RetryCommanded { .. } => "retry_commanded",
+            Self::Restored { .. } => "restored",
             Self::NewerVersion => "newer_version",
             Self::RecordsWithdrawn => "records_withdrawn",
         }
@@ -258,6 +265,7 @@ impl Event {
             | Self::LeaseExpired { due, .. }
             | Self::StillUnknown { due }
             | Self::NotFound { due }
+            | Self::Restored { due }
             | Self::RetryCommanded { due } => Some(*due),
             _ => None,
         }

@@ -3,7 +3,6 @@
 //!
 //! A command that fails by its own rule gets its error and leaves nothing behind; the others are not touched.
 
-use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,6 +14,7 @@ use tokio::task::JoinHandle;
 use super::LedgerError;
 use super::attempt::AttemptId;
 use super::carrying_out::{Answer, alone, answer, refuse};
+use super::chain::Chain;
 use super::command::{Command, Reply};
 use super::server::{Server, Time};
 use super::state::State;
@@ -74,8 +74,8 @@ impl Holder {
 /// Where the writer writes.
 #[derive(Debug)]
 pub enum Home {
-    /// A file.
-    File,
+    /// A file, with the chain over its history and with it the lock; a dry run has none.
+    File(Option<Chain>),
     /// A server, which may go away and come back.
     Server(Box<Server>),
 }
@@ -106,8 +106,8 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts the task; it keeps the lock until it ends.
-    pub fn start(link: Link, home: Home, lock: Option<File>, clock: Clock, holder: Holder) -> Self {
+    /// Starts the task; it keeps its home, and with it the lock, until it ends.
+    pub fn start(link: Link, home: Home, clock: Clock, holder: Holder) -> Self {
         let (queue, messages) = mpsc::channel(QUEUE_MAX);
         let (commits, writes) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let task = Task {
@@ -120,10 +120,7 @@ impl Writer {
             is_broken: false,
             under_way: 0,
         };
-        let task = tokio::spawn(async move {
-            task.run(messages).await;
-            drop(lock);
-        });
+        let task = tokio::spawn(task.run(messages));
         Self { queue, task, commits, writes, holder: holder.name }
     }
 
@@ -291,7 +288,7 @@ impl Task {
             Err(error) => {
                 // Every caller of the group is told, so the log need not shout as well.
                 tracing::info!(error = %error, commands = answers.len(), "a ledger transaction failed");
-                self.is_broken |= matches!(error, LedgerError::Broken);
+                self.is_broken |= matches!(error, LedgerError::Broken | LedgerError::Damaged);
                 match &mut self.link {
                     // The server ends what a lost connection had begun.
                     _ if matches!(error, LedgerError::Lost) => self.link = None,
@@ -332,10 +329,16 @@ impl Task {
             _ => Ok(Vec::new()),
         };
         failure = failure.and(spread(answers, group.ends.1, ended));
-        let (link, _) = begun?;
+        let (_, now) = begun?;
         failure?;
+        let link = self.link.as_mut().ok_or(LedgerError::Closed)?;
+        let Home::File(Some(chain)) = &self.home else {
+            crash::around("ledger.commit", link.execute("COMMIT", values![])).await?;
+            return Ok(());
+        };
+        chain.link(link.file()?, now).await?;
         crash::around("ledger.commit", link.execute("COMMIT", values![])).await?;
-        Ok(())
+        chain.tell()
     }
 
     /// Begins a transaction that may touch so much; gives the time of everything in it.
@@ -345,7 +348,7 @@ impl Task {
         }
         let now = self.clock.now();
         match &self.home {
-            Home::File => {
+            Home::File(_) => {
                 let link = self.link.as_mut().ok_or(LedgerError::Closed)?;
                 link.execute("BEGIN IMMEDIATE", values![]).await?;
                 Ok((link, now))

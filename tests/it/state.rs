@@ -28,6 +28,7 @@ fn events() -> Vec<Event> {
         Event::AttemptsSpent,
         Event::WaivedBy,
         Event::RetryCommanded { due },
+        Event::Restored { due },
         Event::NewerVersion,
         Event::RecordsWithdrawn,
     ]
@@ -35,7 +36,7 @@ fn events() -> Vec<Event> {
 
 /// The whole table as people read it: state, event, next state.
 const TABLE: &str = "
-pending   claimed -> in_flight, dependency_missing -> blocked, refused_content -> refused, waived_by -> waived, newer_version -> superseded, records_withdrawn -> superseded
+pending   claimed -> in_flight, dependency_missing -> blocked, refused_content -> refused, waived_by -> waived, restored -> unknown, newer_version -> superseded, records_withdrawn -> superseded
 blocked   dependency_appeared -> pending, waived_by -> waived, newer_version -> superseded, records_withdrawn -> superseded
 in_flight released -> pending, accepted -> delivered, found_equal -> delivered, deferred -> pending, unclassified -> pending, refused_configuration -> pending, dependency_missing -> blocked, refused_content -> refused, no_answer -> unknown, lease_expired -> unknown, lease_expired -> pending, found_different -> refused, attempts_spent -> exhausted
 unknown   found_equal -> delivered, still_unknown -> unknown, not_found -> pending, found_different -> refused
@@ -88,7 +89,7 @@ fn words_read_back() {
 
 proptest! {
     #[test]
-    fn no_sequence_leaves_the_legal_states(steps in proptest::collection::vec(0_usize..21, 0..60)) {
+    fn no_sequence_leaves_the_legal_states(steps in proptest::collection::vec(0_usize..22, 0..60)) {
         let events = events();
         let mut state = State::Pending;
         let mut history = Vec::new();

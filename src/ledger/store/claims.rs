@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::link::Link;
 use super::transition::{self, Step};
-use super::{hex, json, sharing};
+use super::{hex, json, restoring, sharing};
 use crate::ledger::LedgerError;
 use crate::ledger::attempt::AttemptId;
 use crate::ledger::command::ClaimedEntry;
@@ -27,20 +27,20 @@ const SWEEP_MAX: i64 = 1_000;
 pub const STRIKES_MAX: i64 = 3;
 
 const TODAY: &str = "SELECT id FROM entry
-    WHERE lane = ?1 AND state = 'pending' AND strikes = 0 AND day_ends_at > ?2 AND due_at <= ?2
+    WHERE lane = ?1 AND state = 'pending' AND look_first = 0 AND strikes = 0 AND day_ends_at > ?2 AND due_at <= ?2
     ORDER BY day_ends_at, id LIMIT ?3 /*lock*/";
 
 const CORRECTIONS: &str = "SELECT id FROM entry
-    WHERE lane = ?1 AND state = 'pending' AND version > 1 AND strikes = 0 AND day_ends_at <= ?2 AND due_at <= ?2
+    WHERE lane = ?1 AND state = 'pending' AND version > 1 AND look_first = 0 AND strikes = 0 AND day_ends_at <= ?2 AND due_at <= ?2
     ORDER BY day_ends_at, id LIMIT ?3 /*lock*/";
 
 const BACKLOG: &str = "SELECT id FROM entry
-    WHERE lane = ?1 AND state = 'pending' AND strikes = 0 AND day_ends_at <= ?2 AND due_at <= ?2
+    WHERE lane = ?1 AND state = 'pending' AND look_first = 0 AND strikes = 0 AND day_ends_at <= ?2 AND due_at <= ?2
     ORDER BY day_ends_at, id LIMIT ?3 /*lock*/";
 
 /// What the process may have died of: one at a time, so that an innocent one is cleared by getting through.
 const SUSPECT: &str = "SELECT id FROM entry
-    WHERE lane = ?1 AND strikes > 0 AND state = 'pending' AND due_at <= ?2 AND (?3 = 1 OR day_ends_at > ?2)
+    WHERE lane = ?1 AND strikes > 0 AND state = 'pending' AND look_first = 0 AND due_at <= ?2 AND (?3 = 1 OR day_ends_at > ?2)
         AND NOT EXISTS (SELECT 1 FROM entry AS other
             WHERE other.lane = ?1 AND other.strikes > 0 AND other.state = 'in_flight')
     ORDER BY strikes, id LIMIT 1 /*lock*/";
@@ -68,6 +68,7 @@ pub async fn claim(
     now: Timestamp,
 ) -> Result<Vec<ClaimedEntry>, LedgerError> {
     sweep(link, now).await?;
+    restoring::doubt(link, lane, now).await?;
     let limit = limit.min(CLAIM_MAX);
     let mut lists: [Vec<i64>; 3] = Default::default();
     for (list, query) in lists.iter_mut().zip([TODAY, CORRECTIONS, BACKLOG]) {

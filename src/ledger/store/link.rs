@@ -12,6 +12,7 @@ use sqlx::{
 };
 
 use super::statement::{Dialect, Statement};
+use crate::ledger::LedgerError;
 
 /// A row that both databases can give.
 pub trait Stored: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
@@ -155,6 +156,17 @@ impl Link {
             Self::SqliteReader(connection) => At::Sqlite(connection),
             Self::Postgres(connection) => At::Postgres(connection),
             Self::PostgresReader(connection) => At::Postgres(connection),
+        }
+    }
+
+    /// The connection to a file, for what a server does in its own way or not at all.
+    ///
+    /// # Errors
+    /// [`LedgerError::OnServer`].
+    pub fn file(&mut self) -> Result<&mut SqliteConnection, LedgerError> {
+        match self.at() {
+            At::Sqlite(connection) => Ok(connection),
+            At::Postgres(_) => Err(LedgerError::OnServer),
         }
     }
 

@@ -46,9 +46,12 @@ macro_rules! values {
 }
 
 pub mod attention;
+pub mod backup;
 pub mod cache;
+pub mod chain;
 pub mod claims;
 pub mod contention;
+pub mod covered;
 pub mod endings;
 pub mod entering;
 pub mod entries;
@@ -62,6 +65,7 @@ pub mod plans;
 pub mod recovery;
 pub mod registrations;
 pub mod removals;
+pub mod restoring;
 pub mod rows;
 pub mod schema;
 pub mod series;
@@ -72,6 +76,7 @@ pub mod statement;
 pub mod taken;
 pub mod transition;
 pub mod trouble;
+pub mod verify;
 pub mod visits;
 pub mod watching;
 

@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 
 use super::link::{Link, Readers};
 use crate::crash;
@@ -13,7 +13,7 @@ use crate::ledger::LedgerError;
 use crate::seal::{Keys, SealError};
 
 /// The schema's steps, oldest first; a database remembers the last one taken in `user_version`.
-pub const STEPS: [&str; 9] = [
+pub const STEPS: [&str; 10] = [
     include_str!("../../../schemas/ledger/sqlite/0001_ledger.sql"),
     include_str!("../../../schemas/ledger/sqlite/0002_window.sql"),
     include_str!("../../../schemas/ledger/sqlite/0003_taken_file.sql"),
@@ -23,6 +23,7 @@ pub const STEPS: [&str; 9] = [
     include_str!("../../../schemas/ledger/sqlite/0007_sharing.sql"),
     include_str!("../../../schemas/ledger/sqlite/0008_registration.sql"),
     include_str!("../../../schemas/ledger/sqlite/0009_delivery.sql"),
+    include_str!("../../../schemas/ledger/sqlite/0010_history.sql"),
 ];
 /// Marks a file as ours: "PSYG" in ASCII, kept in `application_id`.
 const APPLICATION: i64 = 0x5053_5947;
@@ -41,10 +42,15 @@ pub const STATEMENTS: usize = 200;
 /// Name and content of the row that shows whether the keys fit.
 const KEY_CHECK: (&str, &[u8]) = ("key_check", b"posyandu-gateway");
 
+/// How long a connection waits for another process.
+pub fn busy() -> Duration {
+    Duration::from_secs(BUSY_SECONDS)
+}
+
 fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
-        .busy_timeout(Duration::from_secs(BUSY_SECONDS))
+        .busy_timeout(busy())
         .statement_cache_capacity(STATEMENTS)
         .foreign_keys(true)
         .disable_statement_logging()
@@ -72,6 +78,17 @@ pub async fn open_writer(path: &Path, bytes_max: Option<u64>) -> Result<Link, Le
         true => Ok(Link::Sqlite(connection)),
         false => Err(LedgerError::Library { found: format!("SQLite {library}"), needed: LIBRARY_NEEDED_TEXT }),
     }
+}
+
+/// Whether there is no database at a path, or one without a single table.
+pub async fn is_empty(path: &Path) -> Result<bool, LedgerError> {
+    if !path.is_file() {
+        return Ok(true);
+    }
+    let mut connection = options(path).read_only(true).connect().await?;
+    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema").fetch_one(&mut connection).await?;
+    connection.close().await?;
+    Ok(tables == 0)
 }
 
 /// Connections that only read; opened when first used.
@@ -127,6 +144,27 @@ pub fn known(version: i64) -> Result<usize, LedgerError> {
         .ok()
         .filter(|step| *step <= STEPS.len())
         .ok_or(LedgerError::Newer { found: version, known: STEPS.len() as i64 })
+}
+
+/// The newest schema known here.
+pub const NEWEST: usize = STEPS.len();
+
+/// Type, name and text of everything a schema has, without what SQLite keeps for itself.
+const SHAPE: &str = "SELECT type, name, coalesce(sql, '') FROM main.sqlite_schema
+    WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY type, name";
+
+/// The first table, index or trigger that is not as the schema has it; `None` when all are.
+pub async fn missing(connection: &mut SqliteConnection) -> Result<Option<String>, LedgerError> {
+    let model = SqliteConnectOptions::new().in_memory(true).disable_statement_logging().connect().await?;
+    let mut model = Link::Sqlite(model);
+    migrate(&mut model, Path::new(":memory:")).await?;
+    let wanted: Vec<(String, String, String)> = model.all(SHAPE, values![]).await?;
+    let found: Vec<(String, String, String)> = sqlx::query_as(SHAPE).fetch_all(connection).await?;
+    let differs = |(one, other): (&Vec<_>, &Vec<(String, String, String)>)| {
+        let first: Option<&(String, String, String)> = one.iter().find(|part| !other.contains(part));
+        first.map(|(kind, name, _)| format!("{kind} {name}"))
+    };
+    Ok(differs((&wanted, &found)).or_else(|| differs((&found, &wanted))))
 }
 
 /// Takes the steps that are missing, each in its own transaction.

@@ -9,8 +9,10 @@ use crate::ledger::LedgerError;
 
 /// SQLite's result code for a full disk (SQLITE_FULL).
 const SQLITE_FULL: i64 = 13;
-/// SQLite's result codes after which the handle cannot be trusted: IOERR, CORRUPT, NOTADB.
-const SQLITE_LOST: [i64; 3] = [10, 11, 26];
+/// SQLite's result code after which the handle cannot be trusted (SQLITE_IOERR).
+const SQLITE_LOST: i64 = 10;
+/// SQLite's result codes for a file that is no sound database: CORRUPT, NOTADB.
+const SQLITE_DAMAGED: [i64; 2] = [11, 26];
 /// PostgreSQL's codes for a full disk: disk_full, and the quota of an account or a container.
 const POSTGRES_FULL: [&str; 1] = ["53100"];
 /// PostgreSQL's codes after which the connection is gone: ended by an administrator, by a crash, not yet possible, idle
@@ -42,10 +44,11 @@ pub fn judge(error: sqlx::Error) -> LedgerError {
 fn of_sqlite(code: &str) -> Option<LedgerError> {
     match code.parse::<i64>().ok()? & 0xff {
         SQLITE_FULL => Some(LedgerError::Full),
-        code if SQLITE_LOST.contains(&code) => {
-            tracing::info!(code, "the ledger's database cannot be trusted any more");
+        SQLITE_LOST => {
+            tracing::info!("the ledger's database cannot be trusted any more");
             Some(LedgerError::Broken)
         }
+        code if SQLITE_DAMAGED.contains(&code) => Some(LedgerError::Damaged),
         _ => None,
     }
 }
@@ -72,6 +75,7 @@ mod tests {
         assert!(of_postgres("13").is_none() && of_postgres("40P01").is_none());
         assert!(matches!(of_sqlite("13"), Some(LedgerError::Full)));
         assert!(matches!(of_sqlite("266"), Some(LedgerError::Broken)), "extended codes keep the code in the low byte");
+        assert!(matches!(of_sqlite("11"), Some(LedgerError::Damaged)));
         assert!(of_sqlite("19").is_none());
     }
 }

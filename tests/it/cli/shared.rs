@@ -51,6 +51,10 @@ fn a_city_on_postgresql_is_sent_by_two_daemons_at_once_and_reported() {
     let reconciled = town.gateway(&["reconcile", "--format", "json"]);
     assert_eq!(reconciled.code, Some(0), "{}", reconciled.err);
     assert_eq!(reconciled.json()["equal"], stats["creates"], "the server holds what the ledger does not know");
+    for arguments in [&["verify"][..], &["backup", "salinan"], &["restore", "salinan"]] {
+        let told = town.gateway(&[&["ledger"], arguments].concat());
+        told.one_sentence(2, &["ledger 127.0.0.1:", "on a PostgreSQL server", "pg_dump"]);
+    }
     for arguments in [&["report", "--date", "2026-11-18", "--format", "json"][..], &["doctor", "--format", "json"]] {
         let told = town.gateway(arguments);
         assert!(matches!(told.code, Some(0 | 1)), "{arguments:?}: {}", told.err);

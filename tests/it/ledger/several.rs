@@ -201,6 +201,27 @@ async fn newer_foreign_empty_and_wrongly_keyed_databases_are_refused() {
     assert!(!format!("{server:?} {gone:?}").contains(servers::PASSWORD));
 }
 
+/// A dump that was put back, as README.md says.
+#[tokio::test]
+async fn what_may_have_been_sent_since_a_dump_is_looked_up_first() {
+    let desk = Desk::on(server().await).await;
+    desk.visits(20, DAY).await;
+    let delivered = desk.ledger.claim(LANE, 1).await.unwrap().remove(0);
+    desk.deliver(&delivered).await.unwrap();
+    let restored = "INSERT INTO restoration (at, last_day, reason) VALUES (1, '2026-11-18', 'commanded')";
+    desk.run(restored).await.unwrap();
+    assert!(desk.run("DELETE FROM restoration").await.is_err(), "what happened is not taken back");
+    assert!(desk.ledger.claim(LANE, 20).await.unwrap().is_empty(), "nothing is sent before it was looked up");
+    assert_eq!(desk.ledger.unknown_due(100).await.unwrap().len(), 19);
+    let pass = desk.ledger.begin_pass("a", "b.csv").await.unwrap();
+    desk.ledger.see_rows(pass, vec![row("a", "later", "x", DAY)]).await.unwrap();
+    desk.ledger.finish_pass(pass, true).await.unwrap();
+    let visits = desk.ledger.stale_visits(5).await.unwrap();
+    desk.ledger.enter(visits.iter().map(|visit| entry(visit, "1")).collect()).await.unwrap();
+    assert!(desk.ledger.claim(LANE, 20).await.unwrap().is_empty(), "nor what is read again for days before it");
+    assert_eq!(desk.ledger.unknown_due(100).await.unwrap().len(), 20);
+}
+
 #[tokio::test]
 async fn daemons_that_start_together_make_one_ledger() {
     let server = server().await;
