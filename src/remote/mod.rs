@@ -16,12 +16,13 @@ pub mod pace;
 pub mod rate_limit;
 pub mod response;
 pub mod search;
+mod tending;
 pub mod token;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
@@ -33,7 +34,6 @@ use crate::clock::Clock;
 use crate::crash;
 use crate::observed::LaneObserved;
 use crate::redact::{MASK, Personal};
-use allowance::Giver;
 use answer::{Answer, Class};
 use memory::Memory;
 use pace::Learnt;
@@ -301,75 +301,6 @@ impl Remote {
             }
             _ => ReadAnswer::Failed(failed()),
         }
-    }
-
-    /// Remembers token and pace there, and goes on with what is kept. The first memory given stays.
-    pub async fn remember_in(&self, memory: Arc<dyn Memory>) {
-        if self.inner.memory.set(memory).is_ok() {
-            self.inner.recall().await;
-        }
-    }
-
-    /// Keeps the pace learnt, when it is another one than was kept last.
-    pub async fn keep_learnt(&self) {
-        self.inner.keep_learnt().await;
-    }
-
-    /// Reads the secret again before each request for a token and whenever the server refuses it. The first reader
-    /// given stays.
-    pub fn watch_secret(&self, read: impl Fn() -> Option<Personal<String>> + Send + Sync + 'static) {
-        let _ = self.inner.secret_again.set(Box::new(read));
-    }
-
-    /// Whether the configured secret is another one than the one in use; it is used from now on.
-    pub fn secret_changed(&self) -> bool {
-        self.inner.read_secret_again()
-    }
-
-    /// Lets no new call leave, for good; those on their way end.
-    pub fn hold(&self) {
-        self.inner.limiter.hold();
-    }
-
-    /// Uses another secret from the next request for a token on.
-    pub fn replace_secret(&self, secret: Personal<String>) {
-        *self.inner.client_secret.write().unwrap_or_else(PoisonError::into_inner) = secret;
-        self.inner.shelf.forget_failures();
-    }
-
-    /// How far our clock is from the server's, by the `Date` header of its last answer; `None` before the first.
-    #[must_use]
-    pub fn clock_skew(&self) -> Option<Duration> {
-        match self.inner.skew_seconds.load(Ordering::Relaxed) {
-            i64::MIN => None,
-            seconds => Some(Duration::from_secs(seconds.unsigned_abs())),
-        }
-    }
-
-    /// Calls made so far.
-    #[must_use]
-    pub fn calls(&self) -> CallCounts {
-        let counters = &self.inner.counters;
-        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        CallCounts {
-            token: of(&counters.token),
-            transaction: of(&counters.transaction),
-            create: of(&counters.create),
-            update: of(&counters.update),
-            read: of(&counters.read),
-            search: of(&counters.search),
-        }
-    }
-
-    /// From now on every call also needs permission from here, which other processes share; the first giver stays.
-    pub fn share_calls(&self, giver: Arc<dyn Giver>) {
-        self.inner.limiter.allowance.ask_from(giver);
-    }
-
-    /// Calls a minute the limiter allows now.
-    #[must_use]
-    pub fn pace_per_minute(&self) -> f64 {
-        self.inner.limiter.per_minute()
     }
 
     fn single(&self, resource_type: &str, id: Option<&str>, body: &str) -> Option<(SentResource, Url)> {
