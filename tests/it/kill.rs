@@ -27,6 +27,8 @@ const KILLS_EVERY_RUN: u64 = 60;
 const KILLS_IN_A_ROW_MAX: u32 = 10;
 /// Rows of each source: a round is short, so that many moments of it are hit.
 const ROWS: usize = 14;
+/// From so many kills on, first sends and corrections must each have met everything; fewer may miss one by chance.
+const EACH_MET_FROM: u64 = 500;
 /// Rounds side by side.
 const LANES: u64 = 2;
 /// Seed of the moments and of the server.
@@ -157,11 +159,25 @@ pub async fn correct(office: &Office) {
     database.close().await.unwrap();
 }
 
+/// As if a while had passed: a lane that was stopped may be tried again, and a token asked for.
+async fn rested(office: &Office) {
+    let file = office.folder.path().join("posyandu-data/ledger.sqlite");
+    let mut database = SqliteConnectOptions::new().filename(file).create_if_missing(false).connect().await.unwrap();
+    let forget = "DELETE FROM lane_note WHERE kind IN ('stopped', 'token_asked')";
+    let table = "SELECT count(*) FROM sqlite_schema WHERE name = 'lane_note'";
+    if sqlx::query_scalar::<_, i64>(table).fetch_one(&mut database).await.unwrap() > 0 {
+        sqlx::raw_sql(forget).execute(&mut database).await.unwrap();
+    }
+    database.close().await.unwrap();
+}
+
 async fn run_to_its_end(office: &Office) -> Duration {
+    rested(office).await;
     let at = office.folder.path().to_owned();
     let started = Instant::now();
     let (code, said) = spawn_blocking(move || end_of(gateway(&at, &["run", "--once"]))).await.unwrap();
-    assert!(matches!(code, Some(0 | 1)), "exit {code:?}: {said}");
+    // 3: a lane was stopped, and goes on when it has rested.
+    assert!(matches!(code, Some(0 | 1 | 3)), "exit {code:?}: {said}");
     started.elapsed()
 }
 
@@ -298,8 +314,14 @@ async fn kills_at_any_moment_lose_nothing_and_create_nothing_twice() {
         seen.add(&lane.await.unwrap());
     }
     assert!(u64::from(seen.kills) >= run.size, "{seen:?}");
-    seen.first_sends.assert_all_met();
-    seen.corrections.assert_all_met();
+    let mut both = Hits::default();
+    both.add(&seen.first_sends);
+    both.add(&seen.corrections);
+    both.assert_all_met();
+    if run.size >= EACH_MET_FROM {
+        seen.first_sends.assert_all_met();
+        seen.corrections.assert_all_met();
+    }
     let hits =
         |hits: &Hits| json!({"interrupted": hits.interrupted, "found": hits.found_equal, "absent": hits.not_found});
     let figures = json!({
