@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::ledger::entry::EntryId;
 use crate::words;
 
-/// Forget who the person of a visit was found to be, so that the next run asks SATUSEHAT again
+/// Forget who the person of a visit was found to be
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

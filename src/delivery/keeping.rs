@@ -37,7 +37,7 @@ impl LedgerMemory {
         let learnt = self.ledger.note(NoteKind::Pace, client_id).await?;
         Ok(Kept {
             token: token.map(|(text, expires)| Token::new(text, expires, self.clock.now())),
-            asked_at: asked_at.and_then(|text| serde_json::from_str(&text).ok()),
+            asked_at: asked(asked_at.as_deref()).get(1).copied(),
             learnt: learnt.and_then(|text| serde_json::from_str(&text).ok()),
         })
     }
@@ -72,7 +72,10 @@ impl Memory for LedgerMemory {
 
     fn asking<'a>(&'a self, client_id: &'a str, at: Timestamp) -> Later<'a, bool> {
         Box::pin(async move {
-            let value = serde_json::to_string(&at).ok();
+            let before = self.ledger.note(NoteKind::TokenAsked, client_id).await.unwrap_or_default();
+            let last = asked(before.as_deref()).last().copied();
+            let asks: Vec<Timestamp> = last.into_iter().chain([at]).collect();
+            let value = serde_json::to_string(&asks).ok();
             self.told(self.ledger.put_note(NoteKind::TokenAsked, client_id, value).await)
         })
     }
@@ -89,6 +92,12 @@ impl Memory for LedgerMemory {
             self.told(self.ledger.put_note(NoteKind::Pace, client_id, value).await);
         })
     }
+}
+
+/// The last one or two requests for a token that led to none. One may be the doing of a single stop, or of another
+/// daemon that is asking just now; after two a client waits.
+fn asked(note: Option<&str>) -> Vec<Timestamp> {
+    note.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
 /// Why a lane is stopped, as the ledger keeps it.
@@ -151,10 +160,11 @@ impl Breakers<'_> {
         };
         match (&now, &before) {
             (Some(now), None) if now.why == Why::Trouble => {
-                tracing::warn!(lane = lane.name, why = now.why.word(), words = now.words, "the lane is stopped");
+                // Whoever runs the lanes tells people in a sentence of their own.
+                tracing::info!(lane = lane.name, why = now.why.word(), words = now.words, "the lane is stopped");
             }
             (Some(now), before) if before.as_ref().map(|before| before.why) != Some(now.why) => {
-                tracing::error!(
+                tracing::info!(
                     lane = lane.name,
                     why = now.why.word(),
                     words = now.words,

@@ -83,7 +83,7 @@ pub fn derive(standards: &Standards, schema: &Arc<Schema>, sasaran: &Record, vis
         return derived;
     };
     if measured.has_oedema {
-        let issue = Issue::information(Code::Suppressed, "growth.oedema");
+        let issue = Issue::warning(Code::Suppressed, "growth.oedema");
         derived.issues.push(issue.on("pitting_edema").at(visit.place_of("pitting_edema")));
     }
     derived.issues.extend(implausible(&assessment, visit));
@@ -97,7 +97,7 @@ pub fn derive(standards: &Standards, schema: &Arc<Schema>, sasaran: &Record, vis
 /// What is told about the gain: that the card says something else, and that a child did not gain twice running.
 fn of_gain(judged: Judged, visit: &Record) -> Vec<Issue> {
     let twice = || {
-        let issue = Issue::information(Code::BusinessRule, "growth.twice_not_enough");
+        let issue = Issue::warning(Code::BusinessRule, "growth.twice_not_enough");
         issue.on("bb").at(visit.place_of("bb"))
     };
     let differs = compare::with_letter(judged.gain, visit);

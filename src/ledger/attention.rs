@@ -43,7 +43,7 @@ pub struct RowIssues {
 pub enum List {
     /// Rows and visits that need a person.
     Work,
-    /// Rows that are used and have something worth a look.
+    /// Rows that are used and have something worth a look, and visits whose mapping found something.
     Warnings,
 }
 

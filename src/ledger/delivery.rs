@@ -130,11 +130,7 @@ impl Ledger {
         event: Event,
         found: Vec<AcceptedResource>,
     ) -> Result<State, LedgerError> {
-        crash::around(
-            "ledger.resolve",
-            self.writer()?.ask(|reply| Command::Resolve { entry, event, accepted: found, seen: None, reply }),
-        )
-        .await
+        self.writer()?.ask(|reply| Command::Resolve { entry, event, accepted: found, seen: None, reply }).await
     }
 
     /// The same for an entry that was looked up while another daemon may have settled it, or even sent it again: then
@@ -151,7 +147,7 @@ impl Ledger {
         let seen = Some(Seen { since: entry.since, probes: i64::from(entry.probes) });
         let entry = entry.entry_id;
         crash::around(
-            "ledger.resolve_as_seen",
+            "ledger.resolve",
             self.writer()?.ask(|reply| Command::Resolve { entry, event, accepted: found, seen, reply }),
         )
         .await

@@ -134,6 +134,9 @@ impl Inner {
         if let Some(found) = self.shelf.fresh(now) {
             return Ok(found);
         }
+        if let Some(found) = self.kept_token(now).await {
+            return Ok(found);
+        }
         if let Some(failure) = self.shelf.recent_failure(now)
             && !self.read_secret_again()
         {
@@ -158,6 +161,14 @@ impl Inner {
                 Err(answer)
             }
         }
+    }
+
+    /// A token that another daemon of the same client id has been given meanwhile.
+    async fn kept_token(&self, now: Timestamp) -> Option<(Token, u64)> {
+        let kept = self.memory.get()?.recall(&self.client_id).await;
+        let token = kept.token.filter(|token| token.is_fresh(now) && self.shelf.current().as_ref() != Some(token))?;
+        let generation = self.shelf.put(token.clone());
+        Some((token, generation))
     }
 
     /// The intent to ask is durable before the request leaves.

@@ -19,7 +19,7 @@ pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub struct Kept {
     /// The token, while it lives.
     pub token: Option<Token>,
-    /// When a token was asked for that never came, as far as anybody knows.
+    /// When a token was asked for the second time in vain, as far as anybody knows.
     pub asked_at: Option<Timestamp>,
     /// The pace learnt.
     pub learnt: Option<Learnt>,

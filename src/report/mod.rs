@@ -149,7 +149,7 @@ pub struct DayReport {
     pub late: Vec<Late>,
     /// What a person must do, by place.
     pub work: Vec<WorkItem>,
-    /// What looked wrong and was sent all the same.
+    /// What looked wrong and was sent all the same; what the mapping leaves out is told by its rule alone.
     pub warnings: Vec<WorkItem>,
     /// All warnings by rule, those left out too; the most frequent first.
     pub warning_rules: Vec<RuleTally>,
@@ -198,7 +198,9 @@ impl DayReport {
         worklist::walk(ledger, &filter, List::Warnings, request.made_at, listed_max, &mut |items| {
             each(&items)?;
             worklist::tally(&mut warning_rules, &items);
-            left_out.warnings += keep(&mut warnings, items, listed_max);
+            // What the mapping leaves out is nobody's to mend at a cell, and stands in each visit: its rule tells it once.
+            let to_look_at = items.into_iter().filter(|item| !item.is_left_out_by_mapping()).collect();
+            left_out.warnings += keep(&mut warnings, to_look_at, listed_max);
             Ok(())
         })
         .await?;

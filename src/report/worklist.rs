@@ -54,6 +54,14 @@ pub struct WorkItem {
     pub issue: Issue,
 }
 
+impl WorkItem {
+    /// It says that the mapping files leave something out: nothing that a person mends at this place.
+    #[must_use]
+    pub fn is_left_out_by_mapping(&self) -> bool {
+        self.issue.code == Code::Suppressed && self.issue.severity == Severity::Information
+    }
+}
+
 /// Rows and visits looked at together.
 const PAGE: usize = 500;
 
@@ -75,7 +83,7 @@ pub async fn walk(
     for page in subjects.pages(PAGE.min(together)) {
         let (rows, troubles) = ledger.look_at(page).await?;
         rows.iter().for_each(|row| of_row(row, list, &mut items));
-        troubles.iter().for_each(|trouble| of_visit(trouble, now, &mut items));
+        troubles.iter().for_each(|trouble| of_visit(trouble, list, now, &mut items));
         if items.len() > together {
             items.sort_by(order);
             each(std::mem::take(&mut items)).map_err(ReportError::Write)?;
@@ -101,12 +109,13 @@ fn of_row(row: &RowIssues, list: List, items: &mut Vec<WorkItem>) {
     }
 }
 
-fn of_visit(trouble: &Trouble, now: Timestamp, items: &mut Vec<WorkItem>) {
+fn of_visit(trouble: &Trouble, list: List, now: Timestamp, items: &mut Vec<WorkItem>) {
     let line = &trouble.line;
     let row = row_of(&trouble.origins);
-    let issues = match line.blocked_on.as_deref() {
-        Some(on) => blocked(on, trouble, now),
-        None => complaints(trouble),
+    let issues = match (list, line.blocked_on.as_deref()) {
+        (List::Warnings, _) => trouble.issues.iter().filter(|issue| !issue.is_error()).cloned().collect(),
+        (List::Work, Some(on)) => blocked(on, trouble, now),
+        (List::Work, None) => complaints(trouble),
     };
     let item = |issue: Issue| WorkItem {
         puskesmas: Some(line.puskesmas.clone()),

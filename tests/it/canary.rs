@@ -102,9 +102,13 @@ fn commands(town: &Town, canaries: &Canaries, echo: &Echo) {
     quiet(town, canaries, "text", &["run", "--once"]);
     let of = |counts: &Value, word: &str| counts["counts"][word].as_u64().unwrap();
     let worked = (0..RUNS_MAX).any(|_| {
+        // What stopped the lane in the run before must not make this one wait a minute.
+        quiet(town, canaries, "json", &["lanes", "release", "Puskesmas Utara", "--reason", "percobaan"]);
         let (_, text) = quiet(town, canaries, "json", &["run", "--once", "--format", "json"]);
         let counts: Value = serde_json::from_str(text.trim()).unwrap();
-        of(&counts, "delivered") > 100 && of(&counts, "blocked") > 20 && of(&counts, "refused") > 5
+        // A refused visit is taken apart, and this server answers that with anything: so it may end in doubt.
+        let doubtful = of(&counts, "refused") + of(&counts, "unknown");
+        of(&counts, "delivered") > 100 && of(&counts, "blocked") > 20 && doubtful > 5
     });
     assert!(worked, "{}", quiet(town, canaries, "json", &["status", "--format", "json"]).1);
     canaries.also(echo.token());

@@ -131,6 +131,7 @@ fn check_tells_every_planted_problem_and_changes_nothing() {
     }
     conserved(&report["counts"]);
     gains_as_expected(&made.path().join("bundles.ndjson"));
+    gains_are_told(&made.path().join("issues.csv"));
 }
 
 /// Each weighing of the toddlers' cards whose month before is known is sent as gained or not, and no other one is.
@@ -145,6 +146,41 @@ fn gains_as_expected(bundles: &Path) {
     let bundles = std::fs::read_to_string(bundles).unwrap();
     assert_eq!(bundles.matches("\"OC000012\"").count(), count("N"));
     assert_eq!(bundles.matches("\"OC000146\"").count(), count("T") + count("2T"));
+}
+
+/// A letter on the card that is not what the weighings say is told at its cell, and so is each child that did not gain
+/// twice running; no other card is.
+fn gains_are_told(issues: &Path) {
+    let mut reader = csv::Reader::from_path(fixtures().join("harapan-kenaikan.csv")).unwrap();
+    let mut expected = Vec::new();
+    for line in reader.records() {
+        let line = line.unwrap();
+        let (sheet, row) = line[1].split_once('!').unwrap();
+        let place = (format!("{} [{sheet}]", &line[0]), row.to_owned());
+        let written = match &line[2] {
+            "Naik" => "N",
+            "Tidak naik" => "T",
+            other => other,
+        };
+        if written != line[3].trim_start_matches('2') {
+            expected.push((place.clone(), "growth.nt_differs".to_owned()));
+        }
+        if &line[3] == "2T" {
+            expected.push((place, "growth.twice_not_enough".to_owned()));
+        }
+    }
+    let mut reader = csv::Reader::from_path(issues).unwrap();
+    let header = reader.headers().unwrap().clone();
+    let at = |name: &str| header.iter().position(|column| column == name).unwrap();
+    let (file, row, rule) = (at("file"), at("row"), at("rule"));
+    let lines = reader.records().map(Result::unwrap);
+    let told = lines.filter(|line| ["growth.nt_differs", "growth.twice_not_enough"].contains(&&line[rule]));
+    let mut told: Vec<_> =
+        told.map(|line| ((line[file].to_owned(), line[row].to_owned()), line[rule].to_owned())).collect();
+    told.sort();
+    expected.sort();
+    assert!(expected.len() > 3, "{expected:?}");
+    assert_eq!(told, expected);
 }
 
 /// `read` is the sum of the other counts: nothing was lost between them.

@@ -332,6 +332,7 @@ fn a_kader_is_nobodys_performer_but_names_herself_in_the_immunization_she_report
         "Immunization imunisasi_kader.performer.actor $reference puskesmas",
         "Immunization imunisasi_kader.performer.function.text $optional petugas",
         "Immunization imunisasi_nakes.performer.actor $reference puskesmas",
+        "MedicationRequest permintaan_ttd.dispenseRequest.performer $reference puskesmas",
     ];
     assert_eq!(others, BTreeSet::from(allowed.map(str::to_owned)));
 }

@@ -113,12 +113,14 @@ async fn the_work_list_names_the_cell_of_each_row_and_visit() {
         ("4", Some("BB"), "remote.content"),
     ];
     assert_eq!(work, expected);
-    assert_eq!(report.warnings.len(), 1);
+    // A row has one, and the mapping of each of the five visits.
+    let visits = report.warnings.iter().filter(|item| item.entry.is_some());
+    assert_eq!((report.warnings.len(), visits.count()), (6, 5));
     let lines = csv::work_list(&report, Language::Indonesian);
     let mut lines = lines.lines();
     assert_eq!(lines.next(), Some("source,file,row,column,value,severity,rule,message"));
     assert!(lines.next().unwrap().starts_with("eppgbm,a.csv,12,'+Posyandu,Mawar,error,posyandu.unknown,"));
-    assert_eq!(lines.count(), 3);
+    assert_eq!(lines.count(), 8);
 }
 
 #[tokio::test]
@@ -129,17 +131,20 @@ async fn short_lists_say_what_they_leave_out_and_everything_is_shown_on_the_way(
         Ok(())
     };
     let report = gather(Some(1), &mut each).await;
-    assert_eq!(shown, ["posyandu.unknown", "person.not_found", "remote.content", "visit.no_person"]);
+    let (work, warnings) = shown.split_at(3);
+    assert_eq!(work, ["posyandu.unknown", "person.not_found", "remote.content"]);
+    let of = |rule: &str| warnings.iter().filter(|shown| *shown == rule).count();
+    assert_eq!((of("visit.no_person"), of("test.rule"), warnings.len()), (1, 5, 6));
     assert_eq!((report.work.len(), report.warnings.len(), report.late.len()), (1, 1, 1));
     let left_out = report.left_out;
-    assert_eq!((left_out.work, left_out.warnings, left_out.late), (2, 0, 3));
+    assert_eq!((left_out.work, left_out.warnings, left_out.late), (2, 5, 3));
     assert_eq!((report.coverage.visits, report.coverage.accepted, report.coverage.same_day), (5, 2, 1));
-    assert_eq!(report.warning_rules.iter().map(|rule| rule.number).sum::<u64>(), 1);
+    assert_eq!(report.warning_rules.iter().map(|rule| rule.number).sum::<u64>(), 6);
     let page = text::render(&report, Language::English);
     assert!(page.contains("4 visits were not accepted") && page.contains("and 3 more visits"), "{page}");
     assert!(page.contains("2 more are not shown here"), "{page}");
     let whole: Value = serde_json::from_str(&json::render(&report, Language::English)).unwrap();
-    assert_eq!(whole["left_out"], serde_json::json!({"late": 3, "work": 2, "warnings": 0}));
+    assert_eq!(whole["left_out"], serde_json::json!({"late": 3, "work": 2, "warnings": 5}));
 }
 
 #[tokio::test]

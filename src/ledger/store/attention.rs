@@ -83,13 +83,24 @@ const WORK: &str = concat!(
     ") AS subjects ORDER BY puskesmas NULLS FIRST, posyandu NULLS FIRST, file, stamp"
 );
 
-const WARNINGS: &str = "SELECT id FROM source_row
-    WHERE standing <> 'superseded'
-        AND EXISTS (SELECT 1 FROM issue
-            WHERE issue.source_row = source_row.id AND source_row IS NOT NULL AND severity <> 'error')
-        AND (?1 IS NULL OR counted_date >= ?1) AND (?2 IS NULL OR counted_date <= ?2)
-        AND (?3 IS NULL OR puskesmas = ?3) AND (?4 IS NULL OR posyandu = ?4)
-    ORDER BY puskesmas NULLS FIRST, posyandu NULLS FIRST, file, stamp";
+/// Rows with warnings, and visits whose mapping has some (a card that differs from what was computed).
+const WARNINGS: &str = concat!(
+    "SELECT subject FROM (SELECT id AS subject, puskesmas, posyandu, file, stamp FROM source_row
+        WHERE standing <> 'superseded'
+            AND EXISTS (SELECT 1 FROM issue
+                WHERE issue.source_row = source_row.id AND source_row IS NOT NULL AND severity <> 'error')
+            AND (?1 IS NULL OR counted_date >= ?1) AND (?2 IS NULL OR counted_date <= ?2)
+            AND (?3 IS NULL OR puskesmas = ?3) AND (?4 IS NULL OR posyandu = ?4)
+        UNION ALL ",
+    of_newest!(
+        "-entry.id, visit.puskesmas, visit.posyandu,
+            (SELECT file FROM source_row WHERE source_row.visit = visit.id ORDER BY source_row.id LIMIT 1),
+            (SELECT stamp FROM source_row WHERE source_row.visit = visit.id ORDER BY source_row.id LIMIT 1)",
+        "AND entry.state <> 'superseded' AND EXISTS (SELECT 1 FROM issue
+            WHERE issue.entry = entry.id AND issue.entry IS NOT NULL AND severity <> 'error')"
+    ),
+    ") AS subjects ORDER BY puskesmas NULLS FIRST, posyandu NULLS FIRST, file, stamp"
+);
 
 /// Who stands on the work list, or on the list of warnings: rows, and entries with their numbers below zero.
 pub async fn subjects(link: &mut Link, filter: &Filter, is_work: bool) -> Result<Vec<i64>, LedgerError> {

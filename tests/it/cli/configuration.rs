@@ -24,10 +24,10 @@ fn a_wrong_type_an_unknown_value_and_broken_syntax_are_told_with_their_place() {
         (
             "requests_per_minute = 60000",
             "requests_per_minute = \"fast\"",
-            &[":31:23:", "`requests_per_minute`", "whole number"] as &[&str],
+            &[":29:23:", "`requests_per_minute`", "whole number"] as &[&str],
         ),
         ("environment = \"custom\"", "environment = \"custon\"", &[":5:15:", "`custon`", "did you mean `custom`"]),
-        ("timezone = \"WITA\"", "timezone = \"CET\"", &["posyandu-gateway.toml:38:12:", "CET"]),
+        ("timezone = \"WITA\"", "timezone = \"CET\"", &["posyandu-gateway.toml:36:12:", "CET"]),
         ("[satusehat]", "[satusehat", &["posyandu-gateway.toml:4:"]),
         (
             "name = \"utara\"\nprofile = \"eppgbm_ekspor\"",

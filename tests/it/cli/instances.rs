@@ -12,10 +12,8 @@ const STOPS_WITHIN: Duration = Duration::from_secs(10);
 #[test]
 fn a_second_gateway_is_turned_away_and_a_stop_is_obeyed() {
     // Slow enough that the stop meets visits in flight.
-    let faults = tempfile::NamedTempFile::new().unwrap();
-    let slow = "[[fault]]\nkind = \"delay\"\napplies_to = \"write\"\nevery = 1\ndelay_ms = 300\n";
-    std::fs::write(faults.path(), slow).unwrap();
-    let server = Satusehat::start(&["--faults", faults.path().to_str().unwrap()]);
+    let slow = "{when: {of: write, every: 1}, do: {fault: delay, delay_ms: 300}}";
+    let server = Satusehat::start(&["--fault", slow]);
     let town = Town::ready(&server.address);
     let mut daemon = town.command(&["run"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(daemon.stderr.take().unwrap()).lines();

@@ -48,10 +48,8 @@ fn a_ledger_that_fills_up_while_reading_sends_nothing_and_goes_on_later() {
 
 #[test]
 fn a_ledger_that_fills_up_while_sending_sends_nothing_unrecorded() {
-    let faults = tempfile::NamedTempFile::new().unwrap();
-    let slow = "[[fault]]\nkind = \"delay\"\napplies_to = \"write\"\nevery = 1\ndelay_ms = 200\n";
-    std::fs::write(faults.path(), slow).unwrap();
-    let server = Satusehat::start(&["--faults", faults.path().to_str().unwrap()]);
+    let slow = "{when: {of: write, every: 1}, do: {fault: delay, delay_ms: 200}}";
+    let server = Satusehat::start(&["--fault", slow]);
     let town = town(&server.address);
     // Everything is read and the first visits are sent; then the disk has no room left.
     let mut daemon = town.command(&["run"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();

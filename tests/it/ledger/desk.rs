@@ -246,7 +246,7 @@ pub fn entry(visit: &VisitRecords, mapping: &str) -> NewEntry {
         person: Personal::new(CANARY[1].to_owned()),
         bundle: Personal::new(format!("{}{content}", CANARY[2])),
         resources: vec![resource("Encounter", "encounter"), resource("Observation", &content)],
-        issues: vec![Issue::warning(Code::Value, "test.rule").with("nilai", CANARY[0])],
+        issues: vec![Issue::warning(Code::Value, "test.rule").with("rahasia", CANARY[0])],
         refused: false,
     }
 }

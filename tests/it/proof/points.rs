@@ -22,7 +22,7 @@ use super::armed::{Points, names, start, take, until_it_ends};
 use super::run::{Chance, Run};
 use crate::cli::town::{copy_folder, free_address, terminate};
 use crate::intake::counter::{TOKEN, record};
-use crate::kill::{DELIVERY, complete, correct, end_of};
+use crate::kill::{DELIVERY, complete_with_stops, correct, end_of};
 use crate::office::{Books, Office, Setting, agree, sound};
 
 /// Rows of each source.
@@ -145,13 +145,13 @@ async fn life(seed: u64, mut left: Points) -> Points {
     for _ in 0..2 {
         lived_through(&office, &mut left, &["run", "--once"]).await;
     }
-    complete(&office).await;
+    complete_with_stops(&office).await;
     let books = Books::read(&office.ledger().await).await;
     agree(&office, &books);
     assert!(books.delivered.len() > ROWS, "{} visits", books.delivered.len());
     correct(&office).await;
     lived_through(&office, &mut left, &["run", "--once"]).await;
-    complete(&office).await;
+    complete_with_stops(&office).await;
     agree(&office, &Books::read(&office.ledger().await).await);
     lived_through(&office, &mut left, &["reconcile"]).await;
     left
@@ -176,7 +176,7 @@ async fn decisions(seed: u64, mut left: Points) -> Points {
     let approve = ["mapping", "approve", "1", "--reason", "dicoba", "--command-id", "satu"];
     lived_through(&office, &mut left, &approve).await;
     lived_through(&office, &mut left, &["run", "--once"]).await;
-    complete(&office).await;
+    complete_with_stops(&office).await;
     let books = Books::read(&office.ledger().await).await;
     agree(&office, &books);
     assert!(books.delivered.iter().any(|entry| entry.version > 1), "the new mapping was not sent");
@@ -247,7 +247,7 @@ async fn counter(seed: u64, mut left: Points) -> Points {
             }
         }
     }
-    complete(&office).await;
+    complete_with_stops(&office).await;
     let books = Books::read(&office.ledger().await).await;
     agree(&office, &books);
     assert_eq!(books.lines.len(), 1, "one record was handed in, however often");
