@@ -53,8 +53,14 @@ impl LedgerMemory {
     }
 
     fn told(&self, result: Result<(), LedgerError>) -> bool {
-        if let Err(error) = &result {
-            tracing::warn!(%error, "the ledger could not keep what a client remembers");
+        const SAYS: &str = "the ledger could not keep what a client remembers";
+        match &result {
+            Ok(()) => {}
+            // These end the run, with a sentence of their own.
+            Err(error @ (LedgerError::Full | LedgerError::Broken | LedgerError::Closed)) => {
+                tracing::debug!(%error, "{SAYS}");
+            }
+            Err(error) => tracing::warn!(%error, "{SAYS}"),
         }
         result.is_ok()
     }
