@@ -24,6 +24,9 @@ const PUSH_BACKS_MAX: usize = 3;
 /// A look-up that is refused stops the lane for that run, so each such way is used this often only.
 const REFUSED_LOOK_UPS_MAX: usize = 1;
 
+/// The way that is a refusal of the content.
+const REFUSAL: usize = 4;
+
 #[derive(Clone)]
 pub struct Echo {
     pub address: String,
@@ -85,6 +88,10 @@ async fn handle(State(inner): State<Arc<Inner>>, request: Request) -> Response<B
         let body = json!({"ErrorCode": "invalid_client", "Error": format!("ClientId is Invalid {text}")});
         return answered(401, "application/json", body.to_string(), None);
     }
+    if head.method != Method::GET && is_refused_always(&text) {
+        inner.thrown[REFUSAL].fetch_add(1, Ordering::Relaxed);
+        return thrown(&inner, REFUSAL, &text);
+    }
     let call = inner.calls.fetch_add(1, Ordering::Relaxed);
     if !is_token && call % EVERY == 0 {
         let way = (call / EVERY) % WAYS;
@@ -101,6 +108,13 @@ async fn handle(State(inner): State<Arc<Inner>>, request: Request) -> Response<B
         }
     }
     inner.passed_on(head, body, is_token).await
+}
+
+/// A refused visit is taken apart and its parts sent again, so it is refused in the end only if all of it always is:
+/// that of each patient whose id ends so.
+fn is_refused_always(text: &str) -> bool {
+    let id = text.split("\"Patient/").nth(1).and_then(|rest| rest.split('"').next());
+    id.is_some_and(|id| id.ends_with('3'))
 }
 
 impl Inner {
