@@ -49,6 +49,10 @@ enum What {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  posyandu-gateway ledger verify --checkpoint /mnt/usb/2026-11-18
+  posyandu-gateway ledger verify --against /mnt/usb/2026-11-18 --format json")]
 struct Verify {
     /// Write where the history stands into this new file, signed; keep it away from this computer
     #[arg(long, value_name = "FILE")]
@@ -59,6 +63,9 @@ struct Verify {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  posyandu-gateway ledger backup /mnt/usb/ledger-2026-11-18.sqlite")]
 struct Backup {
     /// The new file; never overwritten
     #[arg(value_name = "FILE")]
@@ -66,6 +73,9 @@ struct Backup {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  posyandu-gateway ledger restore /mnt/usb/ledger-2026-11-18.sqlite")]
 struct Restore {
     /// A copy made by `ledger backup`, or kept before the ledger's schema changed
     #[arg(value_name = "FILE")]

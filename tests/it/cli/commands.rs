@@ -14,7 +14,7 @@ use crate::city::{conserved, files};
 #[test]
 fn every_command_has_examples_and_an_unknown_one_is_refused() {
     let town = Town::alone();
-    let commands: [&[&str]; 23] = [
+    let commands: [&[&str]; 27] = [
         &[],
         &["demo"],
         &["init"],
@@ -34,6 +34,10 @@ fn every_command_has_examples_and_an_unknown_one_is_refused() {
         &["source", "check"],
         &["source", "files"],
         &["source", "accept"],
+        &["ledger"],
+        &["ledger", "verify"],
+        &["ledger", "backup"],
+        &["ledger", "restore"],
         &["provision"],
         &["forget"],
         &["simulate"],
