@@ -2,8 +2,6 @@
 //!
 //! It sends no record. It asks the server for a token and reads the clock of its answer.
 
-use std::time::Duration;
-
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -14,12 +12,10 @@ use crate::config::Config;
 use crate::daemon::set_up;
 use crate::remote::lane::Lane;
 use crate::remote::search::SearchAnswer;
+use crate::remote::tending::CLOCK_SKEW_MAX;
 use crate::source::folder::Folder;
 use crate::source::problem::SourceError;
 use crate::words::{self, Language};
-
-/// Clock skew above which dates may be refused as "future" (faults.md, row 37).
-const SKEW_MAX: Duration = Duration::from_secs(120);
 
 /// Check configuration, keys, ledger, sources, clock and reachability
 #[derive(Debug, Args)]
@@ -206,7 +202,7 @@ async fn servers(lanes: Vec<(Lane, String)>, findings: &mut Vec<Finding>) {
             },
         });
         if let Some(skew) = lane.remote.clock_skew()
-            && skew > SKEW_MAX
+            && skew > CLOCK_SKEW_MAX
         {
             let text = format!("this computer differs from SATUSEHAT by {} s: set the clock", skew.as_secs());
             findings.push(Finding { what: "clock", exit: Exit::Usage, text });

@@ -3,6 +3,7 @@
 //! The only place that prints. What a command does stands in the modules above; here it is only asked for.
 
 pub mod advice;
+pub mod alarms;
 pub mod check;
 pub mod decision;
 pub mod demo;
@@ -113,6 +114,7 @@ enum Command {
     Status(status::Status),
     /// Which puskesmas' sending is stopped, and letting it go on
     Lanes(lanes::Lanes),
+    Alarms(alarms::Alarms),
     /// What SATUSEHAT holds and the records no longer tell of
     Removals(removals::Removals),
     /// The ledger itself: verify it, copy it, restore it from a copy
@@ -211,6 +213,7 @@ async fn command(command: Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Report(report) => report.run(context).await,
         Command::Status(status) => status.run(context).await,
         Command::Lanes(lanes) => lanes.run(context).await,
+        Command::Alarms(alarms) => alarms.run(context).await,
         Command::Removals(removals) => removals.run(context).await,
         Command::Ledger(ledger) => Box::pin(ledger.run(context)).await,
         Command::Mapping(mapping) => Box::pin(mapping.run(context)).await,

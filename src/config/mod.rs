@@ -17,8 +17,8 @@ use serde::Deserialize;
 
 use crate::redact::Personal;
 use sections::{
-    Delivery, Environment, Http, LanguageName, Ledger, Mapping, Puskesmas, Reconciliation, Satusehat, Seal, Sender,
-    Source,
+    Alarm, Delivery, Environment, Http, LanguageName, Ledger, Mapping, Puskesmas, Reconciliation, Satusehat, Seal,
+    Sender, Source,
 };
 
 /// The commented defaults, as `init` writes them.
@@ -61,6 +61,9 @@ pub struct Config {
     /// Dashboard.
     #[serde(default)]
     pub http: Http,
+    /// Alarms.
+    #[serde(default)]
+    pub alarm: Alarm,
     /// Puskesmas with their access.
     #[serde(default)]
     pub puskesmas: Vec<Puskesmas>,

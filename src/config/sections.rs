@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use jiff::civil::Date;
 use serde::Deserialize;
 
 use crate::clock::Zone;
@@ -158,6 +159,16 @@ impl Default for Http {
     }
 }
 
+/// `[alarm]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Alarm {
+    /// Where alarms are sent; empty means nowhere.
+    pub webhook_url: String,
+    /// File that holds only the secret that the receiver shows.
+    pub webhook_secret_file: PathBuf,
+}
+
 /// `[[puskesmas]]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -170,6 +181,9 @@ pub struct Puskesmas {
     pub client_id: String,
     /// File that holds only the client secret.
     pub client_secret_file: PathBuf,
+    /// Last day on which the client secret is valid, where the platform tells one.
+    #[serde(default)]
+    pub client_secret_expires: Option<Date>,
     /// Time zone.
     pub timezone: Zone,
     /// Calls a minute allowed.

@@ -53,6 +53,17 @@ impl Config {
         if file.as_os_str().is_empty() { Ok(None) } else { self.token("[http] scrape_token_file", file).map(Some) }
     }
 
+    /// The secret that signs messages to the webhook; none when no webhook is configured.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or is not named.
+    pub fn webhook_secret(&self) -> Result<Option<Personal<String>>, ConfigError> {
+        if self.alarm.webhook_url.is_empty() {
+            return Ok(None);
+        }
+        self.token("[alarm] webhook_secret_file", &self.alarm.webhook_secret_file).map(Some)
+    }
+
     fn token(&self, whose: &str, file: &Path) -> Result<Personal<String>, ConfigError> {
         let path = self.path(file);
         match std::fs::read_to_string(&path) {

@@ -46,7 +46,8 @@ impl Daemon {
                 () = self.halted() => break,
             }
             self.ledger.propose_removals().await?;
-            self.give_alarms().await?;
+            self.give_alarms(lanes).await?;
+            self.tell_alarms().await?;
             let Some(due) = self.next_due(&ends).await? else { break };
             let now = self.clock.now();
             if due > deadline || now >= deadline || self.halt.load(Ordering::Relaxed) {
@@ -109,7 +110,7 @@ impl Daemon {
                 looked = self.clock.stopwatch();
                 let reconciliation = reconciliation.clone();
                 looking.spawn(async move { reconciliation.resolve_unknown().await.map(|_| ()) });
-                self.give_alarms().await?;
+                self.give_alarms(lanes).await?;
             }
         }
         // Looking up changes nothing at the server: what is cut short is asked for again.

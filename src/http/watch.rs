@@ -17,7 +17,7 @@ use super::problem::Kind;
 use crate::clock::{Clock, Stopwatch};
 use crate::ledger::watching::Ended;
 use crate::ledger::{Ledger, LedgerError};
-use crate::observed::{LastRound, Observed};
+use crate::observed::{LastRound, Observed, process};
 
 /// What `/readyz` looks at, in this order.
 pub const CHECKS: [&str; 4] = ["ledger", "disk", "configuration", "round"];
@@ -109,6 +109,8 @@ impl Watching {
         *kept = Some(ended);
         self.observed.entries(&entries);
         self.observed.delivered(&delivered);
+        let alarms = self.ledger.open_alarms().await?;
+        self.observed.alarms(alarms.iter().map(|alarm| (alarm.kind.word(), alarm.about.as_str())));
         // The forecast of visits that miss the end of their day belongs here, once delivery can compute it.
         self.observed.ledger_work(self.ledger.commits(), self.ledger.writes());
         if let Some(file) = &self.ledger_file {
@@ -150,8 +152,7 @@ impl Watching {
     }
 
     fn disk_free(&self) -> Option<u64> {
-        let found = rustix::fs::statvfs(&self.data_folder).ok()?;
-        Some(found.f_bavail.saturating_mul(found.f_frsize))
+        process::disk_free(&self.data_folder)
     }
 }
 

@@ -8,8 +8,8 @@ use super::LedgerError;
 use super::command::{Command, Reply, Taken};
 use super::store::link::Link;
 use super::store::{
-    cache, claims, endings, entering, entries, intake, lanes, persons, plans, registrations, removals, sharing, taken,
-    visits,
+    alarms, cache, claims, endings, entering, entries, intake, lanes, persons, plans, registrations, removals, sharing,
+    taken, visits,
 };
 use super::writer::Holder;
 
@@ -98,6 +98,7 @@ async fn run_command(c: &mut Link, command: Command, now: Timestamp, holder: &Ho
         }
         Command::Lane { change, reply } => settled(reply, lanes::change(c, &change, now).await),
         Command::Plan { change, reply } => settled(reply, plans::change(c, &change, now).await),
+        Command::Alarm { change, reply } => settled(reply, alarms::change(c, &change, now).await),
         Command::Removal { change, reply } => settled(reply, removals::change(c, &change, now).await),
         Command::Register { change, reply } => {
             settled(reply, registrations::change(c, &change, holder.lease, now).await)
@@ -139,6 +140,7 @@ pub fn refuse(command: Command) -> Answer {
         Command::PutIdentity { reply, .. } | Command::PutToken { reply, .. } => no(reply),
         Command::TakeCalls { reply, .. } => no(reply),
         Command::Lane { reply, .. } | Command::Removal { reply, .. } => no(reply),
+        Command::Alarm { reply, .. } => no(reply),
         Command::Plan { reply, .. } => no(reply),
         Command::Register { reply, .. } => no(reply),
         Command::Taken { reply, .. } => no(reply),

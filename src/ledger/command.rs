@@ -12,6 +12,7 @@ use super::registration::Moment;
 use super::row::{PassEnding, RowFate, RowTally};
 use super::sharing::Calls;
 use super::state::{Event, State};
+use super::store::alarms;
 use super::store::endings::Seen;
 use super::store::entering::SealedEntry;
 use super::store::lanes;
@@ -63,6 +64,7 @@ pub enum Command {
     Plan { change: plans::Change, reply: Reply<Option<i64>> },
     TakeCalls { client: String, per_minute: u32, reply: Reply<Calls> },
     Register { change: registrations::Change, reply: Reply<Option<Moment>> },
+    Alarm { change: alarms::Change, reply: Reply<alarms::Moved> },
     Removal { change: removals::Change, reply: Reply<i64> },
     Taken { change: taken::Change, reply: Reply<Option<TakenRows>> },
 }

@@ -18,8 +18,6 @@ pub enum NoteKind {
     Pace,
     /// Why a lane is stopped, by puskesmas.
     Stopped,
-    /// The last alarm given, by puskesmas.
-    Alarm,
 }
 
 impl NoteKind {
@@ -28,7 +26,6 @@ impl NoteKind {
             Self::TokenAsked => "token_asked",
             Self::Pace => "pace",
             Self::Stopped => "stopped",
-            Self::Alarm => "alarm",
         }
     }
 }

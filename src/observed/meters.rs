@@ -43,6 +43,7 @@ pub struct Meters {
     pub pace: Number<2>,
     pub skew: Number<1>,
     pub lane_stopped: Number<2>,
+    pub alarms: Number<2>,
     pub answered: Durations,
     pub commits: Counter,
     pub writes: Counter,
@@ -70,6 +71,7 @@ impl Meters {
             pace: Family::default(),
             skew: Family::default(),
             lane_stopped: Family::default(),
+            alarms: Family::default(),
             answered: Family::new_with_constructor(durations),
             commits: Counter::default(),
             writes: Counter::default(),
@@ -144,6 +146,7 @@ impl Meters {
         );
         own.register("calls_per_minute", "Calls a minute to SATUSEHAT, present and configured", self.pace.clone());
         own.register_with_unit("clock_skew", "SATUSEHAT's clock minus this one", seconds(), self.skew.clone());
+        own.register("alarm", "1 while the alarm is open, by what it is about", self.alarms.clone());
         own.register("lane_stopped", "1 when the lane stopped for this reason", self.lane_stopped.clone());
         own.register_with_unit(
             "http_request_duration",

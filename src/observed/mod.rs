@@ -168,6 +168,15 @@ impl Observed {
         }
     }
 
+    /// Alarms that are open, by kind and what they are about. What is not named any more is forgotten.
+    pub fn alarms<'a>(&self, open: impl Iterator<Item = (&'a str, &'a str)>) {
+        let alarms = &self.inner.meters.alarms;
+        alarms.clear();
+        for (kind, about) in open {
+            alarms.get_or_create(&[("kind", kind.to_owned()), ("about", about.to_owned())]).set(1);
+        }
+    }
+
     /// A request of an app or a monitor was answered.
     pub fn answered(&self, path: &'static str, status: u16, duration: Duration) {
         let labels = [("path", path.to_owned()), ("status", status_class(Some(status)).to_owned())];

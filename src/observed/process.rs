@@ -1,6 +1,8 @@
-//! Memory and open files of this process, from `/proc`: two small reads, where a crate would bring hundreds.
+//! Memory and open files of this process, from `/proc`, and room on a disk: two small reads, where a crate would bring hundreds.
 //!
 //! Where there is no `/proc` the figures are missing.
+
+use std::path::Path;
 
 use rlimit::Resource;
 
@@ -31,6 +33,13 @@ impl Figures {
             files_max: Resource::NOFILE.get().ok().map(|(soft, _)| soft),
         }
     }
+}
+
+/// Free space of the disk that a folder lies on, in bytes, as far as this user may fill it.
+#[must_use]
+pub fn disk_free(folder: &Path) -> Option<u64> {
+    let found = rustix::fs::statvfs(folder).ok()?;
+    Some(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
 fn resident(status: &str) -> Option<u64> {

@@ -88,13 +88,16 @@ impl Inner {
         }
     }
 
-    /// Tells log and metrics of a call that ended. The request's own id only ties log lines together; it is not sent.
+    /// Tells log and metrics of a call that ended, and keeps when the certificate ends that was shown. The request's own id only ties log lines together; it is not sent.
     fn ended(&self, call: Call, outcome: &Result<Received, Interruption>, duration: Duration) {
         let status = match outcome {
             Ok(received) => Some(received.reply().status),
             Err(Interruption::NoAnswer(status, _)) => *status,
             Err(Interruption::NotSent(_)) => None,
         };
+        if let Some(ends) = outcome.as_ref().ok().and_then(|received| received.certificate_ends) {
+            self.certificate_ends.store(ends.as_second(), Ordering::Relaxed);
+        }
         let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let request_id = uuid::Uuid::new_v4();
         tracing::info!(%request_id, call = call.word(), status, duration_ms, "call ended");

@@ -5,14 +5,17 @@
 
 use std::error::Error;
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, DATE, ETAG, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
+use reqwest::tls::TlsInfo;
 use reqwest::{Certificate, Client, Request, Url};
 
 use super::excerpt::masked;
 use super::response::{Interruption, Reply};
-use super::{Options, RemoteError};
+use super::{RemoteError, certificate};
 use crate::crash;
 
 /// Largest answer read, in bytes.
@@ -28,25 +31,35 @@ const FAILURE_CHARACTERS_MAX: usize = 200;
 /// Room made for an answer whose length is not announced, in bytes.
 const ANSWER_BYTES_USUAL: usize = 16 * 1024;
 
+/// How connections are made.
+pub(super) struct Connecting<'a> {
+    pub connect_timeout: Duration,
+    /// Time allowed for a whole exchange, and for each wait for bytes.
+    pub request_timeout: Duration,
+    /// Extra certificate authorities (PEM) to trust.
+    pub extra_ca: Option<&'a Path>,
+}
+
 /// The client for one client id.
-pub(super) fn client(options: &Options, uses_tls: bool) -> Result<Client, RemoteError> {
+pub(super) fn client(connecting: &Connecting<'_>, uses_tls: bool) -> Result<Client, RemoteError> {
     // A second installation finds the first in place, which is the same provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
-        .connect_timeout(options.connect_timeout)
-        .read_timeout(options.request_timeout)
-        .timeout(options.request_timeout)
+        .connect_timeout(connecting.connect_timeout)
+        .read_timeout(connecting.request_timeout)
+        .timeout(connecting.request_timeout)
         .pool_idle_timeout(IDLE_CONNECTION_MAX)
         .tcp_nodelay(true)
+        .tls_info(uses_tls)
         .user_agent(concat!("posyandu-gateway/", env!("CARGO_PKG_VERSION")));
-    if let Some(path) = &options.extra_ca {
-        let pem = std::fs::read(path).map_err(|source| RemoteError::ReadCertificate { path: path.clone(), source })?;
+    if let Some(path) = connecting.extra_ca {
+        let path = path.to_path_buf();
+        let pem = std::fs::read(&path).map_err(|source| RemoteError::ReadCertificate { path: path.clone(), source })?;
         let certificates = Certificate::from_pem_bundle(&pem);
-        let certificates =
-            certificates.map_err(|source| RemoteError::ParseCertificate { path: path.clone(), source })?;
+        let certificates = certificates.map_err(|source| RemoteError::ParseCertificate { path, source })?;
         builder = builder.tls_certs_merge(certificates);
     } else if !uses_tls {
         // Plain loopback needs no certificates, and a machine without any can still run against the simulator.
@@ -75,6 +88,8 @@ pub(super) struct Received {
     status: u16,
     headers: HeaderMap,
     body: Vec<u8>,
+    /// End of the certificate that the server showed.
+    pub certificate_ends: Option<Timestamp>,
 }
 
 impl Received {
@@ -118,7 +133,9 @@ pub(super) async fn send(client: &Client, request: Request) -> Result<Received, 
             Err(error) => return Err(Interruption::NoAnswer(Some(status), describe(error))),
         }
     }
-    Ok(Received { status, headers: std::mem::take(response.headers_mut()), body })
+    let shown = response.extensions().get::<TlsInfo>().and_then(TlsInfo::peer_certificate);
+    let certificate_ends = shown.and_then(certificate::ends);
+    Ok(Received { status, headers: std::mem::take(response.headers_mut()), body, certificate_ends })
 }
 
 /// The error and its causes, without the address.

@@ -6,6 +6,7 @@ pub mod allowance;
 pub mod answer;
 pub mod breaker;
 mod call;
+pub mod certificate;
 mod complaint;
 pub mod excerpt;
 pub mod exchange;
@@ -16,8 +17,9 @@ pub mod pace;
 pub mod rate_limit;
 pub mod response;
 pub mod search;
-mod tending;
+pub mod tending;
 pub mod token;
+pub mod webhook;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -66,6 +68,16 @@ pub struct Options {
     pub extra_ca: Option<PathBuf>,
     /// Whether plain HTTP may leave this machine: for a custom environment only.
     pub plain_http_allowed: bool,
+}
+
+impl Options {
+    fn connecting(&self) -> exchange::Connecting<'_> {
+        exchange::Connecting {
+            connect_timeout: self.connect_timeout,
+            request_timeout: self.request_timeout,
+            extra_ca: self.extra_ca.as_deref(),
+        }
+    }
 }
 
 /// The client could not be set up.
@@ -171,6 +183,8 @@ struct Inner {
     counters: Counters,
     /// Server's clock minus ours at the last answer, in seconds; `i64::MIN` before the first.
     skew_seconds: AtomicI64,
+    /// End of the certificate that the server showed last, in seconds since 1970; `i64::MIN` before the first.
+    certificate_ends: AtomicI64,
     requests_per_minute: u32,
     observed: OnceLock<LaneObserved>,
 }
@@ -212,7 +226,7 @@ impl Remote {
         token_url.set_query(Some("grant_type=client_credentials"));
         let uses_tls = token_url.scheme() == "https" || fhir_url.scheme() == "https";
         let inner = Inner {
-            client: exchange::client(&options, uses_tls)?,
+            client: exchange::client(&options.connecting(), uses_tls)?,
             token_url,
             fhir_url,
             limiter: Limiter::new(options.requests_per_minute, options.concurrency, clock.clone()),
@@ -226,6 +240,7 @@ impl Remote {
             learnt: tokio::sync::Mutex::default(),
             counters: Counters::default(),
             skew_seconds: AtomicI64::new(i64::MIN),
+            certificate_ends: AtomicI64::new(i64::MIN),
             requests_per_minute: options.requests_per_minute,
             observed: OnceLock::new(),
         };

@@ -6,10 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::allowance::Giver;
 use super::memory::Memory;
 use super::{CallCounts, Remote};
 use crate::redact::Personal;
+
+/// Clock skew above which dates may be refused as "future", and no day may be closed (faults.md, row 37).
+pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(120);
 
 impl Remote {
     /// Remembers token and pace there, and goes on with what is kept. The first memory given stays.
@@ -53,6 +58,21 @@ impl Remote {
             i64::MIN => None,
             seconds => Some(Duration::from_secs(seconds.unsigned_abs())),
         }
+    }
+
+    /// When the certificate ends that the server showed last; `None` before the first, or without TLS.
+    #[must_use]
+    pub fn certificate_ends(&self) -> Option<Timestamp> {
+        match self.inner.certificate_ends.load(Ordering::Relaxed) {
+            i64::MIN => None,
+            seconds => Timestamp::from_second(seconds).ok(),
+        }
+    }
+
+    /// Host of the FHIR service.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.inner.fhir_url.host_str().unwrap_or("")
     }
 
     /// Calls made so far.

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::issue::Issue;
 
 /// The catalogue's files: one per area, so that a rule's sentence is found by its name.
-const FILES: [(&str, &str); 13] = [
+const FILES: [(&str, &str); 14] = [
     ("source", include_str!("source.toml")),
     ("proposal", include_str!("proposal.toml")),
     ("record", include_str!("record.toml")),
@@ -23,6 +23,7 @@ const FILES: [(&str, &str); 13] = [
     ("remote", include_str!("remote.toml")),
     ("ledger", include_str!("ledger.toml")),
     ("delivery", include_str!("delivery.toml")),
+    ("alarm", include_str!("alarm.toml")),
     ("reconciliation", include_str!("reconciliation.toml")),
     ("report", include_str!("report.toml")),
 ];

@@ -15,7 +15,7 @@ use posyandu_gateway::seal::Keys;
 macro_rules! on_both_stores {
     ($name:ident) => {
         mod $name {
-            use crate::ledger::Desk;
+            use $crate::ledger::Desk;
 
             #[tokio::test]
             async fn on_sqlite() {
@@ -29,6 +29,8 @@ macro_rules! on_both_stores {
         }
     };
 }
+
+pub(crate) use on_both_stores;
 
 mod desk;
 mod intake;

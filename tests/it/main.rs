@@ -1,6 +1,7 @@
 //! One binary for all tests that look at the gateway from outside: it links once and runs everything.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod alarm;
 mod backlog;
 mod canary;
 mod city;

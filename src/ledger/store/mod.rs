@@ -45,6 +45,7 @@ macro_rules! values {
     ($($value:expr),* $(,)?) => { vec![$($crate::ledger::store::link::Value::from($value)),*] };
 }
 
+pub mod alarms;
 pub mod attention;
 pub mod backup;
 pub mod cache;

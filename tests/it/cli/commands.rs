@@ -14,7 +14,7 @@ use crate::city::{conserved, files};
 #[test]
 fn every_command_has_examples_and_an_unknown_one_is_refused() {
     let town = Town::alone();
-    let commands: [&[&str]; 27] = [
+    let commands: [&[&str]; 29] = [
         &[],
         &["demo"],
         &["init"],
@@ -24,6 +24,8 @@ fn every_command_has_examples_and_an_unknown_one_is_refused() {
         &["report"],
         &["status"],
         &["lanes"],
+        &["alarms"],
+        &["alarms", "test"],
         &["removals"],
         &["mapping"],
         &["mapping", "list"],
