@@ -177,6 +177,32 @@ mod tests {
         }
     }
 
+    /// faults.md, row 40: three zones, all hours, the ends of months, years and of February in leap years.
+    #[test]
+    fn every_local_hour_is_its_utc_hour_and_its_own_day() {
+        for zone in [Zone::Wib, Zone::Wita, Zone::Wit] {
+            let ahead = zone.hours_ahead();
+            for year in [2000_i16, 2023, 2024, 2026, 2100] {
+                for month in 1..=12 {
+                    let last = date(year, month, 1).last_of_month();
+                    for day in [date(year, month, 1), date(year, month, 28), last] {
+                        for hour in 0..24_i8 {
+                            // By hand: yesterday's evening in UTC as long as the zone is ahead by more.
+                            let (utc_day, utc_hour) = match hour.checked_sub(ahead) {
+                                Some(left @ 0..) => (day, left),
+                                _ => (day.yesterday().expect("no first day of time"), hour - ahead + 24),
+                            };
+                            let instant = zone.instant(day, time(hour, 59, 59, 0));
+                            let expected = format!("{utc_day}T{utc_hour:02}:59:59Z");
+                            assert_eq!(instant.to_string(), expected, "{day} {hour} {zone:?}");
+                            assert_eq!(zone.date_at(instant), day, "{hour} {zone:?}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_manual_clock_moves_only_when_told() {
         let clock = Clock::manual(Timestamp::UNIX_EPOCH);

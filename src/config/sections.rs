@@ -113,7 +113,7 @@ impl Default for Delivery {
             connect_timeout_seconds: 10,
             request_timeout_seconds: 60,
             lease_seconds: 180,
-            probe_after_seconds: vec![5, 60, 600],
+            probe_after_seconds: vec![5, 45, 90, 180, 600],
             once_seconds: 900,
         }
     }

@@ -33,11 +33,11 @@ impl LedgerMemory {
 
     async fn read(&self, client_id: &str) -> Result<Kept, LedgerError> {
         let token = self.ledger.token(client_id).await?;
-        let asked_at = self.ledger.note(NoteKind::TokenAsked, client_id).await?;
+        let asks = self.ledger.note(NoteKind::TokenAsked, client_id).await?;
         let learnt = self.ledger.note(NoteKind::Pace, client_id).await?;
         Ok(Kept {
             token: token.map(|(text, expires)| Token::new(text, expires, self.clock.now())),
-            asked_at: asked(asked_at.as_deref()).get(1).copied(),
+            asked: asked(asks.as_deref()).try_into().ok(),
             learnt: learnt.and_then(|text| serde_json::from_str(&text).ok()),
         })
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::identity::episode::EPISODE;
 use super::{Delivery, DeliveryError, keeping};
 use crate::ledger::removal::{Removal, RemovalEnd};
 use crate::remote::ReadAnswer;
@@ -35,32 +36,38 @@ impl Delivery {
             if self.halt.load(Ordering::Relaxed) || lane.breaker().stopped().is_some() {
                 break;
             }
-            let end = self.mark(lane, &removal).await;
+            let end = self.mark(lane, &removal).await?;
             done += u64::from(end == RemovalEnd::Done);
             self.ledger.end_removal(removal.number, end).await?;
         }
         Ok(done)
     }
 
-    async fn mark(&self, lane: &Lane, removal: &Removal) -> RemovalEnd {
+    async fn mark(&self, lane: &Lane, removal: &Removal) -> Result<RemovalEnd, DeliveryError> {
         let (kind, id) = (removal.resource_type.as_str(), removal.server_id.as_str());
         let held = match lane.remote.read(kind, id).await {
             ReadAnswer::Found(held) => held.into_inner(),
-            ReadAnswer::Absent => return RemovalEnd::Done,
-            ReadAnswer::Hidden => return RemovalEnd::Again(self.after(HIDDEN)),
-            ReadAnswer::Failed(answer) => return self.open_end(lane, &answer),
+            ReadAnswer::Absent => return Ok(RemovalEnd::Done),
+            ReadAnswer::Hidden => return Ok(RemovalEnd::Again(self.after(HIDDEN))),
+            ReadAnswer::Failed(answer) => return Ok(self.open_end(lane, &answer)),
         };
-        let marked = match marked(kind, held) {
-            Marked::Already => return RemovalEnd::Done,
-            Marked::Not => return RemovalEnd::Refused(format!("no update is documented for {kind}")),
-            Marked::New(marked) => marked,
+        let answer = match marked(kind, held) {
+            Marked::Already => return Ok(RemovalEnd::Done),
+            Marked::Not => {
+                let words = format!("SATUSEHAT documents no change of a {kind}: ask its help desk to remove it");
+                return Ok(RemovalEnd::Refused(words));
+            }
+            Marked::New(marked) => lane.remote.update(kind, id, marked.to_string()).await,
+            Marked::Changed(_) if self.ledger.is_held_by_another_visit(removal.number).await? => {
+                return Ok(RemovalEnd::Refused(format!("other visits belong to this {kind}: it must stay")));
+            }
+            Marked::Changed(operations) => lane.remote.patch(kind, id, &operations).await,
         };
-        let answer = lane.remote.update(kind, id, marked.to_string()).await;
-        match answer.class {
+        Ok(match answer.class {
             Class::Accepted => RemovalEnd::Done,
             Class::Content | Class::Unclassified | Class::Dependency => RemovalEnd::Refused(answer.excerpt),
             _ => self.open_end(lane, &answer),
-        }
+        })
     }
 
     /// Nothing is settled: the next look tells.
@@ -84,17 +91,28 @@ impl Delivery {
 #[derive(Debug, PartialEq)]
 enum Marked {
     Already,
+    /// The whole resource, for a PUT.
     New(Value),
+    /// The operations of a PATCH.
+    Changed(Value),
     /// The platform documents no update for this type.
     Not,
 }
 
-/// Which types can be updated by PUT: satusehat-api.md, section 3.2. Whether each accepts the mark is an open question
+/// Which types can be updated, by PUT or by PATCH alone: satusehat-api.md, section 3.2. Whether each accepts the mark is an open question
 /// to the ministry (security.md, question 6); R4 has it in `verificationStatus` for a Condition, in `status` elsewhere.
 fn marked(kind: &str, mut held: Value) -> Marked {
     let path = match kind {
         "Encounter" | "Observation" | "Procedure" | "Immunization" => "status",
         "Condition" => "verificationStatus",
+        // A PUT is refused, and a PATCH without the patient too.
+        EPISODE if held["status"] == ENTERED_IN_ERROR => return Marked::Already,
+        EPISODE => {
+            return Marked::Changed(json!([
+                {"op": "replace", "path": "/status", "value": ENTERED_IN_ERROR},
+                {"op": "replace", "path": "/patient", "value": held["patient"]},
+            ]));
+        }
         _ => return Marked::Not,
     };
     let mark = match path {
@@ -130,5 +148,11 @@ mod tests {
         let Marked::New(new) = marked("Condition", json!({"resourceType": "Condition"})) else { panic!("not marked") };
         assert_eq!(marked("Condition", new), Marked::Already);
         assert_eq!(marked("MedicationDispense", json!({})), Marked::Not);
+        let patient = json!({"reference": "Patient/1"});
+        let Marked::Changed(operations) = marked(EPISODE, json!({"status": "active", "patient": patient})) else {
+            panic!("not marked")
+        };
+        assert_eq!((&operations[0]["value"], &operations[1]["value"]), (&json!(ENTERED_IN_ERROR), &patient));
+        assert_eq!(marked(EPISODE, json!({"status": ENTERED_IN_ERROR})), Marked::Already);
     }
 }

@@ -65,14 +65,14 @@ pub(super) async fn visit(shared: &Shared, ready: Ready) -> Result<State, Delive
             episode.iter().for_each(|episode| episode.join(&mut entry));
             return changes(shared, &entry, &whole).await;
         }
-        let Some(without) = without else {
+        let (Some(without), Some(episode)) = (without, &episode) else {
             let answer = shared.lane.remote.transaction(whole.clone()).await;
             return split::rest(shared, &entry, &whole, answer).await;
         };
-        // With an episode that is there already the places in the Bundle are not those of the visit, so a refused one
-        // is not taken apart.
-        let mut answer = shared.lane.remote.transaction(without).await;
-        episode.iter().for_each(|episode| episode.restore(&mut answer));
+        // With an episode that is there already the places in the Bundle are not those of the visit.
+        let answer = shared.lane.remote.transaction(without.clone()).await;
+        let mut answer = split::rest(shared, &episode.leave_out(&entry), &without, answer).await?;
+        episode.restore(&mut answer, entry.resources.len());
         Ok(answer)
     };
     let answer = tokio::select! {

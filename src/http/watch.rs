@@ -18,6 +18,7 @@ use crate::clock::{Clock, Stopwatch};
 use crate::ledger::watching::Ended;
 use crate::ledger::{Ledger, LedgerError};
 use crate::observed::{LastRound, Observed, process};
+use crate::report::forecast::forecast;
 
 /// What `/readyz` looks at, in this order.
 pub const CHECKS: [&str; 4] = ["ledger", "disk", "configuration", "round"];
@@ -111,7 +112,9 @@ impl Watching {
         self.observed.delivered(&delivered);
         let alarms = self.ledger.open_alarms().await?;
         self.observed.alarms(alarms.iter().map(|alarm| (alarm.kind.word(), alarm.about.as_str())));
-        // The forecast of visits that miss the end of their day belongs here, once delivery can compute it.
+        let days = self.ledger.running_days().await?;
+        let late: Vec<(String, u64)> = days.iter().map(|day| (day.lane.clone(), forecast(day, now).late)).collect();
+        self.observed.expected_late(&late);
         self.observed.ledger_work(self.ledger.commits(), self.ledger.writes());
         if let Some(file) = &self.ledger_file {
             self.observed.ledger_file("ledger", size(file));

@@ -118,6 +118,23 @@ impl Ledger {
         self.load(&entries.into_iter().map(EntryId).collect::<Vec<_>>()).await
     }
 
+    /// Delivered entries of the same lane that were sent for the first time, and once, at `from` or later, after the last
+    /// send of `doubt`, the oldest first: what the server shows of them tells how far its search has come.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub async fn first_sends_since(
+        &self,
+        doubt: &OpenEntry,
+        from: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<OpenEntry>, LedgerError> {
+        let mut reader = self.readers.acquire().await?;
+        let entries = entries::first_sends_since(&mut reader, doubt.entry_id.0, from, limit).await?;
+        drop(reader);
+        self.load(&entries.into_iter().map(EntryId).collect::<Vec<_>>()).await
+    }
+
     /// Writes down what was found out about an entry that nobody holds. `found` are the server's resources: with
     /// `FoundEqual` all of them, with `NotFound` those that are there with this content and need not be sent again,
     /// with `FoundDifferent` those that are there with other content, so that a correction replaces them.
@@ -181,7 +198,8 @@ impl Ledger {
     /// Carries out a decision (`WaivedBy` or `RetryCommanded`) with its reason, which is sealed.
     ///
     /// # Errors
-    /// [`LedgerError::NotADecision`], [`LedgerError::NeedsCorrection`], [`LedgerError::Illegal`].
+    /// [`LedgerError::NotADecision`], [`LedgerError::NeedsCorrection`], [`LedgerError::WaitsForPredecessor`],
+    /// [`LedgerError::Illegal`].
     pub async fn decide(&self, entry: EntryId, event: Event, reason: &str) -> Result<State, LedgerError> {
         if !event.is_decision() {
             return Err(LedgerError::NotADecision(event.word()));

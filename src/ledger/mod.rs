@@ -192,6 +192,9 @@ pub enum LedgerError {
     /// The mapping refused the records: they must be corrected, sending them again would help nobody.
     #[error("entry {} was refused by the mapping: its records must be corrected first", .0.number())]
     NeedsCorrection(EntryId),
+    /// It stands behind an older version of the visit that the server may be working on: both at once may not stand.
+    #[error("entry {} waits for the outcome of the version sent before it: decide after that", .0.number())]
+    WaitsForPredecessor(EntryId),
     /// Only waiving and retrying are a person's decisions.
     #[error("this is not a person's decision: {0}")]
     NotADecision(&'static str),

@@ -118,6 +118,16 @@ impl Ledger {
         stored.into_iter().map(|stored| self.open_removal(stored)).collect()
     }
 
+    /// Whether a visit that stands, other than the removal's own, has the same resource at the server: an episode of
+    /// care belongs to several.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub async fn is_held_by_another_visit(&self, removal: i64) -> Result<bool, LedgerError> {
+        let mut reader = self.readers.acquire().await?;
+        removals::is_held_by_another_visit(&mut reader, removal).await
+    }
+
     /// Keeps a person's decision with its reason, which is sealed; gives how many removals it is about. The same
     /// command twice is one decision.
     ///

@@ -34,6 +34,7 @@ pub struct Meters {
     pub entries: Number<2>,
     pub oldest: Family<Labels<2>, Fraction>,
     pub delivered: Number<2>,
+    pub expected_late: Number<1>,
     pub rows: Count<2>,
     pub source_read: Number<1>,
     pub rounds: Count<1>,
@@ -62,6 +63,7 @@ impl Meters {
             entries: Family::default(),
             oldest: Family::default(),
             delivered: Family::default(),
+            expected_late: Family::default(),
             rows: Family::default(),
             source_read: Family::default(),
             rounds: Family::default(),
@@ -108,6 +110,11 @@ impl Meters {
             "delivered_visits",
             "Visits that the server holds, by whether they were accepted on their day",
             self.delivered.clone(),
+        );
+        own.register(
+            "expected_late_visits",
+            "Visits of days that still run that will not be delivered by their end at the speed of the last half hour",
+            self.expected_late.clone(),
         );
         own.register("rows", "Rows of sources read since the start, by outcome", self.rows.clone());
         own.register_with_unit(

@@ -210,6 +210,15 @@ impl Observed {
         }
     }
 
+    /// Visits of today that will not be delivered in time at the present speed, by lane.
+    pub fn expected_late(&self, expected: &[(String, u64)]) {
+        let late = &self.inner.meters.expected_late;
+        late.clear();
+        for (puskesmas, number) in expected {
+            late.get_or_create(&[("puskesmas", puskesmas.clone())]).inc_by(signed(*number));
+        }
+    }
+
     /// Transactions of the ledger and the commands in them, both since it was opened.
     pub fn ledger_work(&self, commits: u64, writes: u64) {
         self.inner.meters.commits.inner().store(commits, Ordering::Relaxed);
@@ -308,6 +317,7 @@ mod tests {
         observed.entries(&[("A".to_owned(), "pending", 4, Some(90.0)), ("A".to_owned(), "waived", 1, None)]);
         observed.entries(&[("A".to_owned(), "pending", 2, Some(60.0))]);
         observed.delivered(&[("A".to_owned(), 5, 1)]);
+        observed.expected_late(&[("A".to_owned(), 4), ("A".to_owned(), 3)]);
         observed.ledger_work(7, 9);
         let text = observed.text().unwrap();
         for line in [
@@ -320,6 +330,7 @@ mod tests {
             "posyandu_gateway_entries{puskesmas=\"A\",state=\"pending\"} 2",
             "posyandu_gateway_oldest_entry_age_seconds{puskesmas=\"A\",state=\"pending\"} 60.0",
             "posyandu_gateway_delivered_visits{puskesmas=\"A\",accepted=\"same_day\"} 5",
+            "posyandu_gateway_expected_late_visits{puskesmas=\"A\"} 7",
             "posyandu_gateway_ledger_commits_total 7",
         ] {
             assert!(text.lines().any(|one| one == line), "{line} is missing in\n{text}");

@@ -3,7 +3,7 @@
 //! It only reads. A search may ignore what it was asked for, so whatever comes back must really carry the business
 //! identifier; a search that was cut short proves nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -18,7 +18,8 @@ use crate::remote::search::{Matches, SearchAnswer, carries};
 use crate::remote::{ReadAnswer, Remote};
 use crate::resource::bundle::entries;
 
-const ENCOUNTER: &str = "Encounter";
+/// The type of a visit, which all its other resources refer to.
+pub(super) const ENCOUNTER: &str = "Encounter";
 
 /// Why nothing could be seen.
 pub(super) enum Blind {
@@ -35,7 +36,7 @@ impl From<ReconciliationError> for Blind {
 }
 
 /// What the server showed of one resource.
-enum Held {
+pub(super) enum Held {
     /// Those that carry its identifier, or the one with its id.
     Shown(Vec<Value>),
     /// The id it had is gone.
@@ -101,6 +102,19 @@ pub(super) async fn look(remote: &Remote, entry: &OpenEntry) -> Result<Vec<Seen>
     Ok(judge(entry, &expected, &held))
 }
 
+/// The types whose search must be known to be up to date before a look that showed less than all of an entry is believed:
+/// those that came back without it. `None` when the look says something else already, or could not see everything.
+pub(super) fn unshown(entry: &OpenEntry, seen: &[Seen]) -> Option<BTreeSet<String>> {
+    let open = |seen: &Seen| matches!(seen, Seen::Equal(_) | Seen::Older | Seen::Absent);
+    if !seen.iter().all(open) || seen.iter().all(|seen| matches!(seen, Seen::Equal(_))) {
+        return None;
+    }
+    let absent = entry.resources.iter().zip(seen).filter(|(_, seen)| **seen == Seen::Absent);
+    let kinds: BTreeSet<String> = absent.map(|(resource, _)| resource.resource_type.clone()).collect();
+    // Without the visit the rest is not searched for.
+    Some(if kinds.contains(ENCOUNTER) { BTreeSet::from([ENCOUNTER.to_owned()]) } else { kinds })
+}
+
 async fn read(remote: &Remote, kind: &str, id: &str) -> Result<Held, Blind> {
     match remote.read(kind, id).await {
         ReadAnswer::Found(found) => Ok(Held::Shown(vec![found.into_inner()])),
@@ -110,7 +124,7 @@ async fn read(remote: &Remote, kind: &str, id: &str) -> Result<Held, Blind> {
     }
 }
 
-async fn find(remote: &Remote, resource: &EntryResource) -> Result<Held, Blind> {
+pub(super) async fn find(remote: &Remote, resource: &EntryResource) -> Result<Held, Blind> {
     let (system, value) = (&resource.identifier_system, &resource.identifier_value);
     match remote.find_by_identifier(&resource.resource_type, system, value).await {
         SearchAnswer::Found(matches) => Ok(choose(&matches, resource)),
@@ -119,7 +133,7 @@ async fn find(remote: &Remote, resource: &EntryResource) -> Result<Held, Blind> 
 }
 
 /// Those of a search that carry the resource's identifier.
-fn choose(matches: &Matches, resource: &EntryResource) -> Held {
+pub(super) fn choose(matches: &Matches, resource: &EntryResource) -> Held {
     let (system, value) = (&resource.identifier_system, &resource.identifier_value);
     let own = matches.resources.iter().map(Personal::reveal).filter(|found| carries(found, system, value));
     let own: Vec<Value> = own.cloned().collect();
@@ -127,14 +141,14 @@ fn choose(matches: &Matches, resource: &EntryResource) -> Held {
 }
 
 /// The visit at the server, by which the rest of it is searched.
-struct Anchor {
+pub(super) struct Anchor {
     encounter: String,
     subject: String,
     episode: Option<String>,
 }
 
 impl Anchor {
-    fn of(encounter: &Value) -> Option<Self> {
+    pub(super) fn of(encounter: &Value) -> Option<Self> {
         let subject = encounter.pointer("/subject/reference")?.as_str()?;
         let (_, subject) = subject.rsplit_once('/')?;
         let episode = encounter.pointer("/episodeOfCare/0/reference").and_then(Value::as_str);
@@ -143,7 +157,7 @@ impl Anchor {
     }
 
     /// All of a type that may belong to the visit; which parameters a type knows: satusehat-api.md, section 3.2.
-    async fn search(&self, remote: &Remote, kind: &str) -> Result<Matches, Blind> {
+    pub(super) async fn search(&self, remote: &Remote, kind: &str) -> Result<Matches, Blind> {
         let (visit, subject) = (self.encounter.as_str(), self.subject.as_str());
         let parameters: &[(&str, &str)] = match kind {
             "Condition" | "Observation" | "Procedure" => &[("encounter", visit)],

@@ -4,6 +4,7 @@
 //! It never sends. Only from here does an entry leave the unknown state.
 
 pub mod compare;
+mod control;
 mod look_up;
 pub mod read_back;
 pub mod verdict;
@@ -25,8 +26,9 @@ use crate::remote::answer::{Answer, Class};
 use crate::remote::breaker::{Gate, Why};
 use crate::remote::lane::Lane;
 use crate::remote::rate_limit::clamped;
-use look_up::{Blind, look};
-use verdict::{Schedule, decide};
+use control::Controls;
+use look_up::{Blind, look, unshown};
+use verdict::{Schedule, Seen, decide};
 
 /// Entries looked at in one lane at the same time.
 const IN_FLIGHT: usize = 8;
@@ -96,7 +98,8 @@ pub struct Reconciliation {
     pub lanes: Vec<Lane>,
     /// The time.
     pub clock: Clock,
-    /// Moments of the looks, counted from when the outcome became unknown; the last one decides.
+    /// Moments of the looks, counted from when the outcome became unknown; the last one decides, or one from the second
+    /// on when the server's search shows visits that were sent later.
     pub probe_after: Vec<Duration>,
 }
 
@@ -104,6 +107,7 @@ pub struct Reconciliation {
 struct Line {
     lane: Lane,
     slots: Semaphore,
+    controls: Controls,
     troubles: AtomicU32,
     stopped: Mutex<Option<Stopped>>,
 }
@@ -111,7 +115,8 @@ struct Line {
 impl Line {
     fn new(lane: &Lane) -> Arc<Self> {
         let slots = Semaphore::new(IN_FLIGHT);
-        Arc::new(Self { lane: lane.clone(), slots, troubles: AtomicU32::new(0), stopped: Mutex::new(None) })
+        let (controls, troubles, stopped) = (Controls::default(), AtomicU32::new(0), Mutex::new(None));
+        Arc::new(Self { lane: lane.clone(), slots, controls, troubles, stopped })
     }
 
     fn stopped(&self) -> Option<Stopped> {
@@ -206,13 +211,12 @@ impl Reconciliation {
         if line.stopped().is_some() || !line.may_ask(self.clock.now()) {
             return Ok(None);
         }
-        let looked = look(&line.lane.remote, entry).await;
         let (since, now) = (entry.since, self.clock.now());
         let schedule = Schedule { probe_after: &self.probe_after, probes: entry.probes, since, now };
-        let (event, found) = match looked {
-            Ok(seen) => {
+        let (event, found) = match self.see(line, entry, schedule).await {
+            Ok((seen, caught_up)) => {
                 line.worked();
-                decide(&seen, schedule)
+                decide(&seen, schedule, caught_up)
             }
             Err(Blind::Stored(error)) => return Err(error),
             Err(Blind::Failed(answer)) if line.failed(&answer, now) => return Ok(None),
@@ -227,5 +231,22 @@ impl Reconciliation {
             Err(LedgerError::Illegal(_) | LedgerError::LostLease(_)) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// What the server shows of an entry, and whether its search is known to have caught up beyond it.
+    async fn see(&self, line: &Line, entry: &OpenEntry, schedule: Schedule<'_>) -> Result<(Vec<Seen>, bool), Blind> {
+        let remote = &line.lane.remote;
+        let seen = look(remote, entry).await?;
+        let (Some(kinds), Some(from), false) = (unshown(entry, &seen), schedule.controls_since(), schedule.is_last())
+        else {
+            return Ok((seen, false));
+        };
+        if !line.controls.found((remote, &self.ledger), entry, &kinds, from).await? {
+            return Ok((seen, false));
+        }
+        // Only a look that is younger than the proof is worth anything: the index may have caught up in between.
+        let again = look(remote, entry).await?;
+        let caught_up = unshown(entry, &again).is_some_and(|still| still.is_subset(&kinds));
+        Ok((again, caught_up))
     }
 }

@@ -1,7 +1,7 @@
 //! What a look at the server means for an entry whose outcome is unknown. Pure.
 //!
-//! It must never decide that something may be sent again before the last look, nor on a look that could not see
-//! everything.
+//! It must never decide that something may be sent again before the last look, unless the search is known to have
+//! caught up beyond the doubt, nor on a look that could not see everything.
 
 use std::time::Duration;
 
@@ -41,38 +41,53 @@ pub struct Schedule<'a> {
 
 /// Shortest wait before the next look.
 const WAIT_MIN: Duration = Duration::from_secs(1);
+/// As many looks at least, if the schedule has them, before the last one decides.
+const LOOKS_MIN: usize = 3;
 
 impl Schedule<'_> {
-    /// Whether nothing found now means that nothing will be found: all looks are spent and the time of the last one
+    /// Whether nothing found now means that nothing will be found: enough looks are spent and the time of the last one
     /// has come. The time counts too, because an outage spends looks that saw nothing.
-    fn is_last(&self) -> bool {
-        let spent = usize::try_from(self.probes).unwrap_or(usize::MAX).saturating_add(1) >= self.probe_after.len();
-        spent && self.now >= self.at_last()
+    #[must_use]
+    pub fn is_last(&self) -> bool {
+        let looks = usize::try_from(self.probes).unwrap_or(usize::MAX).saturating_add(1);
+        looks >= self.probe_after.len().min(LOOKS_MIN) && self.now >= self.at(self.probe_after.last())
     }
 
-    fn at_last(&self) -> Timestamp {
-        let last = self.probe_after.last().copied().unwrap_or(Duration::ZERO);
-        self.since.saturating_add(last).unwrap_or(Timestamp::MAX)
+    /// Since when a younger visit must have been sent to show, by being found, that the search has caught up beyond
+    /// the doubt; `None` before the second moment. From the second half of the time on: then it was found at least
+    /// twice as fast as the doubt would have been, so that an index which is now and then slower misleads nobody.
+    #[must_use]
+    pub fn controls_since(&self) -> Option<Timestamp> {
+        let second = self.probe_after.get(1)?;
+        let waited = Duration::try_from(self.now.duration_since(self.since)).ok()?;
+        (waited >= *second).then(|| self.at(Some(&(waited / 2))))
     }
 
-    /// When to look again.
+    fn at(&self, after: Option<&Duration>) -> Timestamp {
+        self.since.saturating_add(after.copied().unwrap_or(Duration::ZERO)).unwrap_or(Timestamp::MAX)
+    }
+
+    /// When to look again: at the next moment; once they have passed, after as long a wait as lies between them.
     #[must_use]
     pub fn next(&self) -> Timestamp {
+        let soonest = self.now.saturating_add(WAIT_MIN).unwrap_or(Timestamp::MAX);
+        if let Some(next) = self.probe_after.iter().map(|after| self.at(Some(after))).find(|at| *at > self.now) {
+            return next.max(soonest);
+        }
         let at = |index: usize| self.probe_after.get(index).copied();
         let index = usize::try_from(self.probes).unwrap_or(usize::MAX);
         let wait = match (at(index), index.checked_add(1).and_then(at)) {
             (Some(this), Some(next)) => next.saturating_sub(this),
             _ => self.probe_after.last().copied().unwrap_or(WAIT_MIN),
         };
-        let soonest = self.now.saturating_add(wait.max(WAIT_MIN)).unwrap_or(Timestamp::MAX);
-        let last = self.at_last();
-        if index.saturating_add(1) >= self.probe_after.len() && last > self.now { last } else { soonest }
+        self.now.saturating_add(wait).unwrap_or(Timestamp::MAX).max(soonest)
     }
 }
 
-/// The event that follows, and the resources to remember with it.
+/// The event that follows, and the resources to remember with it. `caught_up`: younger visits are found by the searches
+/// that do not show this one (see [`Schedule::controls_since`]).
 #[must_use]
-pub fn decide(seen: &[Seen], schedule: Schedule<'_>) -> (Event, Vec<AcceptedResource>) {
+pub fn decide(seen: &[Seen], schedule: Schedule<'_>, caught_up: bool) -> (Event, Vec<AcceptedResource>) {
     let equal: Vec<AcceptedResource> = seen
         .iter()
         .filter_map(|seen| match seen {
@@ -90,7 +105,7 @@ pub fn decide(seen: &[Seen], schedule: Schedule<'_>) -> (Event, Vec<AcceptedReso
         });
         return (Event::FoundDifferent, held.collect());
     }
-    if !schedule.is_last() || seen.contains(&Seen::Unclear) {
+    if !(schedule.is_last() || caught_up) || seen.contains(&Seen::Unclear) {
         return (Event::StillUnknown { due: schedule.next() }, Vec::new());
     }
     (Event::NotFound { due: schedule.now }, equal)
@@ -121,27 +136,48 @@ mod tests {
 
     #[test]
     fn the_looks_follow_the_schedule_and_only_the_last_gives_it_back() {
-        assert_eq!(due(&decide(&[Seen::Absent], at(0, 5)).0), 60);
-        assert_eq!(due(&decide(&[Seen::Absent], at(1, 60)).0), 600);
-        assert!(matches!(decide(&[Seen::Absent], at(2, 600)).0, Event::NotFound { .. }));
+        assert_eq!(due(&decide(&[Seen::Absent], at(0, 5), false).0), 60);
+        assert_eq!(due(&decide(&[Seen::Absent], at(1, 60), false).0), 600);
+        assert!(matches!(decide(&[Seen::Absent], at(2, 600), false).0, Event::NotFound { .. }));
     }
 
     #[test]
     fn an_outage_that_spent_the_looks_does_not_shorten_the_time() {
-        assert_eq!(due(&decide(&[Seen::Absent], at(9, 100)).0), 600);
-        assert!(matches!(decide(&[Seen::Absent], at(9, 700)).0, Event::NotFound { .. }));
+        assert_eq!(due(&decide(&[Seen::Absent], at(9, 100), false).0), 600);
+        assert!(matches!(decide(&[Seen::Absent], at(9, 700), false).0, Event::NotFound { .. }));
+    }
+
+    #[test]
+    fn after_a_long_sleep_it_is_looked_at_several_times_before_it_is_given_back() {
+        let mut looks = vec![50_000];
+        while let (Event::StillUnknown { due }, _) =
+            decide(&[Seen::Absent], at(u32::try_from(looks.len()).unwrap() - 1, *looks.last().unwrap()), false)
+        {
+            looks.push(due.as_second());
+        }
+        assert_eq!(looks, [50_000, 50_055, 50_595]);
+    }
+
+    #[test]
+    fn a_search_that_caught_up_beyond_the_doubt_is_believed_from_the_second_moment_on() {
+        assert_eq!(at(1, 59).controls_since(), None);
+        assert_eq!(at(0, 60).controls_since(), Some(at(0, 30).now));
+        assert_eq!(at(3, 200).controls_since(), Some(at(0, 100).now));
+        assert_eq!(at(0, -60).controls_since(), None, "a clock that was set back proves nothing");
+        assert!(matches!(decide(&[Seen::Absent], at(1, 60), true).0, Event::NotFound { .. }));
+        assert_eq!(due(&decide(&[Seen::Absent, Seen::Unclear], at(1, 60), true).0), 600);
     }
 
     #[test]
     fn what_could_not_be_seen_is_never_sent_again() {
-        assert!(due(&decide(&[Seen::Absent, Seen::Unclear], at(7, 10_000)).0) > 10_000);
+        assert!(due(&decide(&[Seen::Absent, Seen::Unclear], at(7, 10_000), false).0) > 10_000);
     }
 
     #[test]
     fn a_part_that_is_there_is_remembered() {
-        let (event, found) = decide(&[held(), Seen::Absent], at(2, 600));
+        let (event, found) = decide(&[held(), Seen::Absent], at(2, 600), false);
         assert!(matches!(event, Event::NotFound { .. }));
         assert_eq!(found.len(), 1);
-        assert_eq!(decide(&[held()], at(0, 5)).0, Event::FoundEqual);
+        assert_eq!(decide(&[held()], at(0, 5), false).0, Event::FoundEqual);
     }
 }

@@ -257,6 +257,44 @@ mod tests {
         }
     }
 
+    /// The only day that two numbers and a year can be, by the orders that a source may use.
+    fn only(year: i16, readings: &[(i64, i64)]) -> Option<Date> {
+        let day =
+            |(day, month): &(i64, i64)| Date::new(year, i8::try_from(*month).ok()?, i8::try_from(*day).ok()?).ok();
+        let mut days: Vec<Date> = readings.iter().filter_map(day).collect();
+        days.dedup();
+        if let [one] = days[..] { Some(one) } else { None }
+    }
+
+    /// faults.md, row 42: of all pairs of numbers none is read as a day unless it is one day only.
+    #[test]
+    fn no_date_is_guessed() {
+        const EITHER: [DateStyle; 2] = [DateStyle::DayFirst, DateStyle::MonthFirst];
+        for year in [2023_i16, 2024, 2026] {
+            for (one, two) in (0..=32_i64).flat_map(|one| (0..=32_i64).map(move |two| (one, two))) {
+                for text in [format!("{one}/{two}/{year}"), format!("{one:02}-{two:02}-{year}")] {
+                    let of = |styles: &[DateStyle]| match read(&text, styles) {
+                        DateRead::Date(day) => Some(day),
+                        _ => None,
+                    };
+                    assert_eq!(of(&EITHER), only(year, &[(one, two), (two, one)]), "{text}");
+                    assert_eq!(of(&ALL), only(year, &[(one, two)]), "{text}");
+                    assert_eq!(of(&[DateStyle::MonthFirst]), only(year, &[(two, one)]), "{text}");
+                    // What cannot be read that way but the other way round is no certain mistake, but a doubt.
+                    let doubtful = only(year, &[(one, two)]).is_none() && only(year, &[(two, one)]).is_some();
+                    assert_eq!(read(&text, &ALL) == DateRead::Ambiguous, doubtful, "{text}");
+                }
+                let short = format!("{one}/{two}/{:02}", year % 100);
+                for styles in [&ALL[..], &EITHER[..]] {
+                    assert!(!matches!(read(&short, styles), DateRead::Date(_)), "{short}");
+                }
+            }
+        }
+        for serial in 0..10_000 {
+            assert_eq!(read(&serial.to_string(), &ALL), DateRead::Unreadable, "{serial}");
+        }
+    }
+
     #[test]
     fn serial_numbers_of_long_lives() {
         assert_eq!(read("10959", &ALL), DateRead::Date(date(1930, 1, 1)));

@@ -15,7 +15,7 @@ use super::excerpt;
 use super::exchange::{self, Received};
 use super::rate_limit::{Kind, Permit};
 use super::response::{self, Interruption, Sent};
-use super::token::Token;
+use super::token::{self, Token};
 use super::{Inner, Remote};
 use crate::crash;
 use crate::observed::Call;
@@ -192,10 +192,10 @@ impl Inner {
         {
             self.shelf.put(token);
         }
-        if let Some(at) = kept.asked_at {
+        if let Some([first, second]) = kept.asked {
             let outage = Class::Outage { may_have_executed: false };
             let answer = Answer::of(outage, "not sent: a token was asked for just before the restart");
-            self.shelf.failed(at, Box::new(answer));
+            self.shelf.failed_until(second, token::ask_again(first, second), Box::new(answer));
         }
         if let Some(learnt) = kept.learnt {
             self.limiter.restore(learnt);

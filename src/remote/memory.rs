@@ -19,8 +19,8 @@ pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub struct Kept {
     /// The token, while it lives.
     pub token: Option<Token>,
-    /// When a token was asked for the second time in vain, as far as anybody knows.
-    pub asked_at: Option<Timestamp>,
+    /// The last two requests for a token, when both led to none as far as anybody knows.
+    pub asked: Option<[Timestamp; 2]>,
     /// The pace learnt.
     pub learnt: Option<Learnt>,
 }

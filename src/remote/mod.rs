@@ -189,6 +189,9 @@ struct Inner {
     observed: OnceLock<LaneObserved>,
 }
 
+/// The content type of a PATCH; another one is refused (satusehat-api.md, section 3.1).
+const PATCH_JSON: &str = "application/json-patch+json";
+
 /// Reads a secret that may have been changed.
 type SecretAgain = Box<dyn Fn() -> Option<Personal<String>> + Send + Sync>;
 
@@ -288,6 +291,18 @@ impl Remote {
         crash::around("send.update", self.write(&Sent::Update(sent), Method::PUT, url, body, counter)).await
     }
 
+    /// Changes members of one resource under the id the server gave it: `operations` of JSON Patch (satusehat-api.md,
+    /// section 3.1). The answer may be a part of the resource.
+    pub async fn patch(&self, resource_type: &str, id: &str, operations: &Value) -> Answer {
+        let Some(url) = self.url(resource_type, Some(id)) else {
+            return Answer::of(Class::Content, "not sent: the resource does not fit its address");
+        };
+        let resource_type = resource_type.to_owned();
+        let sent = SentResource { resource_type, id: Some(id.to_owned()), identifiers: Vec::new() };
+        let (counter, body) = (&self.inner.counters.update, operations.to_string());
+        crash::around("send.update", self.write(&Sent::Update(sent), Method::PATCH, url, body, counter)).await
+    }
+
     /// Reads one resource by its id at the server.
     pub async fn read(&self, resource_type: &str, id: &str) -> ReadAnswer {
         let Some(url) = self.url(resource_type, Some(id)) else {
@@ -340,7 +355,8 @@ impl Remote {
 
     async fn write(&self, sent: &Sent, method: Method, url: Url, body: String, counter: &AtomicU64) -> Answer {
         let mut request = Request::new(method, url);
-        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let kind = if *request.method() == Method::PATCH { PATCH_JSON } else { "application/json" };
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         *request.body_mut() = Some(body.into());
         // Shares the body; it is looked into only when the server complains.
         let copy = request.try_clone();

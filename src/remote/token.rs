@@ -111,8 +111,23 @@ struct State {
     generation: u64,
     /// The server took a call under this token.
     worked: bool,
-    last_failure: Option<(Timestamp, Box<Answer>)>,
+    last_failure: Option<Failure>,
     last_forced: Option<Timestamp>,
+}
+
+/// A request for a token that led to none.
+#[derive(Debug)]
+struct Failure {
+    at: Timestamp,
+    /// Until then no token is asked for.
+    until: Timestamp,
+    answer: Box<Answer>,
+}
+
+/// When a token may be asked for again after two requests in vain, whatever was restarted in between: two at once are
+/// made up for by a longer wait, so that five minutes never hold more than five (faults.md, row 24).
+pub(super) fn ask_again(first: Timestamp, second: Timestamp) -> Timestamp {
+    later(second, PAUSE_AFTER_FAILURE).max(later(first, PAUSE_AFTER_FAILURE * 2))
 }
 
 impl Shelf {
@@ -135,14 +150,20 @@ impl Shelf {
     }
 
     pub(super) fn failed(&self, now: Timestamp, answer: Box<Answer>) {
-        self.state.write().unwrap_or_else(PoisonError::into_inner).last_failure = Some((now, answer));
+        self.failed_until(now, later(now, PAUSE_AFTER_FAILURE), answer);
+    }
+
+    /// The same with a wait of its own.
+    pub(super) fn failed_until(&self, at: Timestamp, until: Timestamp, answer: Box<Answer>) {
+        self.state.write().unwrap_or_else(PoisonError::into_inner).last_failure = Some(Failure { at, until, answer });
     }
 
     /// The last failure, while it is too early to ask again.
     pub(super) fn recent_failure(&self, now: Timestamp) -> Option<Box<Answer>> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        let (at, answer) = state.last_failure.as_ref()?;
-        is_recent(*at, now).then(|| answer.clone())
+        let failure = state.last_failure.as_ref()?;
+        // A clock set back makes the moment lie in the future; that is not recent, or it would last for ever.
+        (failure.at <= now && now < failure.until).then(|| failure.answer.clone())
     }
 
     /// A new secret: the old refusals say nothing about it.

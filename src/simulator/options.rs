@@ -65,6 +65,8 @@ pub struct Options {
     pub accept_other_offsets: bool,
     /// Seconds until a search finds what was written; reading by id is immediate.
     pub index_lag_seconds: u64,
+    /// Up to so many seconds more, another number for each resource: they are not indexed in the order of writing.
+    pub index_lag_jitter_seconds: u64,
     /// Calls until a search finds what was written; both lags must be over.
     pub index_lag_calls: u64,
     /// Entries on one page of a search.
@@ -97,6 +99,7 @@ impl Default for Options {
             date_floor: DATE_FLOOR.parse().unwrap_or(Timestamp::UNIX_EPOCH),
             accept_other_offsets: false,
             index_lag_seconds: 0,
+            index_lag_jitter_seconds: 0,
             index_lag_calls: 0,
             page_size: PAGE_SIZE,
             masked_names: false,

@@ -37,6 +37,8 @@ struct Settings {
     duplicates_allowed: Option<BTreeSet<String>>,
     /// Seconds until a search finds what was written.
     index_lag_seconds: Option<u64>,
+    /// Up to so many seconds more, another number for each resource.
+    index_lag_jitter_seconds: Option<u64>,
     /// Calls until a search finds what was written.
     index_lag_calls: Option<u64>,
     /// Entries on one page of a search.
@@ -218,6 +220,7 @@ impl Script {
         put(&mut options.duplicate_check, settings.duplicate_check);
         put(&mut options.duplicates_allowed, settings.duplicates_allowed);
         put(&mut options.index_lag_seconds, settings.index_lag_seconds);
+        put(&mut options.index_lag_jitter_seconds, settings.index_lag_jitter_seconds);
         put(&mut options.index_lag_calls, settings.index_lag_calls);
         put(&mut options.page_size, settings.page_size);
         put(&mut options.masked_names, settings.masked_names);

@@ -84,13 +84,23 @@ fn stored<'a>(state: &'a State, options: &Options, kind: &str, query: &Query, no
     } else {
         state.store.of_kind(kind)
     };
-    let lag = Duration::from_secs(options.index_lag_seconds);
-    let late = |record: &Record| record.updated.saturating_add(lag).is_ok_and(|from| from > now);
+    let late = |record: &Record| record.updated.saturating_add(lag(record, options)).is_ok_and(|from| from > now);
     let few = |record: &Record| state.store.calls <= record.call.saturating_add(options.index_lag_calls);
     let lagging = |record: &Record| late(record) || (options.index_lag_calls > 0 && few(record));
     let indexed = |record: &Record| record.seeded || !lagging(record);
     let fits = |record: &Record| asked.iter().all(|(filter, value)| filter.fits(record, value));
     records.into_iter().filter(|record| indexed(record) && fits(record)).collect()
+}
+
+/// How long a search does not find what was written.
+fn lag(record: &Record, options: &Options) -> Duration {
+    // FNV-1a of the id: the same resource always takes the same time.
+    let mark = record
+        .id
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |mark, byte| (mark ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let more = mark % options.index_lag_jitter_seconds.saturating_add(1);
+    Duration::from_secs(options.index_lag_seconds.saturating_add(more))
 }
 
 /// What a parameter is compared with.

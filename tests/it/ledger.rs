@@ -58,6 +58,40 @@ async fn today_comes_first_then_the_oldest(desk: Desk) {
     assert_eq!(days, [DAY, date(2026, 11, 10), date(2026, 11, 16)]);
 }
 
+on_both_stores!(what_was_sent_for_the_first_time_after_a_doubt_is_named_in_order);
+async fn what_was_sent_for_the_first_time_after_a_doubt_is_named_in_order(desk: Desk) {
+    desk.visits(6, DAY).await;
+    let claimed = desk.ledger.claim("Puskesmas A", 6).await.unwrap();
+    desk.deliver(&claimed[0]).await.unwrap();
+    let doubt = &claimed[1];
+    let attempt = desk.ledger.begin_attempt(doubt.entry.entry_id, &doubt.lease, sha("r")).await.unwrap();
+    // Began before the doubt ended, and tried twice: neither tells anything.
+    let due = desk.now();
+    let twice = &claimed[2];
+    let first = desk.ledger.begin_attempt(twice.entry.entry_id, &twice.lease, sha("r")).await.unwrap();
+    let deferred = Event::Deferred { due };
+    desk.ledger.end_attempt(first, &twice.lease, deferred, AttemptEnd::default()).await.unwrap();
+    desk.clock.advance(Duration::from_secs(10));
+    let unknown = Event::NoAnswer { due };
+    desk.ledger.end_attempt(attempt, &doubt.lease, unknown, AttemptEnd::default()).await.unwrap();
+    let since = desk.now();
+    for later in &claimed[3..] {
+        desk.clock.advance(Duration::from_secs(10));
+        desk.deliver(later).await.unwrap();
+    }
+    let again = desk.claim_one().await;
+    assert_eq!(again.entry.entry_id, twice.entry.entry_id);
+    desk.deliver(&again).await.unwrap();
+    let open = desk.ledger.unknown_due(1).await.unwrap().remove(0);
+    for (seconds, limit, expected) in [(0, 9, 3..6), (15, 9, 4..6), (20, 1, 4..5), (60, 9, 6..6)] {
+        let from = since + Duration::from_secs(seconds);
+        let sent = desk.ledger.first_sends_since(&open, from, limit).await.unwrap();
+        let named: Vec<_> = sent.iter().map(|entry| entry.entry_id).collect();
+        let expected: Vec<_> = claimed[expected].iter().map(|one| one.entry.entry_id).collect();
+        assert_eq!(named, expected, "from {seconds} s on");
+    }
+}
+
 on_both_stores!(a_lost_lease_may_neither_send_nor_answer);
 async fn a_lost_lease_may_neither_send_nor_answer(desk: Desk) {
     desk.visits(2, DAY).await;

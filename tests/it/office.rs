@@ -52,6 +52,8 @@ pub struct Setting {
     pub delivery: &'static str,
     /// Seconds until a search finds what was written.
     pub index_lag_seconds: u64,
+    /// Up to so many more, another number for each resource.
+    pub index_lag_jitter_seconds: u64,
     /// One patient in so many is not known to the server; 0 leaves all of the sample's.
     pub unknown_every: usize,
 }
@@ -67,6 +69,7 @@ impl Default for Setting {
             clock,
             delivery: STEP_BY_STEP,
             index_lag_seconds: 0,
+            index_lag_jitter_seconds: 0,
             unknown_every: 0,
         }
     }
@@ -116,6 +119,7 @@ impl Office {
             faults: setting.faults,
             seed: setting.seed,
             index_lag_seconds: setting.index_lag_seconds,
+            index_lag_jitter_seconds: setting.index_lag_jitter_seconds,
             people: people(setting.unknown_every),
             ..Options::default()
         };
@@ -319,7 +323,9 @@ fn comparable(value: &mut Value, names: &BTreeMap<String, String>) {
 /// whatever the ledger calls delivered is there.
 #[track_caller]
 pub fn sound(office: &Office, books: &Books) {
-    let held = by_identifier(&office.held());
+    let held = office.held();
+    in_order(&held);
+    let held = by_identifier(&held);
     assert_eq!(office.simulator.stats().duplicates_live, 0, "duplicates at the server");
     assert_eq!(books.counts.read, books.counts.sum(), "rows are not conserved: {:?}", books.counts);
     for (key, id) in books.resources() {
@@ -327,10 +333,45 @@ pub fn sound(office: &Office, books: &Books) {
     }
 }
 
+/// No child stands before its parent: what a resource refers to was created before it, or with it in one Bundle. `held`
+/// is in the order of creation; of what was changed since the moment of creation is not known.
+#[track_caller]
+fn in_order(held: &[Value]) {
+    let name = |one: &Value| format!("{}/{}", one["resourceType"].as_str().unwrap(), one["id"].as_str().unwrap());
+    let places: BTreeMap<String, usize> = held.iter().map(&name).zip(0..).collect();
+    let own: std::collections::BTreeSet<&str> = held.iter().map(|one| one["resourceType"].as_str().unwrap()).collect();
+    for (at, child) in held.iter().enumerate() {
+        let mut references = Vec::new();
+        referred(child, &mut references);
+        // Persons and places are the server's own; of the rest it holds nothing that the gateway has not sent.
+        for parent in references.iter().filter(|one| one.split('/').next().is_some_and(|kind| own.contains(kind))) {
+            let place = places.get(parent.as_str()).unwrap_or_else(|| panic!("{} refers to nothing", name(child)));
+            let parent = &held[*place];
+            let together = parent["meta"]["lastUpdated"] == child["meta"]["lastUpdated"];
+            let changed = [parent, child].iter().any(|one| one["meta"]["versionId"] != "1");
+            assert!(*place < at || together || changed, "{} came before {}", name(child), name(parent));
+        }
+    }
+}
+
+/// All references in a resource.
+fn referred(value: &Value, into: &mut Vec<String>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| referred(item, into)),
+        Value::Object(members) => {
+            into.extend(members.get("reference").and_then(Value::as_str).map(str::to_owned));
+            members.values().for_each(|member| referred(member, into));
+        }
+        _ => {}
+    }
+}
+
 /// Nothing lost, nothing twice: the ledger's delivered resources are the server's, one for one.
 #[track_caller]
 pub fn agree(office: &Office, books: &Books) {
-    let held = by_identifier(&office.held());
+    let held = office.held();
+    in_order(&held);
+    let held = by_identifier(&held);
     assert_eq!(office.simulator.stats().duplicates_live, 0, "duplicates at the server");
     assert_eq!(books.counts.read, books.counts.sum(), "rows are not conserved: {:?}", books.counts);
     let told = books.resources();

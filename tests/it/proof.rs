@@ -3,6 +3,7 @@
 
 mod armed;
 mod cut;
+mod doubt;
 mod fuzz;
 mod model;
 mod points;

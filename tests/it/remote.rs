@@ -117,14 +117,14 @@ impl Memory for Shelf {
     }
 
     fn asking<'a>(&'a self, _: &'a str, at: Timestamp) -> Later<'a, bool> {
-        self.0.lock().unwrap().asked_at = Some(at);
+        self.0.lock().unwrap().asked = Some([at, at]);
         Box::pin(async { true })
     }
 
     fn keep_token<'a>(&'a self, _: &'a str, token: Option<&'a Token>) -> Later<'a, ()> {
         let mut kept = self.0.lock().unwrap();
         kept.token = token.cloned();
-        kept.asked_at = None;
+        kept.asked = None;
         Box::pin(async {})
     }
 

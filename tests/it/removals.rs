@@ -5,7 +5,7 @@ use posyandu_gateway::ledger::removal::{Removal, RemovalState};
 use posyandu_gateway::ledger::state::State;
 use serde_json::Value;
 
-use super::split::{Scene, visit};
+use super::split::{Scene, visit, visit_of_an_episode};
 
 /// Position of the procedure, which nothing refers to.
 const PROCEDURE: usize = 4;
@@ -76,4 +76,24 @@ async fn what_is_rejected_stays_as_it_is() {
     scene.drain().await;
     assert_eq!(held(&scene, "Procedure")["status"], "completed");
     assert_eq!(listed(&scene).await[0].state, RemovalState::Rejected);
+}
+
+/// An episode can only be changed by a PATCH.
+#[tokio::test]
+async fn an_episode_that_was_opened_in_error_is_patched() {
+    let scene = Scene::new().await;
+    let first = scene.enter("one", &visit_of_an_episode()).await;
+    scene.drain().await;
+    assert_eq!(scene.state(first).await, State::Delivered);
+    let second = scene.enter("two", &visit()).await;
+    scene.drain().await;
+    assert_eq!(scene.state(second).await, State::Delivered);
+    let proposed = listed(&scene).await;
+    let episode = proposed.iter().find(|one| one.resource_type == "EpisodeOfCare").unwrap();
+    scene.ledger.decide_removals(&[episode.number], true, "one", "not pregnant").await.unwrap();
+    scene.drain().await;
+    let after = scene.ledger.removals().await.unwrap();
+    assert_eq!(held(&scene, "EpisodeOfCare")["status"], "entered-in-error", "{after:?}");
+    assert_eq!(scene.server.simulator.stats().calls["patch"], 1);
+    assert!(listed(&scene).await.iter().all(|one| one.state == RemovalState::Done));
 }

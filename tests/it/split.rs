@@ -150,6 +150,37 @@ pub fn visit() -> Value {
     sent
 }
 
+/// The visit with an episode of care in front; the weight stays where it is.
+pub fn visit_of_an_episode() -> Value {
+    let mut sent = visit();
+    let entries = sent["entry"].as_array_mut().unwrap();
+    let condition = entries.remove(1);
+    entries.push(condition);
+    let resource = episode("visit");
+    let full_url = "urn:uuid:7a1c1f0e-0000-5000-8000-0000000000ee";
+    entries[0]["resource"]["episodeOfCare"] = json!([{"reference": full_url}]);
+    let request = json!({"method": "POST", "url": "EpisodeOfCare"});
+    entries.insert(0, json!({"fullUrl": full_url, "resource": resource, "request": request}));
+    sent
+}
+
+/// A pregnancy that goes on.
+fn episode(name: &str) -> Value {
+    let begun = "2026-09-02T01:00:00+00:00";
+    let system = format!("http://sys-ids.kemkes.go.id/episode-of-care/{ORGANIZATION}");
+    json!({
+        "resourceType": "EpisodeOfCare", "identifier": [{"system": system, "value": name}], "status": "active",
+        "statusHistory": [{"status": "active", "period": {"start": begun}}],
+        "type": [{"coding": [{
+            "system": "http://terminology.kemkes.go.id/CodeSystem/episodeofcare-type", "code": "ANC",
+            "display": "Antenatal Care",
+        }]}],
+        "patient": {"reference": format!("Patient/{PATIENT}")},
+        "managingOrganization": {"reference": format!("Organization/{ORGANIZATION}")},
+        "period": {"start": begun},
+    })
+}
+
 fn bad(mut sent: Value, position: usize) -> Value {
     sent["entry"][position]["resource"]["status"] = json!("weighed");
     sent
@@ -205,4 +236,26 @@ async fn a_refused_visit_that_is_there_in_part_is_looked_up_before_anything_is_s
     assert_eq!(scene.state(entry).await, State::Refused);
     assert_eq!(scene.types(), ["Condition", "Encounter", "Immunization", "Observation", "Procedure"]);
     assert_eq!(scene.server.simulator.stats().duplicates_live, 0);
+}
+
+#[tokio::test]
+async fn a_visit_of_an_episode_that_is_open_already_is_taken_apart_as_well() {
+    let scene = Scene::new().await;
+    let mut open = episode("elsewhere");
+    open["id"] = json!("e1000000-0000-4000-8000-000000000001");
+    scene.server.simulator.load(&open.to_string()).unwrap();
+    let entry = scene.enter("bb=wrong", &bad(visit_of_an_episode(), WEIGHT)).await;
+    scene.drain().await;
+    assert_eq!(scene.state(entry).await, State::Refused);
+    let types = ["Condition", "Encounter", "EpisodeOfCare", "Immunization", "Observation", "Procedure"];
+    assert_eq!(scene.types(), types);
+    let story = scene.ledger.story(entry).await.unwrap();
+    let issues = &story.attempts.last().unwrap().end.as_ref().unwrap().issues;
+    assert_eq!(issues[0].place.as_ref().unwrap().column.as_deref(), Some("BB"), "{issues:?}");
+    let before = scene.server.simulator.stats();
+    let corrected = scene.enter("bb=9,4", &visit_of_an_episode()).await;
+    scene.drain().await;
+    assert_eq!(scene.state(corrected).await, State::Delivered);
+    let after = scene.server.simulator.stats();
+    assert_eq!((after.creates - before.creates, after.updates - before.updates), (1, 0), "only what was missing");
 }

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::{Found, Identities, Known};
 use crate::delivery::DeliveryError;
 use crate::delivery::drain::Shared;
+use crate::delivery::split::placed;
 use crate::ledger::entry::OpenEntry;
 use crate::ledger::remembered::Remembered;
 use crate::redact::Personal;
@@ -144,9 +145,26 @@ impl Episode {
         }
     }
 
-    /// The answer to a Bundle without the episode, as if it had been there.
-    pub fn restore(&self, answer: &mut Answer) {
-        let Some(known) = self.adopted.as_ref().filter(|_| answer.class == Class::Accepted) else { return };
+    /// The visit without its episode: what is sent when an open one is taken.
+    #[must_use]
+    pub fn leave_out(&self, entry: &OpenEntry) -> OpenEntry {
+        let mut rest = entry.clone();
+        if self.position < rest.resources.len() {
+            rest.resources.remove(self.position);
+        }
+        rest
+    }
+
+    /// The answer to a Bundle without the episode, as if it had been there, in a visit of so many resources.
+    pub fn restore(&self, answer: &mut Answer, resources: usize) {
+        let Some(known) = &self.adopted else { return };
+        let places: Vec<usize> = (0..resources).filter(|at| *at != self.position).collect();
+        for issue in &mut answer.issues {
+            *issue = placed(std::mem::take(issue), &places);
+        }
+        if answer.accepted.is_empty() {
+            return;
+        }
         answer.accepted.iter_mut().filter(|one| one.position >= self.position).for_each(|one| one.position += 1);
         let accepted = Accepted {
             position: self.position,

@@ -8,7 +8,7 @@ use super::link::Link;
 use super::{json, transition};
 use crate::ledger::LedgerError;
 use crate::ledger::entry::{EntryId, Finding};
-use crate::ledger::state::{Event, State};
+use crate::ledger::state::{Event, PREDECESSOR, State};
 
 /// An entry as stored, its content still sealed.
 #[derive(Debug, FromRow)]
@@ -75,6 +75,28 @@ pub async fn unknown_due(link: &mut Link, limit: u32, now: Timestamp) -> Result<
         .await?)
 }
 
+/// Delivered entries of a doubt's lane whose only attempt began later than the doubt's last one, at `from` or after it,
+/// and was accepted: none of it was at the server before. The oldest first.
+pub async fn first_sends_since(
+    link: &mut Link,
+    doubt: i64,
+    from: Timestamp,
+    limit: u32,
+) -> Result<Vec<i64>, LedgerError> {
+    Ok(link
+        .column(
+            "SELECT entry.id FROM attempt JOIN attempt_end ON attempt_end.attempt = attempt.id
+            JOIN entry ON entry.id = attempt.entry
+         WHERE attempt.id > (SELECT max(id) FROM attempt WHERE entry = ?1) AND attempt.begun_at >= ?2
+            AND attempt_end.outcome = 'accepted' AND entry.state = 'delivered' AND entry.version = 1
+            AND entry.lane = (SELECT lane FROM entry WHERE id = ?1)
+            AND NOT EXISTS (SELECT 1 FROM attempt AS other WHERE other.entry = entry.id AND other.id <> attempt.id)
+         ORDER BY attempt.id LIMIT ?3",
+            values![doubt, from.as_millisecond(), i64::from(limit)],
+        )
+        .await?)
+}
+
 /// Delivered entries of a service date (or of all) that were not read back since `before`, the oldest look first.
 pub async fn to_verify(
     link: &mut Link,
@@ -135,6 +157,10 @@ pub async fn decide(
     reason_sealed: &[u8],
     now: Timestamp,
 ) -> Result<State, LedgerError> {
+    let waits = "SELECT id FROM entry WHERE id = ?1 AND blocked_on = ?2";
+    if link.first::<i64>(waits, values![entry.0, PREDECESSOR]).await?.is_some() {
+        return Err(LedgerError::WaitsForPredecessor(entry));
+    }
     let refused: Option<i64> = link.first("SELECT mapping_refused FROM entry WHERE id = ?1", values![entry.0]).await?;
     if refused == Some(1) && matches!(event, Event::RetryCommanded { .. }) {
         return Err(LedgerError::NeedsCorrection(entry));

@@ -60,6 +60,15 @@ pub async fn list(
     Ok(link.all(LIST, values![puskesmas, due_by, i64::from(limit)]).await?)
 }
 
+/// Whether another visit that stands has the resource of a removal.
+pub async fn is_held_by_another_visit(link: &mut Link, removal: i64) -> Result<bool, LedgerError> {
+    let statement = "SELECT entry.id FROM removal JOIN entry_resource AS other
+            ON other.resource_type = removal.resource_type AND other.server_id = removal.server_id
+        JOIN entry ON entry.id = other.entry
+        WHERE removal.id = ?1 AND entry.visit <> removal.visit AND entry.state <> 'superseded' LIMIT 1";
+    Ok(link.first::<i64>(statement, values![removal]).await?.is_some())
+}
+
 /// What a delivered newer version of a visit leaves out, and everything of visits without records, once nothing of the
 /// visit is on its way.
 const PROPOSE: &str = "INSERT INTO removal (visit, resource_type, identifier_system, identifier_value, server_id,

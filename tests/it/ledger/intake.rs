@@ -1,6 +1,7 @@
 //! How the ledger counts rows: corrections, duplicates, disagreements, newer versions; and what the disk may show.
 
 use posyandu_gateway::issue::{Code, Issue};
+use posyandu_gateway::ledger::LedgerError;
 use posyandu_gateway::ledger::attempt::AttemptEnd;
 use posyandu_gateway::ledger::reading::{Counts, Filter};
 use posyandu_gateway::ledger::row::{RowKind, RowSeen, RowTally};
@@ -156,6 +157,11 @@ async fn a_newer_version_waits_for_the_one_that_is_out(desk: Desk) {
             desk.enter_all("1").await;
             assert_eq!(desk.counts().await.of(State::Blocked), 1);
             assert!(desk.ledger.claim("Puskesmas A", 5).await.unwrap().is_empty());
+        }
+        let blocked = desk.ledger.entries(&Filter::default(), &[State::Blocked], 5).await.unwrap()[0].entry_id;
+        for decision in [Event::WaivedBy, Event::RetryCommanded { due: desk.now() }] {
+            let refused = desk.ledger.decide(blocked, decision, "not now").await.unwrap_err();
+            assert!(matches!(refused, LedgerError::WaitsForPredecessor(_)), "{refused}");
         }
         let end = AttemptEnd { accepted: accepted(&first), ..AttemptEnd::default() };
         if ends_unknown {

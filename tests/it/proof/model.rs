@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use posyandu_gateway::ledger::LedgerError;
 use posyandu_gateway::ledger::attempt::{AttemptEnd, AttemptId};
 use posyandu_gateway::ledger::entry::{Claimed, EntryId, OpenEntry};
 use posyandu_gateway::ledger::reading::Filter;
@@ -255,7 +256,9 @@ impl Model {
                 self.take(id, &event);
             }
             // A version that waits for its predecessor cannot be waived: two versions of a visit would stand at once.
-            (Err(_), Ok(_)) if known.waits_for_predecessor => *self.met.entry("waits, not waived").or_default() += 1,
+            (Err(LedgerError::WaitsForPredecessor(_)), _) if known.waits_for_predecessor => {
+                *self.met.entry("waits, not decided").or_default() += 1;
+            }
             (Err(_), Err(_)) => {}
             (decided, model) => panic!("{event:?}: ledger {decided:?}, model {model:?}"),
         }

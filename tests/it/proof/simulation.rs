@@ -302,6 +302,8 @@ impl World {
             }
             for end in story.attempts.iter().filter_map(|attempt| attempt.end.as_ref()) {
                 note(&mut self.seen, format!("class {}", end.class));
+                // The server's own word for a child that came before its parent; no plan injects it.
+                assert_ne!(end.class, "dependency", "{}", end.excerpt);
                 if end.outcome == "interrupted" {
                     note(&mut self.seen, "attempt interrupted");
                 }

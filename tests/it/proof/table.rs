@@ -37,6 +37,8 @@ struct Sum {
     seconds: u64,
     seeds: Vec<u64>,
     dates: Vec<String>,
+    /// How long doubt lasted, the longest of the batches.
+    doubt: BTreeMap<String, [u64; 3]>,
 }
 
 fn sums(results: &str) -> BTreeMap<(String, String, String), Sum> {
@@ -50,6 +52,14 @@ fn sums(results: &str) -> BTreeMap<(String, String, String), Sum> {
         sum.seconds += result["seconds"].as_u64().unwrap_or_default();
         sum.seeds.push(result["seed"].as_u64().unwrap_or_default());
         sum.dates.push(text("date"));
+        for what in ["found", "absent"] {
+            let seconds = &result["figures"][format!("{what}_seconds")];
+            for (at, figure) in ["p50", "p99", "max"].iter().enumerate() {
+                let Some(seconds) = seconds[figure].as_u64() else { continue };
+                let longest = &mut sum.doubt.entry(what.to_owned()).or_default()[at];
+                *longest = seconds.max(*longest);
+            }
+        }
     }
     sums
 }
@@ -66,17 +76,24 @@ fn table(results: &str) -> String {
             let outcome =
                 if sum.failed == 0 { "0 / 0 / 0".to_owned() } else { format!("{} batches FAILED", sum.failed) };
             let bound = match sum.done {
-                0 => "none".to_owned(),
+                0..=3 => "none".to_owned(),
                 _ if sum.failed > 0 => "none".to_owned(),
                 done => format!("{:.1e}", 3.0 / done as f64),
             };
+            let doubt: String = sum
+                .doubt
+                .iter()
+                .map(|(what, [half, nearly_all, all])| {
+                    format!("; {what}: p50 {half} s, p99 {nearly_all} s, longest {all} s")
+                })
+                .collect();
             let (first, last) = (sum.seeds.iter().min().unwrap(), sum.seeds.iter().max().unwrap());
             let seeds = if first == last { first.to_string() } else { format!("{first} to {last}") };
             let (done, batches, minutes) = (sum.done, sum.seeds.len(), sum.seconds.div_ceil(60));
             let (commit, date) = (&commit[..commit.len().min(12)], sum.dates.iter().max().unwrap());
             writeln!(
                 text,
-                "| {what} | {store} | {done} | {outcome} | {bound} | {batches} | {seeds} | {minutes} | {commit} | {date} |"
+                "| {what}{doubt} | {store} | {done} | {outcome} | {bound} | {batches} | {seeds} | {minutes} | {commit} | {date} |"
             )
             .unwrap();
         }

@@ -6,10 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use posyandu_gateway::clock::Clock;
-use posyandu_gateway::ledger::Ledger;
-use posyandu_gateway::ledger::reading::Filter;
-use posyandu_gateway::ledger::state::{Event, State};
-use posyandu_gateway::simulator::fault::{AppliesTo, Fault, FaultKind};
+use posyandu_gateway::ledger::state::State;
 use serde_json::json;
 
 use super::run::Run;
@@ -135,67 +132,4 @@ async fn a_week_without_the_server_is_caught_up_with_today_first_and_no_burst() 
         "at_full_pace_seconds": at_full_pace, "last_of_today": last_of_today,
     });
     run.told(1, &figures);
-}
-
-/// Longest doubt with the server reachable, in seconds (faults.md, P5), and for what the server does hold.
-const DOUBT_SECONDS_MAX: i64 = 15 * 60;
-const FOUND_SECONDS_P99_MAX: i64 = 60;
-
-/// When the next of those that wait is due.
-async fn next_due(ledger: &Ledger, waiting: &[State]) -> Option<Timestamp> {
-    let lines = ledger.entries(&Filter::default(), waiting, 10_000).await.unwrap();
-    lines.iter().map(|line| line.due).min()
-}
-
-/// The value below which so many percent of some lie.
-fn percentile(sorted: &[i64], percent: usize) -> i64 {
-    sorted.get((sorted.len() * percent).div_ceil(100).saturating_sub(1)).copied().unwrap_or(0)
-}
-
-/// Half the answers get lost, before or after the write, with the looks at their usual times: how long is the doubt?
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn doubt_is_short_while_the_server_answers() {
-    let run = Run::of("doubt", 40, 1);
-    let lost = |kind, chance| {
-        let fault = Fault::at_calls(kind, AppliesTo::Write, &[]);
-        Fault { probability: Some(chance), at_most: Some(run.size), ..fault }
-    };
-    let faults = vec![lost(FaultKind::DroppedAnswer, 0.3), lost(FaultKind::DroppedBefore, 0.3)];
-    let delivery = "concurrency = 4\nonce_seconds = 0";
-    let office = Office::open(Setting { faults, seed: run.seed, delivery, ..Setting::default() }, None).await;
-    office.shorten(usize::try_from(run.size).unwrap()).await;
-    let daemon = office.daemon().await;
-    Box::pin(daemon.once(&|_| {})).await.unwrap();
-    let lanes = daemon.lanes().unwrap();
-    let waiting = [State::Pending, State::Unknown];
-    while let Some(due) = next_due(&daemon.ledger, &waiting).await {
-        // From one moment at which something is due straight to the next; a lane that was stopped rests longer.
-        let wait = Duration::try_from(due.duration_since(office.clock.now())).unwrap_or_default();
-        office.clock.advance(wait.max(Duration::from_secs(1)));
-        Box::pin(daemon.deliver(&lanes, office.clock.now(), &|_| {})).await.unwrap();
-    }
-    let books = Books::read(&daemon.ledger).await;
-    agree(&office, &books);
-    let (mut found, mut absent) = (Vec::new(), Vec::new());
-    for line in &books.lines {
-        let mut since = None;
-        for step in daemon.ledger.story(line.entry_id).await.unwrap().events {
-            let waited = since.map(|since| step.at.duration_since(since).as_secs());
-            match (&step.event, waited) {
-                (Some(Event::NoAnswer { .. }), _) => since = Some(step.at),
-                (Some(Event::FoundEqual), Some(waited)) => found.push(waited),
-                (Some(Event::NotFound { .. }), Some(waited)) => absent.push(waited),
-                _ => {}
-            }
-        }
-    }
-    found.sort_unstable();
-    absent.sort_unstable();
-    assert!(!found.is_empty() && !absent.is_empty());
-    assert!(percentile(&found, 99) <= FOUND_SECONDS_P99_MAX, "{found:?}");
-    assert!(percentile(&absent, 100) <= DOUBT_SECONDS_MAX, "{absent:?}");
-    let of =
-        |sorted: &[i64]| json!({"number": sorted.len(), "p50": percentile(sorted, 50), "p99": percentile(sorted, 99)});
-    let figures = json!({"found_seconds": of(&found), "absent_seconds": of(&absent)});
-    run.told((found.len() + absent.len()) as u64, &figures);
 }

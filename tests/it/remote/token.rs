@@ -1,6 +1,9 @@
 //! The access token: asked for once, renewed once, kept, and never a storm.
 
+use posyandu_gateway::delivery::keeping::LedgerMemory;
+
 use super::*;
+use crate::ledger::Desk as LedgerDesk;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_calls_at_once_ask_for_one_token() {
@@ -97,5 +100,61 @@ async fn a_kept_token_is_used_until_shortly_before_its_end() {
     assert_eq!(server.tokens.load(Ordering::SeqCst), 1);
     let kept = shelf.0.lock().unwrap().clone();
     assert_eq!(kept.token.unwrap().expires(), clock.now() + Duration::from_secs(3599));
-    assert_eq!(kept.asked_at, None);
+    assert_eq!(kept.asked, None);
+}
+
+/// What stays over a restart.
+struct Disk {
+    ledger: Arc<posyandu_gateway::ledger::Ledger>,
+    clock: Clock,
+    _folder: tempfile::TempDir,
+}
+
+impl Disk {
+    async fn new() -> Self {
+        let LedgerDesk { folder, ledger, clock, .. } = LedgerDesk::new().await;
+        Self { ledger: Arc::new(ledger), clock, _folder: folder }
+    }
+
+    fn memory(&self) -> LedgerMemory {
+        LedgerMemory::new(&self.ledger, &self.clock)
+    }
+
+    /// A client that knows nothing but what the ledger kept.
+    async fn restarted(&self, server: &Server) -> Remote {
+        let remote = Remote::new(options(&server.address), self.clock.clone()).unwrap();
+        remote.remember_in(Arc::new(self.memory())).await;
+        remote
+    }
+}
+
+#[tokio::test]
+async fn a_crash_loop_asks_for_two_tokens_in_a_minute_and_five_in_five() {
+    for restart_seconds in [1, 3, 7, 31] {
+        let refusal = |_| (StatusCode::SERVICE_UNAVAILABLE, "no healthy upstream").into_response();
+        let server = serve_with(refusal, |_, _, _| accepted(&[])).await;
+        let disk = Disk::new().await;
+        let mut asked = Vec::new();
+        for _ in 0..600 / restart_seconds {
+            let before = server.tokens.load(Ordering::SeqCst);
+            disk.restarted(&server).await.transaction(bundle()).await;
+            asked.extend((before < server.tokens.load(Ordering::SeqCst)).then(|| disk.clock.now().as_second()));
+            disk.clock.advance(Duration::from_secs(restart_seconds));
+        }
+        for (most, seconds) in [(2, 60), (5, 300)] {
+            let within = |from: &i64| asked.iter().filter(|at| (0..seconds).contains(&(**at - from))).count();
+            let worst = asked.iter().map(within).max().unwrap();
+            assert!(worst <= most, "{worst} requests in {seconds} s, restarted every {restart_seconds} s: {asked:?}");
+        }
+        assert!(asked.len() >= 8, "a lane that waits still asks again: {asked:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_kill_between_asking_and_keeping_costs_no_wait() {
+    let server = serve(|_, _, _| accepted(&["Encounter", "Observation"])).await;
+    let disk = Disk::new().await;
+    assert!(disk.memory().asking("client", disk.clock.now()).await);
+    disk.clock.advance(Duration::from_secs(1));
+    assert_eq!(disk.restarted(&server).await.transaction(bundle()).await.class, Class::Accepted);
 }

@@ -1,0 +1,174 @@
+//! How long an unknown outcome stays unknown while the server answers, and that no lag of its search makes the gateway
+//! send a visit twice.
+//!
+//! Visits come in while answers get lost, before or after the write; later they come in without trouble. The looks are
+//! those of the default configuration.
+
+// The figures are the point.
+#![allow(clippy::print_stderr)]
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use posyandu_gateway::daemon::Daemon;
+use posyandu_gateway::ledger::reading::Filter;
+use posyandu_gateway::ledger::state::{Event, State};
+use posyandu_gateway::simulator::fault::{AppliesTo, Fault, FaultKind};
+use serde_json::{Value, json};
+
+use super::run::Run;
+use crate::office::{Books, Office, Setting, agree};
+
+/// Longest doubt with the server reachable, and what nearly all stay below (faults.md, P5 and section 6), in seconds.
+const DOUBT_SECONDS_MAX: i64 = 15 * 60;
+const DOUBT_SECONDS_P99_MAX: i64 = 60;
+/// Between two readings, and between two looks at what is due.
+const STEP: Duration = Duration::from_secs(6);
+/// Visits that come in at each reading. A lane of which all answers get lost at once rests, and asks for nothing either.
+const VISITS: usize = 6;
+/// Lag and jitter of a search with which nearly all doubt must end in time: less than half the second look's moment.
+const QUICK: (u64, u64) = (10, 10);
+/// Readings of one life after which answers may get lost, and such without trouble after them, so that the second look
+/// at the last doubt comes with visits of the seconds before it. The sample has no more rows of one day.
+const TROUBLED: usize = 15;
+const CALM: usize = 10;
+/// The only source, and the lines of its head.
+const EXPORT: &str = "puskesmas-utara-eppgbm.csv";
+const HEAD: usize = 4;
+/// The day of the sample as the export writes it.
+const TODAY: &str = "18/11/2026";
+
+/// How long each doubt lasted, in seconds, ascending.
+#[derive(Default)]
+struct Lasted {
+    found: Vec<i64>,
+    absent: Vec<i64>,
+}
+
+/// The value below which so many percent of some lie.
+fn percentile(sorted: &[i64], percent: usize) -> i64 {
+    sorted.get((sorted.len() * percent).div_ceil(100).saturating_sub(1)).copied().unwrap_or(0)
+}
+
+fn figures(sorted: &[i64]) -> Value {
+    json!({
+        "number": sorted.len(), "p50": percentile(sorted, 50), "p99": percentile(sorted, 99),
+        "max": percentile(sorted, 100),
+    })
+}
+
+async fn lasted(daemon: &Daemon, books: &Books) -> Lasted {
+    let mut lasted = Lasted::default();
+    for line in &books.lines {
+        let mut since = None;
+        for step in daemon.ledger.story(line.entry_id).await.unwrap().events {
+            let waited = since.map(|since| step.at.duration_since(since).as_secs());
+            match (&step.event, waited) {
+                (Some(Event::NoAnswer { .. }), _) => since = Some(step.at),
+                (Some(Event::FoundEqual), Some(waited)) => lasted.found.push(waited),
+                (Some(Event::NotFound { .. }), Some(waited)) => lasted.absent.push(waited),
+                _ => {}
+            }
+        }
+    }
+    lasted.found.sort_unstable();
+    lasted.absent.sort_unstable();
+    lasted
+}
+
+async fn next_due(daemon: &Daemon) -> Option<Timestamp> {
+    let waiting = [State::Pending, State::Unknown];
+    let lines = daemon.ledger.entries(&Filter::default(), &waiting, 10_000).await.unwrap();
+    lines.iter().map(|line| line.due).min()
+}
+
+/// The city with one puskesmas, and the rows that come in.
+async fn office(setting: Setting) -> (Office, Vec<String>) {
+    let office = Office::open(setting, None).await;
+    let file = office.folder.path().join("posyandu-gateway.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let (kept, rest) = text.split_once("[[source]]\nname = \"tengah\"").unwrap();
+    let delivery = rest.find("\n[delivery]").map(|at| &rest[at..]).unwrap();
+    std::fs::write(&file, format!("{kept}{delivery}")).unwrap();
+    let text = std::fs::read_to_string(office.folder.path().join(EXPORT)).unwrap();
+    (office, text.split_inclusive('\n').map(str::to_owned).collect())
+}
+
+/// So many readings after which answers may get lost, and some more, until nothing waits: nothing lost, nothing doubled.
+async fn live(troubled: usize, seed: u64, (lag, jitter): (u64, u64)) -> Lasted {
+    let lost = |kind| Fault {
+        probability: Some(0.15),
+        until_second: Some(troubled as u64 * STEP.as_secs()),
+        ..Fault::at_calls(kind, AppliesTo::Write, &[])
+    };
+    let setting = Setting {
+        faults: vec![lost(FaultKind::DroppedAnswer), lost(FaultKind::DroppedBefore)],
+        seed,
+        delivery: "concurrency = 4\nonce_seconds = 0",
+        index_lag_seconds: lag,
+        index_lag_jitter_seconds: jitter,
+        ..Setting::default()
+    };
+    let (office, rows) = office(setting).await;
+    let (head, rows) = rows.split_at(HEAD);
+    let rows: Vec<&String> = rows.iter().filter(|row| row.contains(TODAY)).take((troubled + CALM) * VISITS).collect();
+    let daemon = office.daemon().await;
+    let start = office.clock.now();
+    for count in (VISITS..=rows.len()).step_by(VISITS) {
+        let rows: String = rows[..count].iter().map(|row| row.as_str()).collect();
+        std::fs::write(office.folder.path().join(EXPORT), head.concat() + &rows).unwrap();
+        Box::pin(daemon.once(&|_| {})).await.unwrap();
+        office.clock.advance(STEP);
+    }
+    let lanes = daemon.lanes().unwrap();
+    while let Some(due) = next_due(&daemon).await {
+        let wait = Duration::try_from(due.duration_since(office.clock.now())).unwrap_or_default();
+        office.clock.advance(wait.max(STEP));
+        Box::pin(daemon.deliver(&lanes, office.clock.now(), &|_| {})).await.unwrap();
+        assert!(office.clock.now().duration_since(start) < SignedDuration::from_hours(4), "it never ends");
+    }
+    let books = Books::read(&daemon.ledger).await;
+    agree(&office, &books);
+    let lasted = lasted(&daemon, &books).await;
+    eprintln!(
+        "lag {lag} s and up to {jitter} s more, {:.0} s: found {}, absent {}",
+        office.clock.now().duration_since(start).as_secs_f64(),
+        figures(&lasted.found),
+        figures(&lasted.absent)
+    );
+    assert!(!lasted.found.is_empty() && !lasted.absent.is_empty());
+    assert!(percentile(&lasted.found, 100) <= DOUBT_SECONDS_MAX, "{:?}", lasted.found);
+    assert!(percentile(&lasted.absent, 100) <= DOUBT_SECONDS_MAX, "{:?}", lasted.absent);
+    lasted
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn doubt_is_short_while_the_server_answers() {
+    let run = Run::of("doubt", 30, 1);
+    let mut lasted = Lasted::default();
+    let mut seed = run.seed;
+    while lasted.found.len() + lasted.absent.len() < usize::try_from(run.size).unwrap() {
+        let more = live(TROUBLED, seed, QUICK).await;
+        lasted.found.extend(more.found);
+        lasted.absent.extend(more.absent);
+        seed += 1;
+    }
+    for doubts in [&mut lasted.found, &mut lasted.absent] {
+        doubts.sort_unstable();
+        assert!(percentile(doubts, 99) <= DOUBT_SECONDS_P99_MAX, "{doubts:?}");
+    }
+    let figures = json!({
+        "lag_seconds": QUICK.0 + QUICK.1, "lives": seed - run.seed,
+        "found_seconds": figures(&lasted.found), "absent_seconds": figures(&lasted.absent),
+    });
+    run.told((lasted.found.len() + lasted.absent.len()) as u64, &figures);
+}
+
+/// Slower than the first look, than the second, than the third, and out of turn by as much again: each day's books agree
+/// with the server, which refuses no duplicate.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_lag_of_the_search_doubles_a_visit() {
+    for (seed, lag) in [(1, (30, 0)), (2, (50, 0)), (3, (30, 30)), (4, (100, 100))] {
+        live(5, seed, lag).await;
+    }
+}
