@@ -6,13 +6,14 @@ use std::process::Child;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use posyandu_gateway::simulator::fault::{AppliesTo, Fault, FaultKind};
 use serde_json::json;
 use tokio::task::spawn_blocking;
 
 use super::run::{Chance, Run};
 use crate::cli::town::{free_address, signal, terminate};
 use crate::kill::{
-    DELIVERY, SEED, Stage, Undisturbed, compare, complete_with_stops, correct, end_of, gateway_with, office, slow,
+    DELIVERY, SEED, Stage, Undisturbed, compare, complete_with_stops, correct, end_of, gateway_with, office,
     undisturbed,
 };
 use crate::office::Office;
@@ -24,6 +25,14 @@ const STOPS_EVERY_RUN: u64 = 8;
 const SUSPENDED_EVERY_RUN: u64 = 4;
 /// Blows after which a run is let through, so that fresh ledgers are hit too.
 const BLOWS_IN_A_ROW_MAX: u32 = 6;
+/// So many blows in a hundred come at any moment of a run, the others when the server has stored so many resources more,
+/// at most.
+const BY_TIME_PERCENT: u64 = 25;
+const WRITES_MAX: u64 = 200;
+/// How late answers come, in milliseconds.
+const LATE_MS: u64 = 30;
+/// Blows from which on some must have hit a send that had begun.
+const BLOWS_TELLING: u64 = 20;
 /// Rounds side by side of suspended gateways, which mostly wait.
 const SUSPENDED_LANES: usize = 3;
 /// Longest time until a gateway that was told to stop has ended (faults.md, row 71).
@@ -41,6 +50,12 @@ enum Blow {
     Suspended,
 }
 
+/// Every answer comes late, so that something is always under way.
+fn slower() -> Vec<Fault> {
+    let late = Fault { delay_ms: Some(LATE_MS), ..Fault::at_calls(FaultKind::Delay, AppliesTo::Write, &[]) };
+    vec![Fault { probability: Some(1.0), ..late }]
+}
+
 /// What was seen over rounds.
 #[derive(Debug, Default)]
 struct Seen {
@@ -53,28 +68,39 @@ struct Seen {
     longest_stop: Duration,
 }
 
-/// The child again, and whether it still runs after this time.
-async fn after(wait: Duration, mut child: Child) -> (Child, bool) {
-    let waited = spawn_blocking(move || {
-        let started = Instant::now();
-        while started.elapsed() < wait {
-            if child.try_wait().unwrap().is_some() {
-                return (child, false);
-            }
-            std::thread::sleep(Duration::from_millis(1).min(wait.saturating_sub(started.elapsed())));
+/// Waits for the moment; false when the child ended before.
+async fn until(child: &mut Child, is_the_moment: impl Fn() -> bool) -> bool {
+    loop {
+        if child.try_wait().unwrap().is_some() {
+            return false;
         }
-        let runs = child.try_wait().unwrap().is_none();
-        (child, runs)
-    });
-    waited.await.unwrap()
+        if is_the_moment() {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
-/// Lets a gateway run and strikes at that moment; whether it was still at work.
-async fn struck(office: &Office, blow: Blow, wait: Duration, seen: &Mutex<Seen>) -> bool {
+/// How much the server was made to store.
+fn writes(office: &Office) -> u64 {
+    let stats = office.simulator.stats();
+    stats.creates + stats.updates
+}
+
+/// Lets a gateway run and strikes: at any moment, or more often while visits are sent. Gives whether it was still at
+/// work.
+async fn struck(office: &Office, blow: Blow, took: Duration, chance: &mut Chance, seen: &Mutex<Seen>) -> bool {
+    let by_time = chance.percent(BY_TIME_PERCENT);
+    // Where nothing is left to send, the moment comes all the same.
+    let wait = if by_time { chance.moment(took) } else { took * 2 };
+    let enough = writes(office) + chance.below(WRITES_MAX);
     let folder = office.folder.path();
     let arguments: &[&str] = if blow == Blow::ToldToStop { &["run"] } else { &["run", "--once"] };
     let listen = [("POSYANDU_GATEWAY__HTTP__LISTEN", free_address())];
-    let (child, is_at_work) = after(wait, gateway_with(folder, arguments, &listen)).await;
+    let mut child = gateway_with(folder, arguments, &listen);
+    let started = Instant::now();
+    let is_the_moment = || started.elapsed() >= wait || (!by_time && writes(office) > enough);
+    let is_at_work = until(&mut child, is_the_moment).await;
     let told = Instant::now();
     if is_at_work {
         match blow {
@@ -114,13 +140,13 @@ async fn struck(office: &Office, blow: Blow, wait: Duration, seen: &Mutex<Seen>)
 
 /// One life of a ledger: struck until it gets through, then let through and compared; the same with corrections.
 async fn round(reference: &Undisturbed, blow: Blow, stage: Stage, chance: &mut Chance, seen: &Mutex<Seen>) {
-    let office = office(slow(), chance.next(), Some(&reference.storage), stage).await;
+    let office = office(slower(), chance.next(), Some(&reference.storage), stage).await;
     for (corrections, end) in reference.ends.iter().enumerate() {
         if corrections > 0 {
             correct(&office).await;
         }
         for _ in 0..BLOWS_IN_A_ROW_MAX {
-            if !struck(&office, blow, chance.moment(end.took), seen).await {
+            if !struck(&office, blow, end.took, chance, seen).await {
                 break;
             }
         }
@@ -151,6 +177,8 @@ async fn befallen(run: Run, blow: Blow, stages: Vec<Stage>) {
         done.unwrap();
     }
     let seen = std::mem::take(&mut *seen.lock().unwrap());
+    let must_hit = blow != Blow::ToldToStop && seen.blows >= BLOWS_TELLING;
+    assert!(!must_hit || seen.interrupted > 0, "no blow hit a send that had begun: {seen:?}");
     let figures = json!({
         "rounds": seen.rounds, "interrupted": seen.interrupted, "too_early": seen.too_early,
         "longest_stop_ms": u64::try_from(seen.longest_stop.as_millis()).unwrap(),
