@@ -80,6 +80,11 @@ impl Hits {
     }
 }
 
+/// Whether so many kills must have met every case: a handful may miss one by chance.
+fn must_meet(size: u64) -> bool {
+    size >= KILLS_EVERY_RUN
+}
+
 /// What was seen over rounds.
 #[derive(Debug, Default)]
 struct Seen {
@@ -96,7 +101,7 @@ impl Seen {
     fn is_enough(&self, size: u64) -> bool {
         let kills = u64::from(self.kills);
         let met = self.first_sends.all_met() && self.corrections.all_met();
-        (kills >= size && met) || kills >= size * SIZES_MAX
+        (kills >= size && (met || !must_meet(size))) || kills >= size * SIZES_MAX
     }
 
     fn add(&mut self, other: &Self) {
@@ -379,8 +384,10 @@ async fn killed(run: Run, stage: Stage) {
     }
     let seen = std::mem::take(&mut *seen.lock().unwrap());
     assert!(u64::from(seen.kills) >= run.size, "{seen:?}");
-    seen.first_sends.assert_all_met();
-    seen.corrections.assert_all_met();
+    if must_meet(run.size) {
+        seen.first_sends.assert_all_met();
+        seen.corrections.assert_all_met();
+    }
     let hits =
         |hits: &Hits| json!({"interrupted": hits.interrupted, "found": hits.found_equal, "absent": hits.not_found});
     let figures = json!({
