@@ -33,7 +33,7 @@ fn main() {
     let rules = assets::rules(None).unwrap();
     let switches = visits::switches();
     let posyandu = visits::posyandu(&rules);
-    let made = visits::visits(&rules, number);
+    let made = visits::some(&rules, 0..number);
     let borrowed: Vec<_> = made.iter().map(Made::borrowed).collect();
     let inputs: Vec<_> = made.iter().zip(&borrowed).map(|(made, records)| made.visit(&posyandu, records)).collect();
     let names: Vec<Vec<Name>> =

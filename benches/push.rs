@@ -12,25 +12,21 @@
 mod ledger;
 #[path = "visits/postgres.rs"]
 mod postgres;
+#[path = "visits/sender.rs"]
+mod sender;
 #[path = "visits/sink.rs"]
 mod sink;
 mod visits;
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use posyandu_gateway::clock::{Clock, Zone};
-use posyandu_gateway::delivery::retry::Policy;
-use posyandu_gateway::delivery::{Delivery, Tally};
+use posyandu_gateway::delivery::Tally;
 use posyandu_gateway::ledger::server::Server;
-use posyandu_gateway::ledger::{Ledger, Options};
-use posyandu_gateway::redact::Personal;
-use posyandu_gateway::remote::Remote;
-use posyandu_gateway::remote::lane::Lane;
 use posyandu_gateway::seal::Keys;
 
 /// Visits delivered in each run.
@@ -41,10 +37,6 @@ const VISITS_TESTED: usize = 200;
 const CONCURRENCY: u32 = 64;
 /// Answer times of the sink, in milliseconds.
 const LATENCIES_MS: [u64; 2] = [0, 50];
-/// Calls a minute that the limiter lets through: as good as no limit.
-const REQUESTS_PER_MINUTE: u32 = 10_000_000;
-/// Access token of the sink.
-pub const TOKEN: &str = "bench";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -80,7 +72,7 @@ async fn compare(number: usize) {
         for name in ["ledger.sqlite", "keys", "bodies"] {
             std::fs::copy(folder.path().join(name), run.path().join(name)).unwrap();
         }
-        let (mut sink, address) = start_sink(latency);
+        let (mut sink, address) = sink::start(latency);
         let plain = role("plain", &address, run.path());
         let gateway = role("gateway", &address, run.path());
         sink.kill().unwrap();
@@ -94,14 +86,6 @@ async fn compare(number: usize) {
         println!("  calls          {:>9.3} per visit", gateway["calls"] / visits);
         println!("  peak memory    {:>9.0} MiB", gateway["peak_kib"] / 1024.0);
     }
-}
-
-fn start_sink(latency: u64) -> (Child, String) {
-    let mut child = this_program().args(["sink", &latency.to_string()]).stdout(Stdio::piped()).spawn().unwrap();
-    let mut line = String::new();
-    let mut out = std::io::BufReader::new(child.stdout.take().unwrap());
-    std::io::BufRead::read_line(&mut out, &mut line).unwrap();
-    (child, line.trim().to_owned())
 }
 
 /// Runs a role to its end and reads its `name=number` words.
@@ -136,7 +120,8 @@ async fn plain(address: &str, folder: &Path) {
         let (bodies, client, url, next) = (Arc::clone(&bodies), client.clone(), url.clone(), Arc::clone(&next));
         tasks.spawn(async move {
             while let Some(body) = bodies.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let request = client.post(url.clone()).bearer_auth(TOKEN).header("content-type", "application/json");
+                let request =
+                    client.post(url.clone()).bearer_auth(sink::TOKEN).header("content-type", "application/json");
                 let response = request.body(body.clone()).send().await.unwrap();
                 assert_eq!(response.status().as_u16(), 200);
                 response.bytes().await.unwrap();
@@ -152,21 +137,10 @@ async fn plain(address: &str, folder: &Path) {
 /// Empties the ledger the way the daemon does.
 async fn gateway(address: &str, folder: &Path, server: Option<Server>) {
     let keys = Arc::new(Keys::load(&folder.join("keys")).unwrap());
-    let clock = Clock::System;
     let is_alone = server.is_none();
-    let ledger = Arc::new(open(folder, server.as_ref(), &keys).await);
-    let remote = remote(address, &clock);
-    let delivery = Delivery {
-        ledger: Arc::clone(&ledger),
-        keys,
-        clock,
-        policy: Policy::default(),
-        first_look: Duration::from_secs(300),
-        looks: Vec::new(),
-        halt: Arc::new(AtomicBool::new(false)),
-        finished: Arc::new(AtomicU64::new(0)),
-    };
-    let lane = Lane::new(ledger::LANE, remote.clone(), "bench", CONCURRENCY);
+    let ledger = Arc::new(ledger::open(folder, server.as_ref(), &keys).await);
+    let delivery = sender::delivery(&ledger, &keys);
+    let lane = sender::lane(address, CONCURRENCY);
     let before = ledger.commits();
     let start = Instant::now();
     let end = delivery.drain(&lane).await.unwrap();
@@ -175,38 +149,9 @@ async fn gateway(address: &str, folder: &Path, server: Option<Server>) {
     let peak_kib = peak_kib();
     let number = if is_alone { ledger::read_bodies(folder).len() as u64 } else { end.tally.delivered };
     assert_eq!(end.tally, Tally { delivered: number, ..Tally::default() }, "{:?}", end.stop);
-    let calls = remote.calls();
+    let calls = lane.remote.calls();
     let calls = calls.token + calls.transaction + calls.create + calls.update + calls.read + calls.search;
     println!("delivered={number} seconds={seconds} commits={commits} calls={calls} peak_kib={peak_kib}");
-}
-
-/// The ledger on a server, or in the folder.
-async fn open(folder: &Path, server: Option<&Server>, keys: &Arc<Keys>) -> Ledger {
-    match server {
-        Some(server) => Ledger::connect(server, Arc::clone(keys), Clock::System).await.unwrap(),
-        None => Ledger::open(&options(folder), Arc::clone(keys), Clock::System).await.unwrap(),
-    }
-}
-
-fn options(folder: &Path) -> Options {
-    Options { path: folder.join("ledger.sqlite"), lease_seconds: 300, zone: Zone::Wib, bytes_max: None }
-}
-
-fn remote(address: &str, clock: &Clock) -> Remote {
-    let options = posyandu_gateway::remote::Options {
-        auth_url: format!("{address}/oauth2/v1"),
-        fhir_url: format!("{address}/fhir-r4/v1"),
-        client_id: "bench".to_owned(),
-        client_secret: Personal::new("bench".to_owned()),
-        organization_id: visits::ORGANIZATION.to_owned(),
-        requests_per_minute: REQUESTS_PER_MINUTE,
-        concurrency: CONCURRENCY,
-        connect_timeout: Duration::from_secs(5),
-        request_timeout: Duration::from_secs(60),
-        extra_ca: None,
-        plain_http_allowed: false,
-    };
-    Remote::new(options, clock.clone()).unwrap()
 }
 
 /// Most memory this process ever held, in KiB.

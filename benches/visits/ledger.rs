@@ -2,17 +2,21 @@
 //!
 //! Goes the way of ingest (pass, rows, stale visits, entries), with what the mappings made of the invented visits.
 
+#![allow(dead_code, reason = "each bench uses its own part")]
+
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use posyandu_gateway::clock::{Clock, Zone};
 use posyandu_gateway::config::assets::{self, Rules};
 use posyandu_gateway::issue::Place;
-use posyandu_gateway::ledger::Ledger;
 use posyandu_gateway::ledger::entry::{NewEntry, NewResource};
 use posyandu_gateway::ledger::row::{RowKind, RowSeen, StoredRecord, VisitHead};
 use posyandu_gateway::ledger::server::Server;
+use posyandu_gateway::ledger::{Ledger, Options};
 use posyandu_gateway::mapping::plan::{Origin, Slot};
 use posyandu_gateway::mapping::visit::{DraftResource, Visit, place_of};
 use posyandu_gateway::record::Record;
@@ -30,8 +34,6 @@ pub const LANE: &str = "Puskesmas A";
 const PRACTITIONER: &str = "10009880728";
 /// Rows and entries written at once, as ingest does.
 const AT_ONCE: usize = 200;
-/// Identities written at once.
-const IDENTITIES_AT_ONCE: usize = 1_000;
 
 /// Fills a ledger, in the folder or on a server, and the folder with its keys and the plain loop's bodies; gives the
 /// bytes of all bodies.
@@ -40,34 +42,28 @@ pub async fn prepare(folder: &Path, server: Option<&Server>, number: usize) -> u
     let keys_file = folder.join("keys");
     Keys::create(&keys_file).unwrap();
     let keys = Arc::new(Keys::load(&keys_file).unwrap());
-    let ledger = Arc::new(crate::open(folder, server, &keys).await);
-    let made = visits::visits(&rules, number);
-    let pass = ledger.begin_pass("eppgbm", "2026-11-18.csv").await.unwrap();
-    for some in made.chunks(AT_ONCE) {
-        ledger.see_rows(pass, some.iter().map(row).collect()).await.unwrap();
-    }
-    ledger.finish_pass(pass, true).await.unwrap();
-    let by_key: HashMap<[u8; 32], &Made> = made.iter().map(|made| (made.key, made)).collect();
-    let maker = Maker { posyandu: visits::posyandu(&rules), switches: visits::switches(), rules: &rules, keys: &keys };
+    let ledger = Arc::new(open(folder, server, &keys).await);
     let mut bodies = Vec::new();
-    loop {
-        let stale = ledger.stale_visits(u32::try_from(AT_ONCE).unwrap()).await.unwrap();
-        if stale.is_empty() {
-            break;
-        }
-        let entries: Vec<NewEntry> =
-            stale.iter().map(|visit| maker.entry(by_key[&visit.visit_key], visit.revision)).collect();
-        for (entry, visit) in entries.iter().zip(&stale) {
-            let body = fill(entry.bundle.reveal(), &patient(by_key[&visit.visit_key]), PRACTITIONER);
-            bodies.extend_from_slice(&u32::try_from(body.len()).unwrap().to_le_bytes());
-            bodies.extend_from_slice(body.as_bytes());
-        }
-        ledger.enter(entries).await.unwrap();
-    }
-    remember(&ledger, &keys, &made).await;
+    let keep = |body: &str| {
+        bodies.extend_from_slice(&u32::try_from(body.len()).unwrap().to_le_bytes());
+        bodies.extend_from_slice(body.as_bytes());
+    };
+    Maker::new(&rules, &keys).fill(&ledger, "2026-11-18.csv", 0..number, keep).await;
     Arc::into_inner(ledger).unwrap().close().await.unwrap();
     std::fs::write(folder.join("bodies"), &bodies).unwrap();
     bodies.len() - 4 * number
+}
+
+/// The ledger on a server, or in the folder.
+pub async fn open(folder: &Path, server: Option<&Server>, keys: &Arc<Keys>) -> Ledger {
+    match server {
+        Some(server) => Ledger::connect(server, Arc::clone(keys), Clock::System).await.unwrap(),
+        None => {
+            let path = folder.join("ledger.sqlite");
+            let options = Options { path, lease_seconds: 300, zone: Zone::Wib, bytes_max: None };
+            Ledger::open(&options, Arc::clone(keys), Clock::System).await.unwrap()
+        }
+    }
 }
 
 /// The bodies that [`prepare`] wrote.
@@ -85,18 +81,16 @@ pub fn read_bodies(folder: &Path) -> Vec<Vec<u8>> {
 
 /// Every child is known already: its number lies in the ledger under the hash that delivery asks for.
 async fn remember(ledger: &Arc<Ledger>, keys: &Keys, made: &[Made]) {
-    for some in made.chunks(IDENTITIES_AT_ONCE) {
-        let mut tasks = tokio::task::JoinSet::new();
-        for made in some {
-            let (ledger, id) = (Arc::clone(ledger), patient(made));
-            let text = |field: &str| made.child.text(field).unwrap();
-            let born = made.child.date("tanggal_lahir").unwrap().to_string();
-            let key = keys.hash("identity.patient", &[text("nik"), text("nama"), &born, "", ""]);
-            tasks.spawn(async move { ledger.put_identity("patient", key, &id, Timestamp::MAX).await });
-        }
-        while let Some(done) = tasks.join_next().await {
-            done.unwrap().unwrap();
-        }
+    let mut tasks = tokio::task::JoinSet::new();
+    for made in made {
+        let (ledger, id) = (Arc::clone(ledger), patient(made));
+        let text = |field: &str| made.child.text(field).unwrap();
+        let born = made.child.date("tanggal_lahir").unwrap().to_string();
+        let key = keys.hash("identity.patient", &[text("nik"), text("nama"), &born, "", ""]);
+        tasks.spawn(async move { ledger.put_identity("patient", key, &id, Timestamp::MAX).await });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap().unwrap();
     }
 }
 
@@ -135,14 +129,50 @@ fn stored(record: &Record, record_key: [u8; 32]) -> StoredRecord {
     StoredRecord { dataset: record.schema.dataset.clone(), record_key, json: record.to_json(), columns, series: None }
 }
 
-struct Maker<'a> {
+/// Makes visits and their entries.
+pub struct Maker<'a> {
     rules: &'a Rules,
     keys: &'a Keys,
     posyandu: Record,
     switches: std::collections::BTreeSet<String>,
+    /// Whether a visit knows the cells behind each element, which is half of what it takes on the disk.
+    pub with_cells: bool,
 }
 
-impl Maker<'_> {
+impl<'a> Maker<'a> {
+    /// By these rules, under these keys.
+    pub fn new(rules: &'a Rules, keys: &'a Keys) -> Self {
+        Self { posyandu: visits::posyandu(rules), switches: visits::switches(), rules, keys, with_cells: true }
+    }
+
+    /// Takes in the visits of a file and makes their entries; gives each body to `keep`. No more of them are in
+    /// memory at once than ingest would hold.
+    pub async fn fill(&self, ledger: &Arc<Ledger>, file: &str, which: Range<usize>, mut keep: impl FnMut(&str)) {
+        let pass = ledger.begin_pass("eppgbm", file).await.unwrap();
+        let mut by_key = HashMap::new();
+        for from in which.clone().step_by(AT_ONCE) {
+            let made = visits::some(self.rules, from..which.end.min(from + AT_ONCE));
+            by_key.extend(made.iter().zip(from..).map(|(made, index)| (made.key, index)));
+            ledger.see_rows(pass, made.iter().map(row).collect()).await.unwrap();
+            remember(ledger, self.keys, &made).await;
+        }
+        ledger.finish_pass(pass, true).await.unwrap();
+        loop {
+            let stale = ledger.stale_visits(u32::try_from(AT_ONCE).unwrap()).await.unwrap();
+            if stale.is_empty() {
+                break;
+            }
+            let mut entries = Vec::new();
+            for visit in &stale {
+                let made = visits::one(self.rules, by_key[&visit.visit_key]);
+                let entry = self.entry(&made, visit.revision);
+                keep(&fill(entry.bundle.reveal(), &patient(&made), PRACTITIONER));
+                entries.push(entry);
+            }
+            ledger.enter(entries).await.unwrap();
+        }
+    }
+
     /// The entry of a visit. The checks of resources are left out: they cost time here and change nothing.
     fn entry(&self, made: &Made, revision: i64) -> NewEntry {
         let records = made.borrowed();
@@ -154,7 +184,8 @@ impl Maker<'_> {
         assert!(!draft.issues.iter().any(posyandu_gateway::issue::Issue::is_error), "{:?}", draft.issues);
         let bundle = transaction(&draft.resources);
         let text = |field: &str| made.child.text(field).unwrap().to_owned();
-        let cells = draft.resources.iter().enumerate().flat_map(|(at, resource)| cells(at, resource, &visit)).collect();
+        let named = draft.resources.iter().enumerate().filter(|_| self.with_cells);
+        let cells = named.flat_map(|(at, resource)| cells(at, resource, &visit)).collect();
         let envelope = Envelope {
             nik: text("nik"),
             name: text("nama"),

@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "each bench uses its own part")]
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use jiff::ToSpan as _;
@@ -137,12 +138,13 @@ pub fn posyandu(rules: &Rules) -> Record {
     record(rules.schemas.get("posyandu").unwrap(), 1, values)
 }
 
-/// The first `number` visits: six to ten resources each. A third has no dose, a third one, a third two.
-pub fn visits(rules: &Rules, number: usize) -> Vec<Made> {
-    (0..number).map(|index| visit(rules, index)).collect()
+/// Some of all visits: six to ten resources each. A third has no dose, a third one, a third two.
+pub fn some(rules: &Rules, which: Range<usize>) -> Vec<Made> {
+    which.map(|index| one(rules, index)).collect()
 }
 
-fn visit(rules: &Rules, index: usize) -> Made {
+/// One of all visits.
+pub fn one(rules: &Rules, index: usize) -> Made {
     let schema = |dataset: &str| rules.schemas.get(dataset).unwrap();
     let months = 6 + i64::try_from(index % 50).unwrap();
     let step = i64::try_from(index * 7919 % 61).unwrap();

@@ -48,7 +48,7 @@ pub async fn compare(url: &str, number: usize) {
         for daemons in DAEMONS {
             let copy = format!("{PREPARED}_{daemons}");
             fresh(&mut owner, &copy, &format!("TEMPLATE {PREPARED}")).await;
-            let (mut sink, address) = super::start_sink(latency);
+            let (mut sink, address) = super::sink::start(latency);
             let start = || {
                 let mut daemon = super::this_program();
                 daemon.args(["daemon", &address]).arg(folder.path()).arg(beside(url, &copy));

@@ -3,6 +3,8 @@
 //! It keeps nothing and checks nothing, so that what is measured is the sender.
 
 use std::fmt::Write as _;
+use std::io::BufRead as _;
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -11,8 +13,19 @@ use axum::body::Bytes;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::post;
 
+/// Access token that it gives out.
+pub const TOKEN: &str = "bench";
 /// What stands before the type of each resource sent.
 const BEFORE_TYPE: &str = "\"request\":{\"method\":\"POST\",\"url\":\"";
+
+/// Starts this program as a sink that answers after so many milliseconds; gives its address.
+pub fn start(latency: u64) -> (Child, String) {
+    let mut program = Command::new(std::env::current_exe().unwrap());
+    let mut child = program.args(["sink", &latency.to_string()]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    std::io::BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    (child, line.trim().to_owned())
+}
 
 /// Prints its address and answers until the process is ended.
 pub async fn run(latency: Duration) {
@@ -25,7 +38,7 @@ pub async fn run(latency: Duration) {
         ([(CONTENT_TYPE, "application/fhir+json")], answer(&body))
     };
     let token = || async {
-        let body = format!("{{\"access_token\":\"{}\",\"expires_in\":\"14399\"}}", crate::TOKEN);
+        let body = format!("{{\"access_token\":\"{}\",\"expires_in\":\"14399\"}}", TOKEN);
         ([(CONTENT_TYPE, "application/json")], body)
     };
     let app = Router::new().route("/oauth2/v1/accesstoken", post(token)).route("/fhir-r4/v1", post(transaction));

@@ -28,6 +28,7 @@ use super::store::{recovery, schema, server};
 use super::writer::{Holder, Home, Writer};
 use super::{Ledger, LedgerError};
 use crate::clock::{Clock, Zone};
+use crate::crash;
 use crate::redact::Personal;
 use crate::seal::Keys;
 
@@ -78,10 +79,14 @@ impl Ledger {
     /// [`LedgerError::Unreachable`], and the other opening errors.
     pub async fn connect(server: &Server, keys: Arc<Keys>, clock: Clock) -> Result<Self, LedgerError> {
         let mut link = server::open(server).await?;
+        crash::point("ledger.connect.connected");
         server::migrate(&mut link, &server.label).await?;
+        crash::point("ledger.connect.migrated");
         schema::check_keys(&mut link, &keys).await?;
+        crash::point("ledger.connect.keys_fit");
         let given = (server.time == Time::Clock).then(|| clock.now());
         recovery::settle_expired(&mut link, given).await?;
+        crash::point("ledger.connect.settled");
         let readers = server::readers(server)?;
         let home = Home::Server(Box::new(server.clone()));
         let writer = Writer::start(link, home, clock.clone(), Holder::new(server.lease()));

@@ -13,11 +13,13 @@ use posyandu_gateway::ledger::row::VisitId;
 use posyandu_gateway::ledger::state::Event;
 use posyandu_gateway::ledger::{Ledger, LedgerError};
 use posyandu_gateway::seal::Keys;
+use serde_json::json;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, SqliteConnection};
 use tempfile::TempDir;
 
 use super::ledger::{DAY, Desk, options, sha};
 use super::office::{Office, Setting};
+use super::proof::run::Run;
 
 /// Columns that no code covers, and why; `*` is the whole table.
 const FREE: [(&str, &str, &str); 26] = [
@@ -186,10 +188,9 @@ async fn alter(books: &Books, table: &str, column: &str, kind: &str, key: &str, 
     altered
 }
 
-/// Alters fields one at a time: of each column one row, or all rows when `LEDGER_MUTATIONS` says `all`.
-async fn every_field(books: &Books, empty: &[&str]) -> usize {
+/// Alters fields one at a time: of each column so many rows as the run has for its size.
+async fn every_field(books: &Books, empty: &[&str], run: Run) -> u64 {
     assert_eq!(books.findings(None).await, Vec::<String>::new());
-    let all = std::env::var("LEDGER_MUTATIONS").is_ok_and(|text| text == "all");
     let original = std::fs::read(books.path()).unwrap();
     let mut database = books.open().await;
     let columns = columns(&mut database).await;
@@ -207,8 +208,8 @@ async fn every_field(books: &Books, empty: &[&str]) -> usize {
         if FREE.iter().any(|(free, own, _)| free == table && [column, "*"].contains(own)) {
             continue;
         }
-        let chosen = if all { (0..rows).collect() } else { vec![at as i64 * 7 % rows.max(1)] };
-        for row in chosen.into_iter().filter(|_| rows > 0) {
+        let begin = i64::try_from(run.seed).unwrap() + at as i64 * 7;
+        for row in (0..rows.min(i64::try_from(run.size).unwrap())).map(|number| (begin + number) % rows) {
             if alter(books, table, column, kind, key, row).await {
                 assert!(!books.findings(None).await.is_empty(), "{table}.{column} of row {row} was altered unseen");
                 number += 1;
@@ -219,6 +220,7 @@ async fn every_field(books: &Books, empty: &[&str]) -> usize {
             std::fs::write(books.path(), &original).unwrap();
         }
     }
+    run.told(number, &json!({"columns": columns.len()}));
     number
 }
 
@@ -227,7 +229,7 @@ async fn every_altered_field_is_found() {
     let books = fifty().await;
     let empty = ["person", "person_alias", "taken_file", "restoration", "mapping_plan", "mapping_plan_visit", "series"];
     let others = ["mapping_plan_approval", "token", "reading", "call_allowance", "alarm", "alarm_message"];
-    let number = every_field(&books, &[&empty[..], &others, &DELIVERYS].concat()).await;
+    let number = every_field(&books, &[&empty[..], &others, &DELIVERYS].concat(), Run::of("mutations", 1, 0)).await;
     assert!(number > 90, "{number}");
 }
 
@@ -236,7 +238,7 @@ async fn every_altered_field_of_a_citys_day_is_found() {
     let books = city().await;
     let empty =
         ["taken_file", "restoration", "decision", "token", "reading", "call_allowance", "alarm", "alarm_message"];
-    let number = every_field(&books, &[&empty[..], &DELIVERYS].concat()).await;
+    let number = every_field(&books, &[&empty[..], &DELIVERYS].concat(), Run::of("mutations", 1, 0)).await;
     assert!(number > 120, "{number}");
 }
 

@@ -11,11 +11,12 @@ use std::time::Duration;
 use posyandu_gateway::clock::Clock;
 use posyandu_gateway::config::Config;
 use posyandu_gateway::config::assets::{self, Rules};
+use posyandu_gateway::config::ledger::LedgerHome;
 use posyandu_gateway::daemon::Daemon;
-use posyandu_gateway::daemon::set_up::ledger_options;
 use posyandu_gateway::ledger::Ledger;
 use posyandu_gateway::ledger::entry::{EntryLine, OpenEntry};
 use posyandu_gateway::ledger::reading::{Counts, Filter};
+use posyandu_gateway::ledger::server::{Server as PostgreSql, Time};
 use posyandu_gateway::ledger::state::State;
 use posyandu_gateway::observed::Observed;
 use posyandu_gateway::seal::Keys;
@@ -28,6 +29,8 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+
+use crate::servers::{Database, OWNER, PASSWORD, Server};
 
 /// Most entries read in one list; the sample has some hundred.
 const ENTRIES_MAX: u32 = 100_000;
@@ -56,6 +59,8 @@ pub struct Setting {
     pub index_lag_jitter_seconds: u64,
     /// One patient in so many is not known to the server; 0 leaves all of the sample's.
     pub unknown_every: usize,
+    /// The PostgreSQL that holds the ledger; without one it is a file.
+    pub server: Option<&'static Server>,
 }
 
 impl Default for Setting {
@@ -71,6 +76,7 @@ impl Default for Setting {
             index_lag_seconds: 0,
             index_lag_jitter_seconds: 0,
             unknown_every: 0,
+            server: None,
         }
     }
 }
@@ -80,6 +86,8 @@ pub struct Office {
     pub folder: TempDir,
     pub simulator: Arc<Simulator>,
     pub clock: Clock,
+    /// Where the ledger is, unless in a file.
+    pub database: Option<Database>,
     serving: tokio::task::JoinHandle<()>,
 }
 
@@ -87,6 +95,21 @@ impl Drop for Office {
     fn drop(&mut self) {
         self.serving.abort();
     }
+}
+
+/// A database for a ledger.
+pub async fn database(server: Option<&'static Server>) -> Option<Database> {
+    match server {
+        Some(server) => Some(server.database("").await),
+        None => None,
+    }
+}
+
+/// The section of a configuration in this folder whose ledger is in a database.
+pub fn in_database(folder: &Path, database: &Database) -> String {
+    std::fs::write(folder.join("sandi-buku.txt"), PASSWORD).unwrap();
+    let (port, name) = (database.server.port, &database.name);
+    format!("[ledger]\nurl = \"postgres://{OWNER}@127.0.0.1:{port}/{name}\"\npassword_file = \"sandi-buku.txt\"\n")
 }
 
 fn sample() -> PathBuf {
@@ -133,7 +156,9 @@ impl Office {
         let address = listener.local_addr().unwrap().to_string();
         let file = folder.path().join("posyandu-gateway.toml");
         let text = std::fs::read_to_string(&file).unwrap().replace(SAMPLE_ADDRESS, &address);
-        std::fs::write(&file, format!("{text}\n[delivery]\n{}\n", setting.delivery)).unwrap();
+        let database = database(setting.server).await;
+        let ledger = database.as_ref().map(|database| in_database(folder.path(), database)).unwrap_or_default();
+        std::fs::write(&file, format!("{text}\n[delivery]\n{}\n{ledger}", setting.delivery)).unwrap();
         if let Some(storage) = storage {
             copy(storage, &folder.path().join("posyandu-data"));
         }
@@ -141,7 +166,7 @@ impl Office {
         let served = Arc::clone(&simulator);
         let serving =
             tokio::spawn(async move { simulator::run(listener, served, std::future::pending()).await.unwrap() });
-        Self { folder, simulator, clock: setting.clock, serving }
+        Self { folder, simulator, clock: setting.clock, database, serving }
     }
 
     /// Keeps the first rows of each source only; returns after the files are written.
@@ -179,8 +204,14 @@ impl Office {
             Keys::create(&key_file).unwrap();
         }
         let keys = Arc::new(Keys::load(&key_file).unwrap());
-        let options = ledger_options(&config).unwrap();
-        let ledger = Ledger::open(&options, Arc::clone(&keys), self.clock.clone()).await.unwrap();
+        let ledger = match config.ledger_home().unwrap() {
+            LedgerHome::File(options) => Ledger::open(&options, Arc::clone(&keys), self.clock.clone()).await,
+            LedgerHome::Server(server) => {
+                let server = PostgreSql { time: Time::Clock, ..*server };
+                Ledger::connect(&server, Arc::clone(&keys), self.clock.clone()).await
+            }
+        };
+        let ledger = ledger.unwrap();
         let (ledger, halt) = (Arc::new(ledger), Arc::new(AtomicBool::new(false)));
         Daemon { config, rules, clock: self.clock.clone(), keys, ledger, halt, observed: Observed::default() }
     }
@@ -214,12 +245,24 @@ impl Office {
         by_identifier(&self.held()).into_iter().map(|(key, (_, content))| (key, content)).collect()
     }
 
-    /// The ledger as it lies on the disk.
+    /// The ledger as it was stored.
     pub async fn ledger(&self) -> Ledger {
         let config = self.config();
         let keys = Arc::new(Keys::load(&config.key_file()).unwrap());
-        let options = ledger_options(&config).unwrap();
-        Ledger::open_read_only(&options, keys, Clock::System).await.unwrap()
+        let ledger = match config.ledger_home().unwrap() {
+            LedgerHome::File(options) => Ledger::open_read_only(&options, keys, Clock::System).await,
+            LedgerHome::Server(server) => Ledger::connect_read_only(&server, keys, Clock::System).await,
+        };
+        ledger.unwrap()
+    }
+
+    /// As if the time of a killed process had run out: the leases on a server are ended by nobody else.
+    pub async fn outlast_leases(&self) {
+        let Some(database) = &self.database else { return };
+        let expire = "UPDATE entry SET lease_until = 1 WHERE state = 'in_flight';
+            UPDATE registration SET lease_until = 1 WHERE state = 'sending';
+            UPDATE reading SET held_until = 1;";
+        database.run(&format!("DO $$ BEGIN IF to_regclass('reading') IS NOT NULL THEN {expire} END IF; END $$")).await;
     }
 }
 

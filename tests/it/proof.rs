@@ -2,6 +2,7 @@
 //! any larger one by a setting, is decided by a seed, and writes what it did where `tests/faults` can add it up.
 
 mod armed;
+mod blows;
 mod cut;
 mod doubt;
 mod fuzz;

@@ -1,9 +1,6 @@
 //! An older copy of the ledger takes the place of the newer one after much was sent: nothing is lost, nothing is
 //! created twice, on a server that would take everything twice.
 
-// The figures of a run are its evidence.
-#![allow(clippy::print_stderr)]
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,12 +11,14 @@ use posyandu_gateway::ledger::backup::BackupError;
 use posyandu_gateway::ledger::state::Event;
 use posyandu_gateway::ledger::{Ledger, LedgerError, Options};
 use posyandu_gateway::seal::Keys;
+use serde_json::json;
 
 use super::kill::correct;
 use super::ledger::{DAY, Desk, options};
 use super::office::{Books, Office, Setting, agree, copy};
+use super::proof::run::Run;
 
-/// Rows of each source by the time of the copy, and later; `RESTORE_ROWS` sets the later number.
+/// Rows of each source by the time of the copy, and later; `POSYANDU_PROOF_RESTORE` asks for more of the later ones.
 const ROWS: (usize, usize) = (6, 24);
 
 struct Before {
@@ -43,9 +42,8 @@ async fn close(daemon: Daemon) {
 }
 
 /// Sends some visits, copies the ledger, then sends many more and corrections of the first.
-async fn sent_after_a_copy() -> Before {
-    let rows = std::env::var("RESTORE_ROWS").map_or(ROWS.1, |text| text.parse().unwrap());
-    let office = Office::open(Setting::default(), None).await;
+async fn sent_after_a_copy(rows: usize, seed: u64) -> Before {
+    let office = Office::open(Setting { seed, ..Setting::default() }, None).await;
     let files = tempfile::tempdir().unwrap();
     let sources = ["puskesmas-utara-eppgbm.csv", "puskesmas-tengah-register.csv", "puskesmas-timur-aplikasi.sqlite"];
     for name in sources {
@@ -62,13 +60,14 @@ async fn sent_after_a_copy() -> Before {
     office.shorten(rows).await;
     correct(&office).await;
     let second = settle_and_close(&office).await;
-    assert!(second.delivered.len() > first.delivered.len() + rows, "little was sent after the copy");
+    assert!(second.delivered.len() > first.delivered.len() + ROWS.1, "little was sent after the copy");
     agree(&office, &second);
     Before { office, options, keys, backup }
 }
 
-/// Runs on the restored ledger until nothing waits: everything was found, nothing was created.
-async fn nothing_is_sent_twice(before: &Before) {
+/// Runs on the restored ledger until nothing waits: everything was found, nothing was created. Gives how many visits
+/// were looked up because the copy did not know of them.
+async fn nothing_is_sent_twice(before: &Before) -> u64 {
     let creates = before.office.simulator.stats().creates;
     let contents = before.office.contents();
     let books = settle_and_close(&before.office).await;
@@ -81,28 +80,30 @@ async fn nothing_is_sent_twice(before: &Before) {
         let events = ledger.story(line.entry_id).await.unwrap().events;
         let has = |wanted: fn(&Event) -> bool| events.iter().any(|line| line.event.as_ref().is_some_and(wanted));
         let is_doubted = has(|event| matches!(event, Event::Restored { .. }));
-        doubted += usize::from(is_doubted);
-        found += usize::from(is_doubted && has(|event| matches!(event, Event::FoundEqual)));
+        doubted += u64::from(is_doubted);
+        found += u64::from(is_doubted && has(|event| matches!(event, Event::FoundEqual)));
     }
-    eprintln!("{} visits delivered, {doubted} looked up first, {found} found", books.delivered.len());
     assert!(doubted > 0 && found > 0, "{doubted} {found}");
     assert!(ledger.verify(None).await.unwrap().is_sound());
+    doubted
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restored_ledger_sends_nothing_twice() {
-    let before = sent_after_a_copy().await;
+    let run = Run::of("restore", ROWS.1 as u64, 1);
+    let before = sent_after_a_copy(usize::try_from(run.size).unwrap(), run.seed).await;
     let (options, keys) = (&before.options, &before.keys);
     let newest = std::fs::read(&options.path).unwrap();
     let restored =
         Ledger::restore(options, Arc::clone(keys), before.office.clock.clone(), &before.backup).await.unwrap();
     assert_eq!(std::fs::read(restored.aside.unwrap()).unwrap(), newest, "the newer ledger is kept as it was");
-    nothing_is_sent_twice(&before).await;
+    let doubted = nothing_is_sent_twice(&before).await;
+    run.told(doubted, &json!({}));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_older_copy_put_back_by_hand_is_noticed() {
-    let before = sent_after_a_copy().await;
+    let before = sent_after_a_copy(ROWS.1, 1).await;
     std::fs::copy(&before.backup, &before.options.path).unwrap();
     nothing_is_sent_twice(&before).await;
 }

@@ -40,6 +40,6 @@ pub async fn doubt(link: &mut Link, chain: &Chain, reason: &str, now: Timestamp)
 pub async fn settle_expired(link: &mut Link, given: Option<Timestamp>) -> Result<(), LedgerError> {
     let now = server::begin(link, Reach::Own).await?;
     claims::sweep(link, given.unwrap_or(now)).await?;
-    link.execute("COMMIT", values![]).await?;
+    crash::around("ledger.connect.settle", link.execute("COMMIT", values![])).await?;
     Ok(())
 }

@@ -11,6 +11,7 @@ use sqlx::{ConnectOptions as _, PgConnection};
 
 use super::link::{Link, Readers};
 use super::{schema, time};
+use crate::crash;
 use crate::ledger::LedgerError;
 use crate::ledger::server::Server;
 
@@ -176,7 +177,7 @@ async fn migrate_alone(link: &mut Link, label: &str) -> Result<(), LedgerError> 
             ON CONFLICT (name) DO UPDATE SET value = excluded.value";
         link.execute(statement, values![mark]).await?;
     }
-    link.execute("COMMIT", values![]).await?;
+    crash::around("ledger.connect.migrate", link.execute("COMMIT", values![])).await?;
     Ok(())
 }
 

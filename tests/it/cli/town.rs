@@ -268,7 +268,12 @@ impl Drop for Satusehat {
 
 /// Asks a process of ours to stop, as systemd does.
 pub fn terminate(child: &Child) {
-    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    signal(child, "-TERM");
+}
+
+/// Sends a signal to a process that was not waited for yet.
+pub fn signal(child: &Child, name: &str) {
+    assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
 }
 
 /// Copies a folder with what is in it.

@@ -23,7 +23,8 @@ use super::run::{Chance, Run};
 use crate::cli::town::{copy_folder, free_address, terminate};
 use crate::intake::counter::{TOKEN, record};
 use crate::kill::{DELIVERY, complete_with_stops, correct, end_of};
-use crate::office::{Books, Office, Setting, agree, sound};
+use crate::office::{Books, Office, Setting, agree, database, in_database, sound};
+use crate::servers::{self, Server};
 
 /// Rows of each source.
 const ROWS: usize = 10;
@@ -31,12 +32,19 @@ const ROWS: usize = 10;
 const LINES_LEFT: usize = 6;
 /// One patient in so many is not known to the server.
 const UNKNOWN_EVERY: usize = 7;
-/// Fewest points there must be (faults.md, section 5).
+/// Points, by how their names begin, that only a ledger in a file passes; `init` writes no configuration where the
+/// server already stands in one.
+const FILE_ONLY: [&str; 4] = ["ledger.open.", "ledger.migrate.", "ledger.recover.", "init.configuration."];
+/// The same of a ledger on a server.
+const SERVER_ONLY: [&str; 1] = ["ledger.connect."];
+/// Fewest points there must be on each store (faults.md, section 5).
 const POINTS_MIN: usize = 60;
 /// Lives side by side that share the points of the city among them.
 const LIVES: usize = 2;
 /// With another seed than the first a point kills at one of its first passings.
 const PASSINGS: u64 = 4;
+/// The PostgreSQL that holds the ledger; without one it is a file.
+type Store = Option<&'static Server>;
 /// How long anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -62,6 +70,7 @@ async fn lived_through(office: &Office, left: &mut Points, arguments: &[&str]) {
             Some(code) => panic!("{arguments:?} ended with {code}: {said}"),
             None => {
                 let name = take(office.folder.path(), left);
+                office.outlast_leases().await;
                 assert_sound(office, &name).await;
             }
         }
@@ -69,7 +78,9 @@ async fn lived_through(office: &Office, left: &mut Points, arguments: &[&str]) {
 }
 
 async fn assert_sound(office: &Office, after: &str) {
-    if after.starts_with("ledger.open") || after.starts_with("ledger.migrate") || after.starts_with("ledger.key_check")
+    if ["ledger.open", "ledger.migrate", "ledger.key_check", "ledger.connect"]
+        .iter()
+        .any(|name| after.starts_with(name))
     {
         // There may be no ledger yet that could be read.
         return;
@@ -86,13 +97,14 @@ fn trouble() -> Vec<Fault> {
 }
 
 /// A city with keys and an empty ledger.
-async fn city(seed: u64, faults: Vec<Fault>) -> Office {
+async fn city(seed: u64, faults: Vec<Fault>, server: Store) -> Office {
     let setting = Setting {
         faults,
         seed,
         clock: Clock::System,
         delivery: DELIVERY,
         unknown_every: UNKNOWN_EVERY,
+        server,
         ..Setting::default()
     };
     let office = Office::open(setting, None).await;
@@ -140,8 +152,8 @@ async fn run_until(office: &Office, left: &mut Points, outcome: TakenOutcome) {
 }
 
 /// A city's life: a day, its corrections, a read-back.
-async fn life(seed: u64, mut left: Points) -> Points {
-    let office = city(seed, trouble()).await;
+async fn life(seed: u64, mut left: Points, server: Store) -> Points {
+    let office = city(seed, trouble(), server).await;
     for _ in 0..2 {
         lived_through(&office, &mut left, &["run", "--once"]).await;
     }
@@ -158,8 +170,8 @@ async fn life(seed: u64, mut left: Points) -> Points {
 }
 
 /// What takes a person's decision: a file that lost many of its rows and is let through, and another mapping.
-async fn decisions(seed: u64, mut left: Points) -> Points {
-    let office = city(seed, trouble()).await;
+async fn decisions(seed: u64, mut left: Points, server: Store) -> Points {
+    let office = city(seed, trouble(), server).await;
     let folder = office.folder.path();
     std::fs::create_dir(folder.join("masuk")).unwrap();
     hand_in(folder, usize::MAX);
@@ -184,13 +196,13 @@ async fn decisions(seed: u64, mut left: Points) -> Points {
 }
 
 /// A server that refuses good tokens: the lanes stop, and go on when their pause is over.
-async fn refused(seed: u64, mut left: Points) -> Points {
+async fn refused(seed: u64, mut left: Points, server: Store) -> Points {
     let faults = vec![
         Fault::at_calls(FaultKind::ExpiredToken, AppliesTo::Write, &[4, 5, 6, 7, 8]),
         // The three tokens of the beginning are given out, their successors at first are not.
         Fault::at_calls(FaultKind::Unavailable, AppliesTo::Token, &[4, 5, 6, 7, 8]),
     ];
-    let mut office = city(seed, faults).await;
+    let mut office = city(seed, faults, server).await;
     lived_through(&office, &mut left, &["run", "--once"]).await;
     // A day later, and then hour by hour.
     office.clock = Clock::manual(Timestamp::now() + SignedDuration::from_hours(24));
@@ -209,8 +221,11 @@ async fn refused(seed: u64, mut left: Points) -> Points {
 }
 
 /// `init` in an empty folder: what is half done is finished by the next `init`, never in the way of it.
-async fn beginning(mut left: Points) -> Points {
+async fn beginning(mut left: Points, server: Store) -> Points {
     let folder = tempfile::tempdir().unwrap();
+    if let Some(database) = database(server).await {
+        std::fs::write(folder.path().join("posyandu-gateway.toml"), in_database(folder.path(), &database)).unwrap();
+    }
     until_it_ends(folder.path(), &mut left, &["--data-dir", "data", "init"]).await;
     let (code, _) = until_it_ends(folder.path(), &mut left, &["--data-dir", "data", "status"]).await;
     assert_eq!(code, 0);
@@ -218,8 +233,8 @@ async fn beginning(mut left: Points) -> Points {
 }
 
 /// An app that hands in records over HTTP and repeats what it got no answer to.
-async fn counter(seed: u64, mut left: Points) -> Points {
-    let office = city(seed, trouble()).await;
+async fn counter(seed: u64, mut left: Points, server: Store) -> Points {
+    let office = city(seed, trouble(), server).await;
     let folder = office.folder.path();
     let address = free_address();
     let file = folder.join("posyandu-gateway.toml");
@@ -240,7 +255,10 @@ async fn counter(seed: u64, mut left: Points) -> Points {
         }
         let (code, said) = spawn_blocking(move || end_of(child)).await.unwrap();
         match code {
-            None => drop(take(folder, &mut left)),
+            None => {
+                take(folder, &mut left);
+                office.outlast_leases().await;
+            }
             Some(code) => {
                 assert!(is_answered && matches!(code, 0 | 1), "exit {code}: {said}");
                 break;
@@ -279,6 +297,7 @@ fn share(points: &Points) -> [Points; 4 + LIVES] {
         ("keys.", 0),
         ("ledger.migrate", 0),
         ("ledger.key_check", 0),
+        ("ledger.connect.migrate.", 0),
         ("ledger.take_rows", 1),
         ("ledger.forget_token", 2),
         ("ledger.remember_taken", 3),
@@ -294,25 +313,25 @@ fn share(points: &Points) -> [Points; 4 + LIVES] {
 }
 
 /// Tries all points once; those that were not reached at their passing are left.
-async fn tried(seed: u64, points: &Points) -> Points {
+async fn tried(seed: u64, points: &Points, server: Store) -> Points {
     let mut running = tokio::task::JoinSet::new();
     let mut tokens = None;
     for (number, points) in share(points).into_iter().enumerate().filter(|(_, points)| !points.is_empty()) {
         let seed = seed + number as u64;
         match number {
-            0 => running.spawn(beginning(points)),
-            1 => running.spawn(counter(seed, points)),
+            0 => running.spawn(beginning(points, server)),
+            1 => running.spawn(counter(seed, points, server)),
             2 => {
                 tokens = Some(points);
                 continue;
             }
-            3 => running.spawn(decisions(seed, points)),
-            _ => running.spawn(life(seed, points)),
+            3 => running.spawn(decisions(seed, points, server)),
+            _ => running.spawn(life(seed, points, server)),
         };
     }
     let mut left = match tokens {
         // In this task: a round of the library does not move between threads.
-        Some(points) => Box::pin(refused(seed, points)).await,
+        Some(points) => Box::pin(refused(seed, points, server)).await,
         None => Points::new(),
     };
     while let Some(done) = running.join_next().await {
@@ -323,15 +342,26 @@ async fn tried(seed: u64, points: &Points) -> Points {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_at_every_named_point_loses_nothing_and_doubles_nothing() {
-    let run = Run::of("points", 1, 1);
-    let names = names();
+    killed_everywhere(Run::of("points", 1, 1), None).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_postgresql_a_kill_at_every_named_point_loses_nothing_and_doubles_nothing() {
+    killed_everywhere(Run::on("points", "postgresql", 1, 1), Some(servers::postgres())).await;
+}
+
+async fn killed_everywhere(run: Run, server: Store) {
+    let others: &[&str] = if server.is_some() { &FILE_ONLY } else { &SERVER_ONLY };
+    let is_of_other = |name: &String| others.iter().any(|start| name.starts_with(start));
+    let (elsewhere, names): (Vec<String>, Vec<String>) = names().into_iter().partition(is_of_other);
+    assert!(others.iter().all(|start| elsewhere.iter().any(|name| name.starts_with(start))), "{elsewhere:?}");
     assert!(names.len() >= POINTS_MIN, "{} points", names.len());
     let mut kills = 0;
     for round in 0..run.size {
         let mut chance = Chance(run.seed + round);
         let at = |chance: &mut Chance| if run.seed + round == 1 { 1 } else { 1 + chance.below(PASSINGS) };
         let points: Points = names.iter().map(|name| (name.clone(), at(&mut chance))).collect();
-        let late = tried(run.seed + round, &points).await;
+        let late = tried(run.seed + round, &points, server).await;
         // Not passed that often: at its first passing then.
         let first: Points = late.into_keys().map(|name| (name, 1)).collect();
         let mut left = first;
@@ -340,7 +370,7 @@ async fn a_kill_at_every_named_point_loses_nothing_and_doubles_nothing() {
         while !left.is_empty() && left.len() < before {
             before = left.len();
             eprintln!("again after {:?}: {:?}", run.elapsed(), left.keys());
-            left = tried(run.seed + round, &left).await;
+            left = tried(run.seed + round, &left, server).await;
         }
         assert!(left.is_empty(), "no script reaches these points: {:?}", left.keys());
         kills += names.len() as u64;

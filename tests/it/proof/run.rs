@@ -48,6 +48,7 @@ impl Chance {
 /// One run of one family.
 pub struct Run {
     family: &'static str,
+    store: &'static str,
     pub size: u64,
     pub seed: u64,
     started: Instant,
@@ -60,12 +61,17 @@ fn number(name: &str) -> Option<u64> {
 }
 
 impl Run {
-    /// `every_run` is the size when nothing else is asked for.
+    /// With the ledger in a file; `every_run` is the size when nothing else is asked for.
     pub fn of(family: &'static str, every_run: u64, seed: u64) -> Self {
+        Self::on(family, "sqlite", every_run, seed)
+    }
+
+    /// With the ledger in such a store.
+    pub fn on(family: &'static str, store: &'static str, every_run: u64, seed: u64) -> Self {
         let size = number(&format!("POSYANDU_PROOF_{}", family.to_uppercase())).unwrap_or(every_run);
         let seed = number("POSYANDU_SEED").unwrap_or(seed);
-        eprintln!("{family}: size {size}, seed {seed}");
-        Self { family, size, seed, started: Instant::now(), is_told: false }
+        eprintln!("{family} on {store}: size {size}, seed {seed}");
+        Self { family, store, size, seed, started: Instant::now(), is_told: false }
     }
 
     pub fn elapsed(&self) -> Duration {
@@ -80,7 +86,7 @@ impl Run {
 
     fn write(&self, done: u64, is_fine: bool, figures: &Value) {
         let line = json!({
-            "family": self.family, "store": "sqlite", "asked": self.size, "done": done, "seed": self.seed, "fine": is_fine,
+            "family": self.family, "store": self.store, "asked": self.size, "done": done, "seed": self.seed, "fine": is_fine,
             "seconds": self.started.elapsed().as_secs(), "figures": figures,
             "commit": std::env::var("POSYANDU_PROOF_COMMIT").unwrap_or_default(),
             "date": std::env::var("POSYANDU_PROOF_DATE").unwrap_or_default(),

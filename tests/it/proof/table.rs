@@ -13,9 +13,15 @@ const BEGIN: &str = "<!-- table: written by tests/faults -->\n";
 const END: &str = "<!-- end of table -->\n";
 
 /// Families in the order of the table, with what is counted.
-const FAMILIES: [(&str, &str); 9] = [
+const FAMILIES: [(&str, &str); 15] = [
     ("points", "kills at named points"),
     ("kills", "kills -9 at random moments"),
+    ("database", "databases killed under a run"),
+    ("stops", "stops at random moments"),
+    ("suspended", "gateways suspended until another took over"),
+    ("power_cuts", "images after a power cut"),
+    ("restore", "visits sent that a restored copy did not know"),
+    ("mutations", "fields of the ledger altered"),
     ("cuts", "answers cut short"),
     ("simulation", "simulated lives of a city (seeds)"),
     ("model", "command sequences against the model"),
