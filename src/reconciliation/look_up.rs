@@ -127,14 +127,16 @@ fn choose(matches: &Matches, resource: &EntryResource) -> Held {
 }
 
 /// The visit at the server, by which the rest of it is searched.
-struct Anchor {
-    encounter: String,
-    subject: String,
+pub(super) struct Anchor {
+    /// Its id at the server.
+    pub(super) encounter: String,
+    /// Id of the Patient it is about.
+    pub(super) subject: String,
     episode: Option<String>,
 }
 
 impl Anchor {
-    fn of(encounter: &Value) -> Option<Self> {
+    pub(super) fn of(encounter: &Value) -> Option<Self> {
         let subject = encounter.pointer("/subject/reference")?.as_str()?;
         let (_, subject) = subject.rsplit_once('/')?;
         let episode = encounter.pointer("/episodeOfCare/0/reference").and_then(Value::as_str);
@@ -143,7 +145,7 @@ impl Anchor {
     }
 
     /// All of a type that may belong to the visit; which parameters a type knows: satusehat-api.md, section 3.2.
-    async fn search(&self, remote: &Remote, kind: &str) -> Result<Matches, Blind> {
+    pub(super) async fn search(&self, remote: &Remote, kind: &str) -> Result<Matches, Blind> {
         let (visit, subject) = (self.encounter.as_str(), self.subject.as_str());
         let parameters: &[(&str, &str)] = match kind {
             "Condition" | "Observation" | "Procedure" => &[("encounter", visit)],
