@@ -252,8 +252,11 @@ impl Ledger {
         stuck_before: Timestamp,
     ) -> Result<u64, LedgerError> {
         let pairs = Class::ALL.iter().flat_map(|class| Cause::ALL.iter().map(move |cause| (*class, *cause)));
-        let rule =
-            |(class, cause)| Rule { class: Class::word(class), cause: Cause::word(cause), owner: owner(class, cause).word() };
+        let rule = |(class, cause)| Rule {
+            class: Class::word(class),
+            cause: Cause::word(cause),
+            owner: owner(class, cause).word(),
+        };
         let rules = pairs.map(rule).collect();
         count(self.change_discrepancy(Change::Refresh { stuck_before, changed_before, rules }).await?)
     }
@@ -271,12 +274,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError::CommandUsed`], failures of the store.
-    pub async fn waive_discrepancies(
-        &self,
-        numbers: &[i64],
-        command: &str,
-        reason: &str,
-    ) -> Result<u64, LedgerError> {
+    pub async fn waive_discrepancies(&self, numbers: &[i64], command: &str, reason: &str) -> Result<u64, LedgerError> {
         let reason_sealed = self.keys.seal(&context(command), reason.as_bytes())?;
         let (numbers, command) = (numbers.to_vec(), command.to_owned());
         count(self.change_discrepancy(Change::Waive { numbers, command, reason_sealed }).await?)

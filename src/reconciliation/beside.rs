@@ -12,7 +12,6 @@ use jiff::Timestamp;
 
 use super::read_back::Fetched;
 use super::{Line, Reconciliation, ReconciliationError, lines_to_read_back};
-use crate::ledger::entry::OpenEntry;
 
 /// Visits taken from the ledger at once.
 const PART: u32 = 20;
@@ -45,7 +44,8 @@ impl Cursors {
 
 impl Reconciliation {
     /// Reads back what was delivered before a moment and not read yet, lanes side by side, one visit of each at a time;
-    /// gives how many visits. It ends early when `halt` is set, and leaves a lane when something of today waits in it.
+    /// gives how many visits were read
+    /// whole. It ends early when `halt` is set, and leaves a lane when something of today waits in it.
     ///
     /// # Errors
     /// [`ReconciliationError`] when the ledger fails; a server that does not answer is asked again later.
@@ -86,15 +86,11 @@ impl Reconciliation {
                 if rests || halt.load(Ordering::Relaxed) || self.ledger.today_waits(&line.lane.name).await? {
                     return Ok((number, after));
                 }
-                self.read_unread(line, &entry).await?;
+                let person = self.person(&entry).await?;
+                let read = self.check(line, &entry, person, Fetched::new()).await?;
                 after = entry.entry_id.number();
-                number += 1;
+                number += u64::from(read.hidden + read.failed == 0);
             }
         }
-    }
-
-    async fn read_unread(&self, line: &Line, entry: &OpenEntry) -> Result<(), ReconciliationError> {
-        let person = self.person(entry).await?;
-        self.check(line, entry, person, Fetched::new()).await.map(drop)
     }
 }

@@ -31,6 +31,7 @@ macro_rules! on_both_stores {
 }
 
 mod desk;
+mod discrepancies;
 mod intake;
 mod several;
 

@@ -30,6 +30,7 @@ mod mapping;
 mod mapping_cases;
 mod mapping_coverage;
 mod mapping_plan;
+mod month;
 mod office;
 mod pace;
 mod person;

@@ -233,12 +233,7 @@ async fn refresh(
 }
 
 /// Stores what comparing a delivered entry showed.
-pub async fn compared(
-    link: &mut Link,
-    entry: EntryId,
-    compared: &Compared,
-    now: Timestamp,
-) -> Result<(), LedgerError> {
+pub async fn compared(link: &mut Link, entry: EntryId, compared: &Compared, now: Timestamp) -> Result<(), LedgerError> {
     if let Some(person) = &compared.person {
         link.execute(REMEMBER_PERSON, values![entry.0, person]).await?;
     }
@@ -317,9 +312,6 @@ const COUNTS: &str = "SELECT class, owner, state, count(*) FROM discrepancy
     GROUP BY class, owner, state ORDER BY class, owner, state";
 
 /// How many are open or waived, by class and owner.
-pub async fn counts(
-    link: &mut Link,
-    filter: &Filter,
-) -> Result<Vec<(String, String, String, i64)>, LedgerError> {
+pub async fn counts(link: &mut Link, filter: &Filter) -> Result<Vec<(String, String, String, i64)>, LedgerError> {
     Ok(link.all(COUNTS, narrowed(filter)).await?)
 }
