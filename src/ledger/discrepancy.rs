@@ -347,3 +347,6 @@ const SPOILED: LedgerError = LedgerError::Spoiled("discrepancy");
 fn context(command: &str) -> String {
     format!("discrepancy/{command}")
 }
+
+#[cfg(test)]
+mod tests;
