@@ -45,7 +45,7 @@ impl Cursors {
 impl Reconciliation {
     /// Reads back what was delivered before a moment and not read yet, lanes side by side, one visit of each at a time;
     /// gives how many visits were read
-    /// whole. It ends early when `halt` is set, and leaves a lane when something of today waits in it.
+    /// whole in one go. It ends early when `halt` is set, and leaves a lane when something of today waits in it.
     ///
     /// # Errors
     /// [`ReconciliationError`] when the ledger fails; a server that does not answer is asked again later.
