@@ -20,9 +20,9 @@ use crate::ledger::entry::{EntryId, OpenEntry};
 use crate::ledger::reading::Filter;
 
 /// How often visits are asked for again that could not be seen whole.
-const PASSES_MAX: u32 = 4;
-/// Wait before that, in seconds.
-const PASS_WAIT: Duration = Duration::from_secs(10);
+const PASSES_MAX: u32 = 6;
+/// Wait before that: a lane in trouble is tried again within a minute.
+const PASS_WAIT: Duration = Duration::from_secs(60);
 
 /// What is audited.
 pub struct Scope {

@@ -14,7 +14,7 @@ use crate::city::{conserved, files};
 #[test]
 fn every_command_has_examples_and_an_unknown_one_is_refused() {
     let town = Town::alone();
-    let commands: [&[&str]; 24] = [
+    let commands: [&[&str]; 25] = [
         &[],
         &["demo"],
         &["init"],
@@ -26,6 +26,7 @@ fn every_command_has_examples_and_an_unknown_one_is_refused() {
         &["status"],
         &["lanes"],
         &["removals"],
+        &["ledger"],
         &["mapping"],
         &["mapping", "list"],
         &["mapping", "test"],
