@@ -3,6 +3,7 @@
 //! It must not know how a person started it, and it decides nothing that the three decide themselves.
 
 pub mod alarm;
+pub mod comparing;
 pub mod counter;
 mod deliver;
 pub mod observing;
@@ -267,15 +268,19 @@ impl Daemon {
     /// # Errors
     /// As the parts.
     pub async fn once(&self, progress: Progress<'_>) -> Result<Round, DaemonError> {
-        self.round(progress, &|_| {}).await
+        self.round(&self.lanes()?, progress, &|_| {}).await
     }
 
-    /// The same; `read` is given the register of posyandu as soon as everything is read.
+    /// The same on these lanes; `read` is given the register of posyandu as soon as everything is read.
     ///
     /// # Errors
     /// As the parts.
-    pub async fn round(&self, progress: Progress<'_>, read: &(dyn Fn(Register) + Sync)) -> Result<Round, DaemonError> {
-        let lanes = self.lanes()?;
+    pub async fn round(
+        &self,
+        lanes: &[Lane],
+        progress: Progress<'_>,
+        read: &(dyn Fn(Register) + Sync),
+    ) -> Result<Round, DaemonError> {
         // A pass that is left half-way is read again by the next run; what it had stored is then unchanged.
         let mut look = |_: &VisitRecords, _: &mut NewEntry| Ok(());
         let (mut round, register) = tokio::select! {
@@ -287,7 +292,7 @@ impl Daemon {
         }
         let limit = Duration::from_secs(self.config.delivery.once_seconds);
         let deadline = self.clock.now().saturating_add(limit).unwrap_or(Timestamp::MAX);
-        round.lanes = self.deliver(&lanes, deadline, progress).await?;
+        round.lanes = self.deliver(lanes, deadline, progress).await?;
         Ok(round)
     }
 

@@ -7,6 +7,7 @@ pub mod alarms;
 pub mod check;
 pub mod decision;
 pub mod demo;
+pub mod discrepancies;
 pub mod doctor;
 pub mod exit;
 pub mod forget;
@@ -108,6 +109,8 @@ enum Command {
     Run(run::Run),
     /// Read delivered visits back from the server and compare
     Reconcile(reconcile::Reconcile),
+    /// Where source, ledger and SATUSEHAT do not agree, and who must act
+    Discrepancies(discrepancies::Discrepancies),
     /// The reconciliation report of a day or month
     Report(report::Report),
     /// How many visits stand where
@@ -209,6 +212,7 @@ async fn command(command: Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Init(init) => init.run(context).await,
         Command::Check(check) => Box::pin(check.run(context)).await,
         Command::Run(run) => Box::pin(run.run(context)).await,
+        Command::Discrepancies(discrepancies) => Box::pin(discrepancies.run(context)).await,
         Command::Reconcile(reconcile) => Box::pin(reconcile.run(context)).await,
         Command::Report(report) => report.run(context).await,
         Command::Status(status) => status.run(context).await,

@@ -39,7 +39,11 @@ pub struct Report {
     pub format: Format,
 }
 
-fn month(text: &str) -> Result<Date, String> {
+/// The first day of a month as it is written on the command line.
+///
+/// # Errors
+/// How it is to be written.
+pub fn month(text: &str) -> Result<Date, String> {
     format!("{text}-01").parse().map_err(|_| "write the month as YYYY-MM".to_owned())
 }
 

@@ -11,6 +11,7 @@ use super::exit::Exit;
 use super::print::{self, Steps};
 use super::{Context, Format, installation, source, systemd, troubles};
 use crate::clock::Clock;
+use crate::daemon::comparing::PresentLanes;
 use crate::daemon::counter::{Counter, Rest};
 use crate::daemon::{Daemon, DaemonError, Round, Step};
 use crate::delivery::Stop;
@@ -71,25 +72,51 @@ impl Run {
             print::note(&format!("{what} at http://{}", counter.address));
         }
         systemd::ready(&daemon.observed);
+        let lanes = PresentLanes::default();
+        let rounds = self.rounds(&daemon, counter.as_ref(), &lanes, language);
+        // A run by the clock leaves reading back to `reconcile`: what it sent is not old enough when it ends.
+        let exit = if self.once { Box::pin(rounds).await } else { daemon.comparing(&lanes, Box::pin(rounds)).await };
+        if let (Some(counter), true) = (counter, exit.is_ok()) {
+            counter.close().await;
+        }
+        let exit = exit?;
+        close(daemon).await?;
+        Ok(exit)
+    }
+
+    /// Rounds until the gateway is to stop, or one.
+    async fn rounds(
+        &self,
+        daemon: &Daemon,
+        counter: Option<&Counter>,
+        present: &PresentLanes,
+        language: Language,
+    ) -> anyhow::Result<Exit> {
         loop {
             let steps = Steps::default();
             let progress = |step: Step<'_>| steps.show(step);
-            let round = match &counter {
-                None => Box::pin(daemon.beating(daemon.once(&progress))).await,
-                Some(counter) => {
-                    let read = |register| counter.set_register(register);
-                    let round = daemon.round(&progress, &read);
-                    let beside = counter.beside(&daemon, &|_| {}, round);
-                    Box::pin(daemon.beating(beside)).await.and_then(|round| round)
+            let read = |register| {
+                if let Some(counter) = counter {
+                    counter.set_register(register);
+                }
+            };
+            let round = match daemon.lanes() {
+                Err(error) => Err(error),
+                Ok(lanes) => {
+                    present.set(&lanes);
+                    let round = daemon.round(&lanes, &progress, &read);
+                    match counter {
+                        None => Box::pin(daemon.beating(round)).await,
+                        Some(counter) => {
+                            let beside = counter.beside(daemon, &|_| {}, round);
+                            Box::pin(daemon.beating(beside)).await.and_then(|round| round)
+                        }
+                    }
                 }
             };
             steps.done();
-            let exit = self.told(&daemon, round, language).await?;
-            if self.once || rest(&daemon, counter.as_ref(), self, language).await? {
-                if let Some(counter) = counter {
-                    counter.close().await;
-                }
-                close(daemon).await?;
+            let exit = self.told(daemon, round, language).await?;
+            if self.once || rest(daemon, counter, self, language).await? {
                 return Ok(exit);
             }
         }

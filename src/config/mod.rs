@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::redact::Personal;
+use crate::remote::rate_limit::READ_BACK_PERCENT_MAX;
 use sections::{
     Alarm, Delivery, Environment, Http, LanguageName, Ledger, Mapping, Puskesmas, Reconciliation, Satusehat, Seal,
     Sender, Source,
@@ -245,6 +246,9 @@ impl Config {
         }
         if self.delivery.concurrency == 0 || self.delivery.probe_after_seconds.is_empty() {
             return unfit("[delivery] concurrency and probe_after_seconds must not be empty".to_owned());
+        }
+        if !(1..=READ_BACK_PERCENT_MAX).contains(&self.reconciliation.share_percent) {
+            return unfit(format!("[reconciliation] share_percent must be 1 to {READ_BACK_PERCENT_MAX}"));
         }
         self.check_senders()
     }

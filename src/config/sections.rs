@@ -8,6 +8,7 @@ use jiff::civil::Date;
 use serde::Deserialize;
 
 use crate::clock::Zone;
+use crate::remote::rate_limit::READ_BACK_PERCENT;
 use crate::words::Language;
 
 /// Language by its code.
@@ -123,13 +124,17 @@ impl Default for Delivery {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Reconciliation {
-    /// Share of the calls a minute, percent.
+    /// A delivered visit is read back once, so many seconds after it was sent.
+    pub after_seconds: u64,
+    /// Share of the calls a minute while others wait, percent.
     pub share_percent: u32,
+    /// What is refused or blocked for so many hours is a discrepancy.
+    pub stuck_after_hours: u64,
 }
 
 impl Default for Reconciliation {
     fn default() -> Self {
-        Self { share_percent: 30 }
+        Self { after_seconds: 300, share_percent: READ_BACK_PERCENT, stuck_after_hours: 24 }
     }
 }
 

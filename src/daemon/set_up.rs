@@ -107,6 +107,7 @@ pub fn lane(config: &Config, puskesmas: &Puskesmas, clock: &Clock) -> Result<Lan
     };
     let remote = Remote::new(options, clock.clone())
         .map_err(|source| DaemonError::Remote { puskesmas: puskesmas.name.clone(), source })?;
+    remote.share_read_back(config.reconciliation.share_percent);
     let (config_again, puskesmas_again) = (config.clone(), puskesmas.clone());
     remote.watch_secret(move || config_again.client_secret(&puskesmas_again).ok());
     Ok(Lane::new(&puskesmas.name, remote, &puskesmas.client_id, config.delivery.concurrency))

@@ -8,8 +8,8 @@ use super::LedgerError;
 use super::command::{Command, Reply, Taken};
 use super::store::link::Link;
 use super::store::{
-    alarms, cache, claims, endings, entering, entries, intake, lanes, persons, plans, registrations, removals, sharing,
-    taken, visits,
+    alarms, cache, claims, discrepancies, endings, entering, entries, intake, lanes, persons, plans, registrations,
+    removals, sharing, taken, visits,
 };
 use super::writer::Holder;
 
@@ -86,7 +86,13 @@ async fn run_command(c: &mut Link, command: Command, now: Timestamp, holder: &Ho
         Command::Decide { entry, event, reason_sealed, reply } => {
             settled(reply, entries::decide(c, entry, &event, &reason_sealed, now).await)
         }
-        Command::Verify { entry, findings, reply } => settled(reply, entries::verify(c, entry, &findings, now).await),
+        Command::Verify { entry, findings, compared, reply } => {
+            let verified = match entries::verify(c, entry, &findings, now).await {
+                Ok(()) => discrepancies::compared(c, entry, &compared, now).await,
+                Err(error) => Err(error),
+            };
+            settled(reply, verified)
+        }
         Command::PutIdentity { kind, key, server_id, expires, reply } => {
             settled(reply, cache::put_identity(c, &kind, &key, server_id.as_deref(), expires, now).await)
         }
@@ -100,6 +106,7 @@ async fn run_command(c: &mut Link, command: Command, now: Timestamp, holder: &Ho
         Command::Plan { change, reply } => settled(reply, plans::change(c, &change, now).await),
         Command::Alarm { change, reply } => settled(reply, alarms::change(c, &change, now).await),
         Command::Removal { change, reply } => settled(reply, removals::change(c, &change, now).await),
+        Command::Discrepancy { change, reply } => settled(reply, discrepancies::change(c, &change, now).await),
         Command::Register { change, reply } => {
             settled(reply, registrations::change(c, &change, holder.lease, now).await)
         }
@@ -139,7 +146,7 @@ pub fn refuse(command: Command) -> Answer {
         Command::Release { reply, .. } | Command::Resolve { reply, .. } | Command::Decide { reply, .. } => no(reply),
         Command::PutIdentity { reply, .. } | Command::PutToken { reply, .. } => no(reply),
         Command::TakeCalls { reply, .. } => no(reply),
-        Command::Lane { reply, .. } | Command::Removal { reply, .. } => no(reply),
+        Command::Lane { reply, .. } | Command::Removal { reply, .. } | Command::Discrepancy { reply, .. } => no(reply),
         Command::Alarm { reply, .. } => no(reply),
         Command::Plan { reply, .. } => no(reply),
         Command::Register { reply, .. } => no(reply),

@@ -13,6 +13,7 @@ use super::row::{PassEnding, RowFate, RowTally};
 use super::sharing::Calls;
 use super::state::{Event, State};
 use super::store::alarms;
+use super::store::discrepancies;
 use super::store::endings::Seen;
 use super::store::entering::SealedEntry;
 use super::store::lanes;
@@ -57,7 +58,7 @@ pub enum Command {
     Release { entry: EntryId, lease: Lease, event: Event, reply: Reply<State> },
     Resolve { entry: EntryId, event: Event, accepted: Vec<AcceptedResource>, seen: Option<Seen>, reply: Reply<State> },
     Decide { entry: EntryId, event: Event, reason_sealed: Vec<u8>, reply: Reply<State> },
-    Verify { entry: EntryId, findings: Vec<(u32, Finding)>, reply: Reply<()> },
+    Verify { entry: EntryId, findings: Vec<(u32, Finding)>, compared: discrepancies::Compared, reply: Reply<()> },
     PutIdentity { kind: String, key: [u8; 32], server_id: Option<String>, expires: Timestamp, reply: Reply<()> },
     PutToken { client: String, sealed: Option<Vec<u8>>, expires: Timestamp, reply: Reply<()> },
     Lane { change: lanes::Change, reply: Reply<i64> },
@@ -66,6 +67,7 @@ pub enum Command {
     Register { change: registrations::Change, reply: Reply<Option<Moment>> },
     Alarm { change: alarms::Change, reply: Reply<alarms::Moved> },
     Removal { change: removals::Change, reply: Reply<i64> },
+    Discrepancy { change: discrepancies::Change, reply: Reply<i64> },
     Taken { change: taken::Change, reply: Reply<Option<TakenRows>> },
 }
 

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::attempt::{AcceptedResource, AttemptEnd, AttemptId, EXCERPT_BYTES_MAX};
 use super::command::Command;
+use super::discrepancy::Comparison;
 use super::entry::{Claimed, EntryId, EntryResource, Finding, Lease, OpenEntry};
 use super::intake::entry_context;
 use super::state::{Event, State};
@@ -192,7 +193,24 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::NotDelivered`], failures of the store.
     pub async fn record_verification(&self, entry: EntryId, findings: Vec<(u32, Finding)>) -> Result<(), LedgerError> {
-        crash::around("ledger.verify", self.writer()?.ask(|reply| Command::Verify { entry, findings, reply })).await
+        self.record_comparison(entry, findings, Comparison::default(), None).await
+    }
+
+    /// The same with the discrepancies that were found and those that were looked for, and whom the visit was read
+    /// back about.
+    ///
+    /// # Errors
+    /// As [`Ledger::record_verification`].
+    pub async fn record_comparison(
+        &self,
+        entry: EntryId,
+        findings: Vec<(u32, Finding)>,
+        comparison: Comparison,
+        person: Option<String>,
+    ) -> Result<(), LedgerError> {
+        let compared = comparison.stored(person)?;
+        let ask = |reply| Command::Verify { entry, findings, compared, reply };
+        crash::around("ledger.verify", self.writer()?.ask(ask)).await
     }
 
     /// Carries out a decision (`WaivedBy` or `RetryCommanded`) with its reason, which is sealed.

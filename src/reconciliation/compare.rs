@@ -161,7 +161,7 @@ fn is_of(reference: &str, kind: &str) -> bool {
 }
 
 /// `Type/id` of a reference: without the server's address and without a version.
-fn relative(reference: &str) -> &str {
+pub(super) fn relative(reference: &str) -> &str {
     if reference.starts_with(INNER) {
         return reference;
     }

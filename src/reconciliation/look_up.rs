@@ -142,8 +142,10 @@ pub(super) fn choose(matches: &Matches, resource: &EntryResource) -> Held {
 
 /// The visit at the server, by which the rest of it is searched.
 pub(super) struct Anchor {
-    encounter: String,
-    subject: String,
+    /// Its id at the server.
+    pub(super) encounter: String,
+    /// Id of the Patient it is about.
+    pub(super) subject: String,
     episode: Option<String>,
 }
 

@@ -3,11 +3,16 @@
 //!
 //! It never sends. Only from here does an entry leave the unknown state.
 
+pub mod audit;
+pub mod beside;
 pub mod compare;
 mod control;
+pub mod judge;
 mod look_up;
 pub mod read_back;
+pub mod sample;
 pub mod verdict;
+mod wide;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -158,6 +163,11 @@ impl Line {
 
 fn lines(lanes: &[Lane]) -> BTreeMap<String, Arc<Line>> {
     lanes.iter().map(|lane| (lane.name.clone(), Line::new(lane))).collect()
+}
+
+/// The same for reading back, which lets everything else go first.
+fn lines_to_read_back(lanes: &[Lane]) -> BTreeMap<String, Arc<Line>> {
+    lanes.iter().map(|lane| (lane.name.clone(), Line::new(&lane.for_read_back()))).collect()
 }
 
 fn stopped(lines: &BTreeMap<String, Arc<Line>>) -> Vec<Stopped> {

@@ -1,21 +1,26 @@
 //! Reads delivered resources back by their id and compares them with what was sent.
 //!
-//! It changes no state: what it finds is kept beside the resources for the report. What consent rules hide is counted
-//! as hidden, never as missing.
+//! It changes no state of an entry: what it finds is kept beside the resources, and as discrepancies that open and
+//! close by it. What consent rules hide is counted as hidden, never as missing.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use serde_json::Value;
 use tokio::task::JoinSet;
 
-use super::compare::{Difference, compare};
+use super::compare::Difference;
+use super::judge::{self, judge, thing};
 use super::look_up::expected;
-use super::{BATCH, Line, Reconciliation, ReconciliationError, Stopped, UNTOUCHED_MAX, lines, stopped};
+use super::{BATCH, Line, Reconciliation, ReconciliationError, Stopped, UNTOUCHED_MAX, lines_to_read_back, stopped};
 use crate::ledger::LedgerError;
+use crate::ledger::discrepancy::Comparison;
 use crate::ledger::entry::{EntryId, Finding, OpenEntry};
+use crate::redact::Personal;
 use crate::remote::ReadAnswer;
+use crate::resource::envelope::Whom;
 
 /// Resources kept by name because they differ; more are only counted.
 pub const NAMED_MAX: usize = 1_000;
@@ -58,12 +63,15 @@ pub struct Differing {
 
 /// What was found of one entry.
 #[derive(Default)]
-struct Read {
-    findings: Vec<(u32, Finding)>,
-    differing: Vec<Differing>,
-    hidden: u64,
-    failed: u64,
+pub(super) struct Read {
+    pub(super) findings: Vec<(u32, Finding)>,
+    pub(super) differing: Vec<Differing>,
+    pub(super) hidden: u64,
+    pub(super) failed: u64,
 }
+
+/// What a search showed already, by `Type/ID`. About persons.
+pub(super) type Fetched = HashMap<String, Value>;
 
 impl Reconciliation {
     /// Reads back what was delivered on a service date, or on all, and was not read since `before`. `progress` is
@@ -77,7 +85,7 @@ impl Reconciliation {
         before: Timestamp,
         progress: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<ReadBackTally, ReconciliationError> {
-        let lines = lines(&self.lanes);
+        let lines = lines_to_read_back(&self.lanes);
         let mut tally = ReadBackTally::default();
         let mut asked = HashSet::new();
         let (mut done, mut left) = (0_u64, 0_usize);
@@ -129,20 +137,38 @@ impl Reconciliation {
         if line.stopped().is_some() || !line.may_ask(self.clock.now()) {
             return Ok(None);
         }
+        let person = self.person(entry).await?;
+        Ok(Some(self.check(line, entry, person, Fetched::new()).await?))
+    }
+
+    /// The person at the server that an entry is about, as far as the ledger knows.
+    pub(super) async fn person(&self, entry: &OpenEntry) -> Result<Option<String>, ReconciliationError> {
+        let Ok(whom) = serde_json::from_str::<Whom>(entry.person.reveal()) else { return Ok(None) };
+        let parts = whom.key_parts();
+        Ok(self.ledger.person_of(entry.entry_id, &parts.each_ref().map(String::as_str)).await?)
+    }
+
+    /// Compares every resource of an entry with what the server holds, and stores what that shows. What `fetched`
+    /// holds already is not asked for again.
+    pub(super) async fn check(
+        &self,
+        line: &Line,
+        entry: &OpenEntry,
+        person: Option<String>,
+        mut fetched: Fetched,
+    ) -> Result<Read, ReconciliationError> {
         let expected = expected(entry)?;
-        let known: Vec<(String, String)> = entry
-            .resources
-            .iter()
-            .filter_map(|resource| {
-                let id = resource.server_id.as_ref()?;
-                Some((resource.full_url.clone(), format!("{}/{id}", resource.resource_type)))
-            })
-            .collect();
-        let mut read = Read::default();
+        let known: Vec<(String, String)> =
+            entry.resources.iter().filter_map(|one| Some((one.full_url.clone(), thing(one)?))).collect();
+        let (mut read, mut comparison) = (Read::default(), Comparison::default());
         for (resource, expected) in entry.resources.iter().zip(&expected) {
-            let Some(id) = &resource.server_id else { continue };
-            let differences = match line.lane.remote.read(&resource.resource_type, id).await {
-                ReadAnswer::Found(found) => Some(compare(expected, found.reveal(), &known)),
+            let (Some(id), Some(thing)) = (&resource.server_id, thing(resource)) else { continue };
+            let answer = match fetched.remove(&thing) {
+                Some(found) => ReadAnswer::Found(Personal::new(found)),
+                None => line.lane.remote.read(&resource.resource_type, id).await,
+            };
+            let found = match answer {
+                ReadAnswer::Found(found) => Some(found),
                 ReadAnswer::Absent => None,
                 ReadAnswer::Hidden => {
                     read.hidden += 1;
@@ -155,32 +181,29 @@ impl Reconciliation {
                 }
             };
             line.worked();
-            let finding = match &differences {
-                None => Finding::Missing,
-                Some(differences) if differences.is_empty() => Finding::Equal,
-                Some(_) => Finding::Different,
-            };
-            read.findings.push((resource.position, finding));
-            if finding != Finding::Equal {
+            let judged = judge(expected, found.as_ref().map(Personal::reveal), &known, person.as_deref());
+            judge::note(&mut comparison, entry, thing, &judged);
+            read.findings.push((resource.position, judged.finding));
+            if judged.finding != Finding::Equal {
                 read.differing.push(Differing {
                     entry_id: entry.entry_id,
                     puskesmas: entry.lane.clone(),
                     posyandu: entry.posyandu.clone(),
                     resource_type: resource.resource_type.clone(),
-                    differences: differences.unwrap_or_default(),
+                    differences: judged.differences.into_iter().chain(judged.wrong_person).collect(),
                 });
             }
         }
-        match self.ledger.record_verification(entry.entry_id, read.findings.clone()).await {
+        match self.ledger.record_comparison(entry.entry_id, read.findings.clone(), comparison, person).await {
             // A newer version took its place while it was read: that one is read back when it is delivered.
-            Ok(()) | Err(LedgerError::NotDelivered(_)) => Ok(Some(read)),
+            Ok(()) | Err(LedgerError::NotDelivered(_)) => Ok(read),
             Err(error) => Err(error.into()),
         }
     }
 }
 
 impl ReadBackTally {
-    fn add(&mut self, read: Read) {
+    pub(super) fn add(&mut self, read: Read) {
         for (_, finding) in &read.findings {
             match finding {
                 Finding::Equal => self.equal += 1,

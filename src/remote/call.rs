@@ -72,7 +72,7 @@ impl Remote {
         watched: &mut Duration,
     ) -> Result<Received, Box<Answer>> {
         let request = Request::new(Method::GET, url);
-        self.exchange(Kind::LookUp, request, counter, watched).await?.map_err(|interruption| {
+        self.exchange(self.looking, request, counter, watched).await?.map_err(|interruption| {
             Box::new(Answer { duration: *watched, ..response::interrupted(&Sent::Read, &interruption) })
         })
     }
@@ -83,8 +83,8 @@ impl Inner {
     fn call(&self, kind: Kind, counter: &AtomicU64) -> Call {
         match kind {
             Kind::Write => Call::Write,
-            Kind::LookUp if std::ptr::eq(counter, &raw const self.counters.search) => Call::Search,
-            Kind::LookUp => Call::Read,
+            Kind::LookUp | Kind::ReadBack if std::ptr::eq(counter, &raw const self.counters.search) => Call::Search,
+            Kind::LookUp | Kind::ReadBack => Call::Read,
         }
     }
 

@@ -29,6 +29,12 @@ impl Lane {
         Self { name: name.to_owned(), remote, client_id: client_id.to_owned(), concurrency, breaker }
     }
 
+    /// The same lane for reading back: others go first.
+    #[must_use]
+    pub fn for_read_back(&self) -> Self {
+        Self { remote: self.remote.for_read_back(), ..self.clone() }
+    }
+
     /// Its breaker. It must not be held across a wait.
     pub fn breaker(&self) -> MutexGuard<'_, Breaker> {
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)

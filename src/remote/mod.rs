@@ -163,6 +163,8 @@ struct Counters {
 #[derive(Clone)]
 pub struct Remote {
     inner: Arc<Inner>,
+    /// As what its reads and searches wait for the limiter.
+    looking: Kind,
 }
 
 struct Inner {
@@ -247,7 +249,24 @@ impl Remote {
             requests_per_minute: options.requests_per_minute,
             observed: OnceLock::new(),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self { inner: Arc::new(inner), looking: Kind::LookUp })
+    }
+
+    /// The same client for what nothing waits for: its reads and searches let others go first.
+    #[must_use]
+    pub fn for_read_back(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner), looking: Kind::ReadBack }
+    }
+
+    /// Gives reading back so many percent of the calls while others wait; alone it may use all.
+    pub fn share_read_back(&self, percent: u32) {
+        self.inner.limiter.share_read_back(percent);
+    }
+
+    /// The Organization that the client id belongs to.
+    #[must_use]
+    pub fn organization_id(&self) -> &str {
+        &self.inner.organization_id
     }
 
     /// Counts from now on what this client does; the first to count stays.

@@ -28,6 +28,12 @@ pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(15 * 60);
 /// Part of the calls that look-ups get while writes wait as well, in percent; what one kind leaves, the other takes.
 pub const LOOK_UPS_PERCENT: i32 = 30;
 
+/// Part of the calls that reading back gets while others wait as well, in percent, unless it is set.
+pub const READ_BACK_PERCENT: u32 = 10;
+
+/// The largest such part: sending comes first.
+pub const READ_BACK_PERCENT_MAX: u32 = 50;
+
 /// A minute, in nanoseconds.
 const MINUTE_NANOSECONDS: f64 = 60e9;
 
@@ -82,24 +88,29 @@ type Bucket = RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Duratio
 pub enum Kind {
     /// Creates, updates, transactions.
     Write,
-    /// Reads and searches.
+    /// Reads and searches that something waits for to be sent.
     LookUp,
+    /// Reads and searches that nothing waits for: whether what was delivered is still there.
+    ReadBack,
 }
 
 impl Kind {
-    fn other(self) -> Self {
-        match self {
-            Self::Write => Self::LookUp,
-            Self::LookUp => Self::Write,
-        }
-    }
+    /// All kinds, in the order of their shares.
+    const ALL: [Self; 3] = [Self::Write, Self::LookUp, Self::ReadBack];
 
-    fn percent(self) -> i32 {
+    fn index(self) -> usize {
         match self {
-            Self::Write => 100 - LOOK_UPS_PERCENT,
-            Self::LookUp => LOOK_UPS_PERCENT,
+            Self::Write => 0,
+            Self::LookUp => 1,
+            Self::ReadBack => 2,
         }
     }
+}
+
+/// Parts of the calls that each kind gets while all wait, in ten thousandths, when reading back has so many percent.
+fn shares(read_back_percent: u32) -> [i32; 3] {
+    let others = 100 - i32::try_from(read_back_percent.min(READ_BACK_PERCENT_MAX)).unwrap_or(0);
+    [others * (100 - LOOK_UPS_PERCENT), others * LOOK_UPS_PERCENT, (100 - others) * 100]
 }
 
 /// The right to make one call; its slot is free again when it is dropped.
@@ -154,10 +165,10 @@ pub struct Limiter {
     bucket: RwLock<Arc<Bucket>>,
     /// No call before this instant, in milliseconds since 1970.
     closed_until: AtomicI64,
-    writes: Queue,
-    look_ups: Queue,
-    /// What writes are owed against look-ups, in percent of a call.
-    owed: Mutex<i32>,
+    queues: [Queue; 3],
+    /// What each kind is owed, in ten thousandths of a call.
+    owed: Mutex<[i32; 3]>,
+    shares: Mutex<[i32; 3]>,
     turned: Notify,
     is_held: AtomicBool,
     /// Asked for each call that the pace lets through.
@@ -179,9 +190,9 @@ impl Limiter {
             ticks,
             pace: Mutex::new(pace),
             closed_until: AtomicI64::new(i64::MIN),
-            writes: Queue::new(slots),
-            look_ups: Queue::new(slots),
-            owed: Mutex::new(0),
+            queues: Kind::ALL.map(|_| Queue::new(slots)),
+            owed: Mutex::new([0; 3]),
+            shares: Mutex::new(shares(READ_BACK_PERCENT)),
             turned: Notify::new(),
             is_held: AtomicBool::new(false),
             allowance,
@@ -222,11 +233,19 @@ impl Limiter {
         Some(())
     }
 
+    /// Gives reading back another part of the calls, in percent.
+    pub fn share_read_back(&self, percent: u32) {
+        *self.shares.lock().unwrap_or_else(PoisonError::into_inner) = shares(percent);
+    }
+
     fn queue(&self, kind: Kind) -> &Queue {
-        match kind {
-            Kind::Write => &self.writes,
-            Kind::LookUp => &self.look_ups,
-        }
+        &self.queues[kind.index()]
+    }
+
+    /// The kinds that wait now, and this one.
+    fn waiting_beside(&self, kind: Kind) -> [bool; 3] {
+        let waits = |one: Kind| one == kind || self.queue(one).waiting.load(Ordering::Acquire) > 0;
+        Kind::ALL.map(waits)
     }
 
     async fn pass(&self, kind: Kind) -> Option<Left> {
@@ -262,26 +281,26 @@ impl Limiter {
         }
     }
 
-    /// Whether this kind may go: the other kind does not wait, or is not owed more.
+    /// Whether this kind may go: no other kind that waits is owed more.
     fn is_turn_of(&self, kind: Kind) -> bool {
         let owed = *self.owed.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_owed = match kind {
-            Kind::Write => owed >= 0,
-            Kind::LookUp => owed < 0,
-        };
-        is_owed || self.queue(kind.other()).waiting.load(Ordering::Acquire) == 0
+        let waits = self.waiting_beside(kind);
+        let own = (owed[kind.index()], std::cmp::Reverse(kind.index()));
+        (0..waits.len()).filter(|at| waits[*at]).all(|at| own >= (owed[at], std::cmp::Reverse(at)))
     }
 
     fn took_turn(&self, kind: Kind) {
-        let mut owed = self.owed.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.queue(kind.other()).waiting.load(Ordering::Acquire) == 0 {
+        let waits = self.waiting_beside(kind);
+        if waits.iter().filter(|waits| **waits).count() < 2 {
             return;
         }
-        // Each call gives both kinds their share, and is paid by its own kind.
-        *owed += match kind {
-            Kind::Write => -Kind::LookUp.percent(),
-            Kind::LookUp => Kind::Write.percent(),
-        };
+        let shares = *self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut owed = self.owed.lock().unwrap_or_else(PoisonError::into_inner);
+        // Each call gives all that wait their share, and is paid by its own kind.
+        for at in (0..waits.len()).filter(|at| waits[*at]) {
+            owed[at] += shares[at];
+            owed[kind.index()] -= shares[at];
+        }
     }
 
     fn closed_for(&self) -> Duration {

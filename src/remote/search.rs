@@ -128,6 +128,11 @@ pub fn carries(resource: &Value, system: &str, value: &str) -> bool {
     response::identifiers_of(resource).iter().any(|own| own.0 == system && own.1 == value)
 }
 
+/// The systems of a resource's business identifiers.
+pub fn systems(resource: &Value) -> impl Iterator<Item = String> {
+    response::identifiers_of(resource).into_iter().map(|own| own.0)
+}
+
 fn take_apart(body: &[u8], resource_type: &str) -> Option<Page> {
     let Ok(Value::Object(mut bundle)) = serde_json::from_slice::<Value>(body) else { return None };
     if bundle.get("resourceType")? != "Bundle" || bundle.get("type").is_some_and(|kind| kind != "searchset") {

@@ -49,7 +49,7 @@ fn written(issue: &Issue) -> &str {
 }
 
 /// A cell, disarmed and quoted where needed.
-fn safe(cell: &str) -> String {
+pub(super) fn safe(cell: &str) -> String {
     let guard = if cell.starts_with(FORMULA) { "'" } else { "" };
     if cell.contains([',', '"', '\n', '\r', ';']) {
         format!("\"{guard}{}\"", cell.replace('"', "\"\""))

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::coverage::{Coverage, Late, Place};
 use super::worklist::{WorkItem, severity_word};
-use super::{DayReport, Span, Sum};
+use super::{DayReport, Span, Sum, discrepancy};
 use crate::ledger::reading::Counts;
 use crate::ledger::state::State;
 use crate::words::{self, Language};
@@ -49,6 +49,7 @@ pub fn value(report: &DayReport, language: Language) -> Value {
             "delivered": verification.delivered, "equal": verification.equal, "different": verification.different,
             "missing": verification.missing, "unverified": verification.unverified,
         },
+        "discrepancies": discrepancy::standings_json(&report.discrepancies),
         "differing": differing,
         "left_out": {"late": left_out.late, "work": left_out.work, "warnings": left_out.warnings},
     })

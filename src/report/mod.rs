@@ -5,6 +5,7 @@
 
 pub mod coverage;
 pub mod csv;
+pub mod discrepancy;
 pub mod forecast;
 pub mod json;
 pub mod text;
@@ -18,6 +19,7 @@ use jiff::civil::Date;
 
 use crate::clock::Zone;
 use crate::ledger::attention::List;
+use crate::ledger::discrepancy::Standings;
 use crate::ledger::reading::{Counts, Filter, Verification};
 use crate::ledger::state::State;
 use crate::ledger::{Ledger, LedgerError};
@@ -157,6 +159,8 @@ pub struct DayReport {
     pub left_out: LeftOut,
     /// What reading back showed.
     pub verification: Verification,
+    /// Open and waived discrepancies by class and owner.
+    pub discrepancies: Vec<Standings>,
     /// Resources that a read-back just now found different or gone.
     pub differing: Vec<Differing>,
     /// Names of posyandu by code, as far as known.
@@ -225,6 +229,7 @@ impl DayReport {
             warning_rules,
             left_out,
             verification: ledger.verification(&filter).await?,
+            discrepancies: ledger.discrepancy_standings(&filter).await?,
             differing: Vec::new(),
             names,
         })

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::coverage::Place;
 use super::worklist::{RuleTally, WorkItem};
-use super::{DayReport, Span, Sum};
+use super::{DayReport, Span, Sum, discrepancy};
 use crate::ledger::state::State;
 use crate::words::{self, Language};
 
@@ -293,6 +293,9 @@ impl Page {
         ];
         let text = self.filled("report.read_back_line", &arguments);
         self.wrapped(0, &text);
+        for line in discrepancy::standings_lines(&report.discrepancies, self.language) {
+            self.wrapped(2, &line);
+        }
         for one in &report.differing {
             let paths: Vec<&str> = one.differences.iter().map(|difference| difference.path.as_str()).collect();
             let key = if paths.is_empty() { "reconciliation.missing_line" } else { "reconciliation.different_line" };

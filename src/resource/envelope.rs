@@ -99,6 +99,16 @@ pub struct Whom {
     pub registration: Registration,
 }
 
+impl Whom {
+    /// What a person's keyed hash is made of: the same person gives the same parts.
+    #[must_use]
+    pub fn key_parts(&self) -> [String; 5] {
+        let order = self.birth_order.map(|order| order.to_string()).unwrap_or_default();
+        let mother = self.mother.clone().unwrap_or_default();
+        [self.nik.clone(), self.name.clone(), self.birth_date.to_string(), mother, order]
+    }
+}
+
 impl Envelope {
     /// Collects the cells of all resources.
     #[must_use]

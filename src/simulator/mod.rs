@@ -25,6 +25,7 @@ pub mod script;
 mod search;
 mod store;
 mod strike;
+mod tamper;
 mod token;
 mod write;
 

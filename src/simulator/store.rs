@@ -30,6 +30,8 @@ pub(super) struct Record {
     pub call: u64,
     /// True for what was there from the start.
     pub seeded: bool,
+    /// True for what was taken away; its place stays.
+    pub removed: bool,
 }
 
 impl Record {
@@ -81,15 +83,8 @@ impl Store {
     ) -> Option<&Record> {
         let place = self.by_id.get(&format!("{kind}/{id}")).copied();
         let place = place.unwrap_or(self.records.len());
-        if let Some(old) = self.records.get(place) {
-            let keys = [business_keys(kind, &old.resource), reference_keys(kind, &old.resource)];
-            for key in keys.into_iter().flatten() {
-                for index in [&mut self.by_key, &mut self.by_reference] {
-                    if let Some(places) = index.get_mut(&key) {
-                        places.retain(|other| *other != place);
-                    }
-                }
-            }
+        if place < self.records.len() {
+            self.forget_keys(place);
         } else {
             self.by_id.insert(format!("{kind}/{id}"), place);
             self.by_kind.entry(kind.to_owned()).or_default().push(place);
@@ -110,12 +105,37 @@ impl Store {
             updated: now,
             call: self.calls,
             seeded: false,
+            removed: false,
         };
         match self.records.get_mut(place) {
             Some(old) => *old = record,
             None => self.records.push(record),
         }
         self.records.get(place)
+    }
+
+    fn forget_keys(&mut self, place: usize) {
+        let Some(old) = self.records.get(place) else { return };
+        let keys = [business_keys(&old.kind, &old.resource), reference_keys(&old.kind, &old.resource)];
+        for key in keys.into_iter().flatten() {
+            for index in [&mut self.by_key, &mut self.by_reference] {
+                if let Some(places) = index.get_mut(&key) {
+                    places.retain(|other| *other != place);
+                }
+            }
+        }
+    }
+
+    /// Takes a resource away.
+    pub(super) fn remove(&mut self, kind: &str, id: &str) {
+        let Some(place) = self.by_id.remove(&format!("{kind}/{id}")) else { return };
+        self.forget_keys(place);
+        if let Some(places) = self.by_kind.get_mut(kind) {
+            places.retain(|other| *other != place);
+        }
+        if let Some(record) = self.records.get_mut(place) {
+            record.removed = true;
+        }
     }
 
     /// Keeps something that is there from the start and is not counted as written.
@@ -149,7 +169,7 @@ impl Store {
 
     /// Everything written by clients, in the order it was created.
     pub(super) fn written(&self) -> impl Iterator<Item = &Record> {
-        self.records.iter().filter(|record| !record.seeded)
+        self.records.iter().filter(|record| !record.seeded && !record.removed)
     }
 
     /// Business keys held by more than one resource.

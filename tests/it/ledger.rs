@@ -33,6 +33,7 @@ macro_rules! on_both_stores {
 pub(crate) use on_both_stores;
 
 mod desk;
+mod discrepancies;
 mod intake;
 mod several;
 

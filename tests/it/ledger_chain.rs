@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use posyandu_gateway::clock::Clock;
 use posyandu_gateway::ledger::checkpoint::Checkpoint;
+use posyandu_gateway::ledger::discrepancy::{Cause, Class, Comparison, Found};
 use posyandu_gateway::ledger::entry::{EntryId, Finding};
 use posyandu_gateway::ledger::plan::NewPlan;
 use posyandu_gateway::ledger::row::VisitId;
@@ -22,12 +23,15 @@ use super::office::{Office, Setting};
 use super::proof::run::Run;
 
 /// Columns that no code covers, and why; `*` is the whole table.
-const FREE: [(&str, &str, &str); 26] = [
+const FREE: [(&str, &str, &str); 29] = [
     ("source_row", "last_pass", "moves with every reading; the next reading sets it"),
     ("entry", "due_at", "a plan of when to look, until an event names a time; then it is compared"),
     ("entry", "lease", "ends with the process; compared once an attempt is under way"),
     ("entry", "lease_until", "prolonged without a word; every lease ends at the next start"),
     ("entry", "strikes", "how often the process died; only sets a visit aside for a person"),
+    ("discrepancy", "last_seen_at", "moves with every look; the next look sets it"),
+    ("visit_person", "visit", "a copy of a cache; a wrong one shows as a discrepancy"),
+    ("visit_person", "server_id", "a copy of a cache; a wrong one shows as a discrepancy"),
     ("lane_note", "kind", "what delivery remembers of limits and stops; learnt anew"),
     ("lane_note", "name", "what delivery remembers of limits and stops; learnt anew"),
     ("lane_note", "value", "what delivery remembers of limits and stops; learnt anew"),
@@ -105,6 +109,7 @@ async fn fifty() -> Books {
     }
     let delivered = claimed[0].entry.entry_id;
     desk.ledger.record_verification(delivered, vec![(0, Finding::Equal), (1, Finding::Missing)]).await.unwrap();
+    compared(&desk, delivered).await;
     for claimed in &claimed[8..10] {
         desk.ledger.begin_attempt(claimed.entry.entry_id, &claimed.lease, sha("r")).await.unwrap();
     }
@@ -112,6 +117,23 @@ async fn fifty() -> Books {
     desk.ledger.put_identity("patient", sha("k"), "P1", desk.now() + Duration::from_secs(60)).await.unwrap();
     desk.ledger.close().await.unwrap();
     Books { folder: desk.folder, keys: desk.keys, clock: desk.clock }
+}
+
+/// Two discrepancies, one of them waived.
+async fn compared(desk: &Desk, entry: EntryId) {
+    let found = ["Observation/o1", "Encounter/e1"].map(|thing| Found {
+        class: Class::DifferentAtServer,
+        thing: thing.to_owned(),
+        entry: Some(entry),
+        puskesmas: "Puskesmas A".to_owned(),
+        posyandu: "P01".to_owned(),
+        service_date: DAY,
+        cause: Cause::Server,
+        evidence: "Observation.status".to_owned(),
+    });
+    let comparison = Comparison { found: found.to_vec(), ..Comparison::default() };
+    desk.ledger.record_comparison(entry, Vec::new(), comparison, Some("P1".to_owned())).await.unwrap();
+    desk.ledger.waive_discrepancies(&[1], "perintah-2", "sudah disepakati").await.unwrap();
 }
 
 /// The sample city's day: persons, numbers by which they are known, problems of rows.
@@ -238,7 +260,8 @@ async fn every_altered_field_of_a_citys_day_is_found() {
     let books = city().await;
     let empty =
         ["taken_file", "restoration", "decision", "token", "reading", "call_allowance", "alarm", "alarm_message"];
-    let number = every_field(&books, &[&empty[..], &DELIVERYS].concat(), Run::of("mutations", 1, 0)).await;
+    let compared = ["discrepancy", "discrepancy_event", "visit_person"];
+    let number = every_field(&books, &[&empty[..], &compared, &DELIVERYS].concat(), Run::of("mutations", 1, 0)).await;
     assert!(number > 120, "{number}");
 }
 

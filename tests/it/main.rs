@@ -3,6 +3,7 @@
 
 mod alarm;
 mod backlog;
+mod beside;
 mod canary;
 mod city;
 mod cli;
@@ -31,6 +32,7 @@ mod mapping;
 mod mapping_cases;
 mod mapping_coverage;
 mod mapping_plan;
+mod month;
 mod office;
 mod pace;
 mod person;

@@ -32,10 +32,10 @@ const WEIGHT: usize = 2;
 pub struct Scene {
     pub server: Server,
     _folder: tempfile::TempDir,
-    clock: Clock,
+    pub clock: Clock,
     keys: Arc<Keys>,
     pub ledger: Arc<Ledger>,
-    lane: Lane,
+    pub lane: Lane,
 }
 
 impl Scene {

@@ -6,8 +6,10 @@ use super::token::{Kind, Token, tokens};
 use super::tree::File;
 
 /// Beginnings of keys that the code puts together: with the number of a ministry's rule, or a word of the ledger.
-const PREFIXES: [&str; 8] = [
+const PREFIXES: [&str; 10] = [
     "alarm.about.",
+    "discrepancy.class.",
+    "discrepancy.owner.",
     "mapping.dictionary.",
     "remote.rule.",
     "report.column.",

@@ -95,9 +95,8 @@ impl Identities<'_> {
     /// The keyed hash that a patient's id is kept under.
     #[must_use]
     pub fn patient_key(&self, whom: &Whom) -> [u8; 32] {
-        let order = whom.birth_order.map(|order| order.to_string()).unwrap_or_default();
-        let (mother, birth_date) = (whom.mother.as_deref().unwrap_or_default(), whom.birth_date.to_string());
-        self.keys.hash("identity.patient", &[&whom.nik, &whom.name, &birth_date, mother, &order])
+        let parts = whom.key_parts();
+        self.keys.hash("identity.patient", &parts.each_ref().map(String::as_str))
     }
 
     /// The patients among these that are known already, in one question to the ledger.

@@ -21,7 +21,7 @@ pub struct Kind {
 }
 
 /// Everything the chain covers. What it leaves out, and why, stands in README.md.
-pub const KINDS: [Kind; 22] = [
+pub const KINDS: [Kind; 24] = [
     Kind {
         name: "event",
         is_history: true,
@@ -119,6 +119,24 @@ pub const KINDS: [Kind; 22] = [
         key: ("rowid", "0"),
         text: "json_array(t.command, t.lane, t.entries, hex(t.reason_sealed), t.at)",
         touched: &[("INSERT ON lane_release", "NEW.rowid", "0")],
+    },
+    Kind {
+        name: "discrepancy_event",
+        is_history: true,
+        table: "discrepancy_event",
+        key: ("discrepancy", "seq"),
+        text: "json_array(t.discrepancy, t.seq, t.state, t.evidence, t.command, hex(t.reason_sealed), t.at)",
+        touched: &[("INSERT ON discrepancy_event", "NEW.discrepancy", "NEW.seq")],
+    },
+    Kind {
+        name: "discrepancy",
+        is_history: false,
+        table: "discrepancy",
+        key: ("id", "0"),
+        // When it was seen last is told by no event, and moves with every look.
+        text: "json_array(t.class, t.thing, t.visit, t.puskesmas, t.posyandu, t.service_date, t.cause, t.owner,
+            t.evidence, t.state, t.seq, t.first_seen_at, t.changed_at)",
+        touched: &[("INSERT ON discrepancy", "NEW.id", "0"), ("UPDATE ON discrepancy", "NEW.id", "0")],
     },
     Kind {
         name: "registration",

@@ -91,3 +91,34 @@ async fn look_ups_get_their_share_while_writes_wait() {
         "{writes:.1} writes and {look_ups:.1} look-ups a minute, {longest} s"
     );
 }
+
+/// Reading back has its tenth while writes wait, and everything once nobody else does.
+#[tokio::test]
+async fn reading_back_has_its_share_and_alone_all() {
+    let clock = Clock::manual(at(0));
+    let limiter = Arc::new(Limiter::new(60, 50, clock.clone()));
+    let minutes_for_thirty = async || {
+        let begun = clock.now();
+        for _ in 0..30 {
+            limiter.acquire(Kind::ReadBack).await.unwrap();
+        }
+        clock.now().duration_since(begun).as_secs_f64() / 60.0
+    };
+    let alone = minutes_for_thirty().await;
+    assert!(alone <= 0.6, "{alone} minutes for 30 calls at 60 a minute");
+    let writes = Arc::new(AtomicUsize::new(0));
+    let mut writers = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let (limiter, writes) = (Arc::clone(&limiter), Arc::clone(&writes));
+        writers.spawn(async move {
+            while limiter.acquire(Kind::Write).await.is_some() {
+                writes.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    let beside = minutes_for_thirty().await;
+    limiter.hold();
+    while writers.join_next().await.is_some() {}
+    let (reads, writes) = (30.0 / beside, writes.load(Ordering::Relaxed) as f64 / beside);
+    assert!((4.5..=6.5).contains(&reads) && writes >= 52.0, "{writes:.1} writes and {reads:.1} read back a minute");
+}

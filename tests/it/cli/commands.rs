@@ -14,13 +14,14 @@ use crate::city::{conserved, files};
 #[test]
 fn every_command_has_examples_and_an_unknown_one_is_refused() {
     let town = Town::alone();
-    let commands: [&[&str]; 29] = [
+    let commands: [&[&str]; 30] = [
         &[],
         &["demo"],
         &["init"],
         &["check"],
         &["run"],
         &["reconcile"],
+        &["discrepancies"],
         &["report"],
         &["status"],
         &["lanes"],
