@@ -2,8 +2,6 @@
 //!
 //! It sends no record. It asks the server for a token and reads the clock of its answer.
 
-use std::time::Duration;
-
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -11,15 +9,13 @@ use super::exit::Exit;
 use super::{Context, Format, installation, print};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::daemon::sealing::SKEW_MAX;
 use crate::daemon::set_up;
 use crate::remote::lane::Lane;
 use crate::remote::search::SearchAnswer;
 use crate::source::folder::Folder;
 use crate::source::problem::SourceError;
 use crate::words::{self, Language};
-
-/// Clock skew above which dates may be refused as "future" (faults.md, row 37).
-const SKEW_MAX: Duration = Duration::from_secs(120);
 
 /// Check configuration, keys, ledger, sources, clock and reachability
 #[derive(Debug, Args)]

@@ -1,9 +1,11 @@
 //! `report`: the reconciliation report of a day or a month, as text, JSON or CSV.
 
+mod seal;
+
 use std::path::Path;
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, Subcommand};
 use jiff::civil::Date;
 
 use super::exit::Exit;
@@ -21,13 +23,19 @@ use crate::words::Language;
 
 /// The reconciliation report of a day or month
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    after_help = "\
 Examples:
   posyandu-gateway report                            today, in the zone of the first puskesmas
   posyandu-gateway report --date 2026-11-18
   posyandu-gateway report --month 2026-11 --format json
-  posyandu-gateway report --date 2026-11-18 --format csv > perbaikan.csv")]
+  posyandu-gateway report --date 2026-11-18 --format csv > perbaikan.csv
+  posyandu-gateway report seal list                  the daily statements, and whether they are as they were made",
+    args_conflicts_with_subcommands = true
+)]
 pub struct Report {
+    #[command(subcommand)]
+    what: Option<What>,
     /// Service date
     #[arg(long, value_name = "DATE", conflicts_with = "month")]
     pub date: Option<Date>,
@@ -37,6 +45,11 @@ pub struct Report {
     /// How to write it
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    Seal(seal::Seal),
 }
 
 fn month(text: &str) -> Result<Date, String> {
@@ -49,6 +62,9 @@ impl Report {
     /// # Errors
     /// No keys or no ledger.
     pub async fn run(&self, context: &Context) -> anyhow::Result<Exit> {
+        if let Some(What::Seal(seal)) = &self.what {
+            return seal.run(context).await;
+        }
         let config = installation::config(context)?;
         let language = installation::language(&config, context);
         let rules = installation::rules_for_work(&config)?;

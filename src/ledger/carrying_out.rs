@@ -8,8 +8,8 @@ use super::LedgerError;
 use super::command::{Command, Reply, Taken};
 use super::store::link::Link;
 use super::store::{
-    cache, claims, endings, entering, entries, intake, lanes, persons, plans, registrations, removals, sharing, taken,
-    visits,
+    cache, claims, endings, entering, entries, intake, lanes, persons, plans, registrations, removals, sharing,
+    statements, taken, visits,
 };
 use super::writer::Holder;
 
@@ -103,6 +103,7 @@ async fn run_command(c: &mut Link, command: Command, now: Timestamp, holder: &Ho
             settled(reply, registrations::change(c, &change, holder.lease, now).await)
         }
         Command::Taken { change, reply } => settled(reply, taken::change(c, &change, now).await),
+        Command::State { statements: made, reply } => settled(reply, statements::append(c, &made).await),
     }
 }
 
@@ -142,5 +143,6 @@ pub fn refuse(command: Command) -> Answer {
         Command::Plan { reply, .. } => no(reply),
         Command::Register { reply, .. } => no(reply),
         Command::Taken { reply, .. } => no(reply),
+        Command::State { reply, .. } => no(reply),
     }
 }

@@ -28,7 +28,9 @@ pub mod row;
 pub mod series;
 pub mod server;
 pub mod sharing;
+pub mod standing;
 pub mod state;
+pub mod statement;
 #[macro_use]
 mod store;
 pub mod taken;

@@ -5,8 +5,11 @@
 
 pub mod coverage;
 pub mod csv;
+pub mod document;
 pub mod forecast;
 pub mod json;
+pub mod statement;
+pub mod statement_page;
 pub mod text;
 pub mod worklist;
 

@@ -33,6 +33,7 @@ macro_rules! on_both_stores {
 mod desk;
 mod intake;
 mod several;
+mod statements;
 
 pub use desk::*;
 

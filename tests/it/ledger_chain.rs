@@ -11,6 +11,7 @@ use posyandu_gateway::ledger::entry::{EntryId, Finding};
 use posyandu_gateway::ledger::plan::NewPlan;
 use posyandu_gateway::ledger::row::VisitId;
 use posyandu_gateway::ledger::state::Event;
+use posyandu_gateway::ledger::statement::{Kind, NewStatement};
 use posyandu_gateway::ledger::{Ledger, LedgerError};
 use posyandu_gateway::seal::Keys;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, SqliteConnection};
@@ -105,6 +106,9 @@ async fn fifty() -> Books {
         desk.ledger.begin_attempt(claimed.entry.entry_id, &claimed.lease, sha("r")).await.unwrap();
     }
     desk.ledger.decide(EntryId::from_number(40), Event::WaivedBy, "di luar wilayah").await.unwrap();
+    let seal = |day, kind| NewStatement { service_date: day, kind, made_at: desk.now(), content: "{}".to_owned() };
+    let statements = vec![seal(DAY, Kind::Seal), seal(DAY, Kind::Amendment)];
+    assert!(desk.ledger.state("Puskesmas A", statements).await.unwrap());
     desk.ledger.put_identity("patient", sha("k"), "P1", desk.now() + Duration::from_secs(60)).await.unwrap();
     desk.ledger.close().await.unwrap();
     Books { folder: desk.folder, keys: desk.keys, clock: desk.clock }
@@ -232,7 +236,7 @@ async fn every_altered_field_is_found() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_altered_field_of_a_citys_day_is_found() {
     let books = city().await;
-    let empty = ["taken_file", "restoration", "decision", "token", "reading", "call_allowance"];
+    let empty = ["taken_file", "restoration", "decision", "token", "reading", "call_allowance", "statement"];
     let number = every_field(&books, &[&empty[..], &DELIVERYS].concat()).await;
     assert!(number > 120, "{number}");
 }

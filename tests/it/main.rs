@@ -42,6 +42,7 @@ mod removals;
 mod report;
 mod restore;
 mod rules;
+mod seals;
 mod servers;
 mod simulator;
 mod source;

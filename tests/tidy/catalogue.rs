@@ -6,7 +6,7 @@ use super::token::{Kind, Token, tokens};
 use super::tree::File;
 
 /// Beginnings of keys that the code puts together: with the number of a ministry's rule, or a word of the ledger.
-const PREFIXES: [&str; 7] = [
+const PREFIXES: [&str; 11] = [
     "mapping.dictionary.",
     "remote.rule.",
     "report.column.",
@@ -14,6 +14,10 @@ const PREFIXES: [&str; 7] = [
     "report.reason.",
     "report.skipped.",
     "report.state.",
+    "statement.accepted.",
+    "statement.kind.",
+    "statement.part.",
+    "statement.waived.",
 ];
 
 /// What makes an issue.

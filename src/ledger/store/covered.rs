@@ -21,7 +21,7 @@ pub struct Kind {
 }
 
 /// Everything the chain covers. What it leaves out, and why, stands in README.md.
-pub const KINDS: [Kind; 22] = [
+pub const KINDS: [Kind; 23] = [
     Kind {
         name: "event",
         is_history: true,
@@ -119,6 +119,15 @@ pub const KINDS: [Kind; 22] = [
         key: ("rowid", "0"),
         text: "json_array(t.command, t.lane, t.entries, hex(t.reason_sealed), t.at)",
         touched: &[("INSERT ON lane_release", "NEW.rowid", "0")],
+    },
+    Kind {
+        name: "statement",
+        is_history: true,
+        table: "statement",
+        key: ("id", "0"),
+        text: "json_array(t.id, t.puskesmas, t.number, t.service_date, t.kind, t.made_at, t.content,
+            hex(t.content_hash), hex(t.previous), hex(t.code))",
+        touched: &[("INSERT ON statement", "NEW.id", "0")],
     },
     Kind {
         name: "registration",
