@@ -1,15 +1,16 @@
 //! `report`: the reconciliation report of a day or a month, as text, JSON or CSV.
 
+mod figures;
 mod seal;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use jiff::civil::Date;
 
 use super::exit::Exit;
-use super::{Context, Format, installation, print, run};
+use super::{Context, installation, print, run};
 use crate::clock::{Clock, Zone};
 use crate::config::Config;
 use crate::config::assets::Rules;
@@ -21,7 +22,7 @@ use crate::report::{DayReport, Request, Span, csv, json, text};
 use crate::seal::Keys;
 use crate::words::Language;
 
-/// The reconciliation report of a day or month
+/// The reports of a day or month: how the sending stands, and the figures of posyandu, puskesmas and city
 #[derive(Debug, Args)]
 #[command(
     after_help = "\
@@ -30,7 +31,12 @@ Examples:
   posyandu-gateway report --date 2026-11-18
   posyandu-gateway report --month 2026-11 --format json
   posyandu-gateway report --date 2026-11-18 --format csv > perbaikan.csv
-  posyandu-gateway report seal list                  the daily statements, and whether they are as they were made",
+  posyandu-gateway report --month 2026-11 --format xlsx --output laporan.xlsx
+  posyandu-gateway report --month 2026-11 --level posyandu --puskesmas 'Puskesmas Utara' --format html --output utara.html
+  posyandu-gateway report seal list                  the daily statements, and whether they are as they were made
+
+Without --level, the forms text, json and csv are the reconciliation report and its work list; with it, and as html or
+xlsx, the report holds figures: same day, reasons, coverage, SKDN, immunization, quality of the data.",
     args_conflicts_with_subcommands = true
 )]
 pub struct Report {
@@ -44,7 +50,49 @@ pub struct Report {
     pub month: Option<Date>,
     /// How to write it
     #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
+    pub format: Form,
+    /// Figures, with a line for each of these
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    pub level: Option<figures::By>,
+    /// Figures of one puskesmas only
+    #[arg(long, value_name = "NAME")]
+    pub puskesmas: Option<String>,
+    /// Figures of one posyandu only
+    #[arg(long, value_name = "CODE")]
+    pub posyandu: Option<String>,
+    /// S and K of SKDN, counted by somebody: a CSV with the columns kode_posyandu, s, k
+    #[arg(long, value_name = "FILE")]
+    pub targets: Option<PathBuf>,
+    /// Write into this file instead of standard output; a file that is there is replaced
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Form {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object.
+    Json,
+    /// The work list; with `--level`, all figures.
+    Csv,
+    /// One page for a browser or a printer.
+    Html,
+    /// A workbook.
+    Xlsx,
+}
+
+impl Report {
+    /// Whether figures are asked for.
+    fn is_about_figures(&self) -> bool {
+        matches!(self.format, Form::Html | Form::Xlsx)
+            || self.level.is_some()
+            || self.puskesmas.is_some()
+            || self.posyandu.is_some()
+            || self.targets.is_some()
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -76,14 +124,36 @@ impl Report {
             (Some(month), _) => Span::Month(month),
             (None, date) => Span::Day(date.unwrap_or(today)),
         };
+        if self.is_about_figures() {
+            let written = figures::write(self, (&ledger, &register, &config), span, &clock, language).await?;
+            ledger.close().await?;
+            self.put(&written)?;
+            return Ok(Exit::Fine);
+        }
         let report = gather(&ledger, span, &register, zone(&config), &clock, Some(rules.mappings.version)).await?;
         ledger.close().await?;
-        print::result(&match self.format {
-            Format::Text => text::render(&report, language),
-            Format::Json => json::render(&report, language),
-            Format::Csv => csv::work_list(&report, language),
-        });
+        let written = match self.format {
+            Form::Json => json::render(&report, language),
+            Form::Csv => csv::work_list(&report, language),
+            _ => text::render(&report, language),
+        };
+        self.put(written.as_bytes())?;
         Ok(if run::needs_attention(&report.counts) > 0 { Exit::NeedsAttention } else { Exit::Fine })
+    }
+}
+
+impl Report {
+    /// Puts a report where it is wanted.
+    fn put(&self, bytes: &[u8]) -> anyhow::Result<()> {
+        match &self.output {
+            Some(path) => std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display())),
+            None => {
+                let is_binary = self.format == Form::Xlsx;
+                anyhow::ensure!(!is_binary || !print::is_terminal(), "a workbook needs --output FILE, or a pipe");
+                print::bytes(bytes);
+                Ok(())
+            }
+        }
     }
 }
 

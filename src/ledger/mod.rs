@@ -20,6 +20,7 @@ pub mod origin;
 pub mod person;
 pub mod plan;
 pub mod reading;
+pub mod recap;
 pub mod registration;
 pub mod remembered;
 pub mod removal;

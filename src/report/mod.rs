@@ -7,11 +7,14 @@ pub mod coverage;
 pub mod csv;
 pub mod document;
 pub mod forecast;
+pub mod html;
 pub mod json;
+pub mod recap;
 pub mod statement;
 pub mod statement_page;
 pub mod text;
 pub mod worklist;
+pub mod xlsx;
 
 use std::collections::BTreeMap;
 use std::io;

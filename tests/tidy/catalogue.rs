@@ -6,8 +6,17 @@ use super::token::{Kind, Token, tokens};
 use super::tree::File;
 
 /// Beginnings of keys that the code puts together: with the number of a ministry's rule, or a word of the ledger.
-const PREFIXES: [&str; 11] = [
+const PREFIXES: [&str; 20] = [
     "mapping.dictionary.",
+    "recap.idl.",
+    "recap.kirim.",
+    "recap.level.",
+    "recap.mutu.",
+    "recap.nik.",
+    "recap.owner.",
+    "recap.siklus.",
+    "recap.skdn.",
+    "recap.table.",
     "remote.rule.",
     "report.column.",
     "report.group.",

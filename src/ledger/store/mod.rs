@@ -62,6 +62,7 @@ pub mod link;
 pub mod lists;
 pub mod persons;
 pub mod plans;
+pub mod recap;
 pub mod recovery;
 pub mod registrations;
 pub mod removals;
