@@ -127,7 +127,7 @@ impl Report {
         if self.is_about_figures() {
             let written = figures::write(self, (&ledger, &register, &config), span, &clock, language).await?;
             ledger.close().await?;
-            self.put(&written)?;
+            put(self.output.as_deref(), &written, self.format == Form::Xlsx)?;
             return Ok(Exit::Fine);
         }
         let report = gather(&ledger, span, &register, zone(&config), &clock, Some(rules.mappings.version)).await?;
@@ -137,22 +137,19 @@ impl Report {
             Form::Csv => csv::work_list(&report, language),
             _ => text::render(&report, language),
         };
-        self.put(written.as_bytes())?;
+        put(self.output.as_deref(), written.as_bytes(), false)?;
         Ok(if run::needs_attention(&report.counts) > 0 { Exit::NeedsAttention } else { Exit::Fine })
     }
 }
 
-impl Report {
-    /// Puts a report where it is wanted.
-    fn put(&self, bytes: &[u8]) -> anyhow::Result<()> {
-        match &self.output {
-            Some(path) => std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display())),
-            None => {
-                let is_binary = self.format == Form::Xlsx;
-                anyhow::ensure!(!is_binary || !print::is_terminal(), "a workbook needs --output FILE, or a pipe");
-                print::bytes(bytes);
-                Ok(())
-            }
+/// Puts a report where it is wanted; what is no text does not go to a terminal.
+fn put(output: Option<&Path>, bytes: &[u8], is_binary: bool) -> anyhow::Result<()> {
+    match output {
+        Some(path) => std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display())),
+        None => {
+            anyhow::ensure!(!is_binary || !print::is_terminal(), "this form needs --output FILE, or a pipe");
+            print::bytes(bytes);
+            Ok(())
         }
     }
 }

@@ -102,6 +102,78 @@ impl Table {
     }
 }
 
+/// A line of a table in letters of one width.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaidOut {
+    /// It belongs to the titles of the columns.
+    pub is_head: bool,
+    /// Its letters.
+    pub text: String,
+}
+
+/// Letters between two columns.
+const BETWEEN: &str = "  ";
+
+impl Table {
+    /// The table in letters of one width: titles are broken between words to the width of their column, numbers stand
+    /// on the right; words are cut where the table would be wider than `room`.
+    #[must_use]
+    pub fn laid_out(&self, language: Language, room: usize) -> Vec<LaidOut> {
+        if self.rows.is_empty() {
+            return Vec::new();
+        }
+        let heads: Vec<Vec<String>> = (0..self.columns.len()).map(|at| self.head(at, language)).collect();
+        let mut widths: Vec<usize> = (0..self.columns.len())
+            .map(|at| {
+                let cells = self.rows.iter().filter_map(|row| row.get(at));
+                let cells = cells.map(|cell| cell.shown(language).chars().count()).max().unwrap_or(0).min(COLUMN_MAX);
+                heads[at].iter().map(|line| line.chars().count()).fold(cells, usize::max)
+            })
+            .collect();
+        self.narrow(&mut widths, room);
+        let aligned = |at: usize, text: &str| {
+            let room = widths.get(at).copied().unwrap_or(0);
+            let shown: String = text.chars().take(room).collect();
+            if self.is_numeric(at) { format!("{shown:>room$}") } else { format!("{shown:<room$}") }
+        };
+        let deep = heads.iter().map(Vec::len).max().unwrap_or(0);
+        let mut lines = Vec::with_capacity(deep + self.rows.len());
+        for down in 0..deep {
+            // Titles stand on the bottom line of the head.
+            let title = |(at, head): (usize, &Vec<String>)| {
+                let text = (down + head.len()).checked_sub(deep).and_then(|line| head.get(line));
+                aligned(at, text.map_or("", String::as_str))
+            };
+            let text = heads.iter().enumerate().map(title).collect::<Vec<_>>().join(BETWEEN);
+            lines.push(LaidOut { is_head: true, text: text.trim_end().to_owned() });
+        }
+        for row in &self.rows {
+            let cells = row.iter().enumerate().map(|(at, cell)| aligned(at, &cell.shown(language)));
+            let text = cells.collect::<Vec<_>>().join(BETWEEN);
+            lines.push(LaidOut { is_head: false, text: text.trim_end().to_owned() });
+        }
+        lines
+    }
+
+    fn head(&self, at: usize, language: Language) -> Vec<String> {
+        let cells = self.rows.iter().filter_map(|row| row.get(at));
+        let cells = cells.map(|cell| cell.shown(language).chars().count()).max().unwrap_or(0).min(COLUMN_MAX);
+        lines(&self.columns[at], cells.max(HEAD_MIN))
+    }
+
+    /// Takes what is too much from the columns of words, the widest first.
+    fn narrow(&self, widths: &mut [usize], room: usize) {
+        loop {
+            let all = widths.iter().sum::<usize>() + BETWEEN.len() * widths.len().saturating_sub(1);
+            let words = (0..widths.len()).filter(|at| !self.is_numeric(*at));
+            match words.max_by_key(|at| widths[*at]).filter(|at| all > room && widths[*at] > HEAD_MIN) {
+                Some(widest) => widths[widest] -= 1,
+                None => return,
+            }
+        }
+    }
+}
+
 /// A whole report.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {
@@ -119,6 +191,8 @@ pub struct Document {
 const TEXT_WIDTH: usize = 96;
 /// Letters of the widest column of text.
 const COLUMN_MAX: usize = 48;
+/// Letters of the narrowest column, whose title may have several lines.
+const HEAD_MIN: usize = 10;
 
 impl Document {
     /// As text for a printer or a terminal.
@@ -129,19 +203,8 @@ impl Document {
         for table in &self.tables {
             out.push_str(&format!("\n{}\n", table.title.to_uppercase()));
             table.notes.iter().for_each(|line| wrapped(&mut out, 2, line));
-            if table.rows.is_empty() {
-                continue;
-            }
-            let widths: Vec<usize> = (0..table.columns.len()).map(|at| table.width(at, language, COLUMN_MAX)).collect();
-            let cell = |at: usize, text: &str| {
-                let room = widths.get(at).copied().unwrap_or(0);
-                let shown: String = text.chars().take(room).collect();
-                if table.is_numeric(at) { format!("{shown:>room$}") } else { format!("{shown:<room$}") }
-            };
-            let line = |cells: Vec<String>| format!("  {}\n", cells.join("  ").trim_end());
-            out.push_str(&line(table.columns.iter().enumerate().map(|(at, title)| cell(at, title)).collect()));
-            for row in &table.rows {
-                out.push_str(&line(row.iter().enumerate().map(|(at, one)| cell(at, &one.shown(language))).collect()));
+            for line in table.laid_out(language, usize::MAX) {
+                out.push_str(&format!("  {}\n", line.text));
             }
         }
         if !self.foot.is_empty() {

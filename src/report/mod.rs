@@ -9,6 +9,7 @@ pub mod document;
 pub mod forecast;
 pub mod html;
 pub mod json;
+pub mod pdf;
 pub mod recap;
 pub mod statement;
 pub mod statement_page;

@@ -34,6 +34,7 @@ mod office;
 mod pace;
 mod person;
 mod proof;
+mod recap;
 mod reconciliation;
 mod record;
 mod remap;

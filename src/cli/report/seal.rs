@@ -3,6 +3,7 @@
 //! It must not make any: the daemon does, after midnight.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::civil::Date;
@@ -13,7 +14,7 @@ use super::super::{Context, installation, print};
 use crate::clock::Clock;
 use crate::ledger::statement::Statement;
 use crate::report::statement::Content;
-use crate::report::statement_page;
+use crate::report::{pdf, statement_page};
 use crate::words::{self, Language};
 
 /// The daily statements: sealed after midnight, amended by what moves later, never rewritten
@@ -22,7 +23,8 @@ use crate::words::{self, Language};
 Examples:
   posyandu-gateway report seal list
   posyandu-gateway report seal list --puskesmas 'Puskesmas Utara' --format json
-  posyandu-gateway report seal show --puskesmas 'Puskesmas Utara' --date 2026-11-18")]
+  posyandu-gateway report seal show --puskesmas 'Puskesmas Utara' --date 2026-11-18
+  posyandu-gateway report seal show --puskesmas 'Puskesmas Utara' --date 2026-11-18 --format pdf --output segel.pdf")]
 pub struct Seal {
     #[command(subcommand)]
     command: What,
@@ -59,7 +61,10 @@ struct Show {
     date: Date,
     /// How to write it
     #[arg(long, value_enum, default_value_t)]
-    format: Form,
+    format: Paper,
+    /// Write into this file instead of standard output; a file that is there is replaced
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -69,6 +74,17 @@ enum Form {
     Text,
     /// One JSON object on standard output.
     Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum Paper {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object.
+    Json,
+    /// Pages to print, sign and file.
+    Pdf,
 }
 
 impl Seal {
@@ -140,11 +156,13 @@ impl Show {
             objects.push(object);
             pages.push(statement_page::page(statement, &content, &names, language));
         }
-        print::result(&match self.format {
-            Form::Json => json!({"statements": objects}).to_string(),
-            Form::Text if pages.is_empty() => words::plain(language, "statement.none"),
-            Form::Text => pages.iter().map(|page| page.text(language)).collect::<Vec<_>>().join("\n"),
-        });
+        let bytes = match self.format {
+            Paper::Json => format!("{}\n", json!({"statements": objects})).into_bytes(),
+            _ if pages.is_empty() => format!("{}\n", words::plain(language, "statement.none")).into_bytes(),
+            Paper::Text => pages.iter().map(|page| page.text(language)).collect::<Vec<_>>().join("\n").into_bytes(),
+            Paper::Pdf => pdf::pages(&pages, language),
+        };
+        super::put(self.output.as_deref(), &bytes, self.format == Paper::Pdf && !pages.is_empty())?;
         let is_sound = found.iter().all(|statement| statement.is_sound(&keys));
         Ok(if is_sound && !found.is_empty() { Exit::Fine } else { Exit::NeedsAttention })
     }

@@ -106,16 +106,17 @@ impl Recap {
             let figures = places.entry(place(puskesmas, posyandu, ask.areas)).or_default();
             figures.standing.join(&standing);
         }
-        let known = places.keys().filter_map(|(_, code)| code.clone()).collect::<std::collections::BTreeSet<_>>();
+        let named: BTreeMap<String, Option<String>> =
+            places.keys().filter_map(|(puskesmas, code)| Some((code.clone()?, puskesmas.clone()))).collect();
         for (code, area) in ask.areas.iter().filter(|(code, area)| ask.is_meant(code, &area.puskesmas)) {
             let figures = places.entry((Some(area.puskesmas.clone()), Some(code.clone()))).or_default();
-            (figures.posyandu, figures.reported) = (1, u64::from(known.contains(code)));
+            (figures.posyandu, figures.reported) = (1, u64::from(named.contains_key(code)));
             (figures.skdn.s, figures.skdn.k) = (area.registered, area.with_card);
         }
         let mut counting = Counting::default();
         ledger.walk_records(&filter, &mut |visit| counting.see(visit, last)).await?;
         let mut own = |code: String, more: Figures| {
-            let figures = places.entry(place(None, Some(code), ask.areas)).or_default();
+            let figures = places.entry(place(named.get(&code).cloned().flatten(), Some(code), ask.areas)).or_default();
             let (s, k) = (figures.skdn.s, figures.skdn.k);
             figures.join(&more);
             (figures.skdn.s, figures.skdn.k) = (s, k);
