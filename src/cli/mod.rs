@@ -208,7 +208,7 @@ async fn command(command: Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Check(check) => Box::pin(check.run(context)).await,
         Command::Run(run) => Box::pin(run.run(context)).await,
         Command::Reconcile(reconcile) => Box::pin(reconcile.run(context)).await,
-        Command::Report(report) => report.run(context).await,
+        Command::Report(report) => Box::pin(report.run(context)).await,
         Command::Status(status) => status.run(context).await,
         Command::Lanes(lanes) => lanes.run(context).await,
         Command::Removals(removals) => removals.run(context).await,
