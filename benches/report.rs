@@ -185,7 +185,7 @@ fn row(number: usize) -> RowSeen {
         zone: Zone::Wib,
         due: Timestamp::UNIX_EPOCH,
     };
-    let needs_person = number % ISSUE_EVERY == 0;
+    let needs_person = number.is_multiple_of(ISSUE_EVERY);
     let problem = Issue::error(Code::Value, "weight.unreadable").with("nilai", "x").at(place.column("Berat"));
     RowSeen {
         row_key: sha(&format!("row {number}")),

@@ -13,7 +13,7 @@ use posyandu_gateway::ledger::standing::Part;
 use posyandu_gateway::ledger::state::{Event, State};
 use posyandu_gateway::ledger::statement::{Kind, Statement};
 use posyandu_gateway::report::statement::Content;
-use posyandu_gateway::report::statement_page;
+use posyandu_gateway::report::{pdf, statement_page};
 use posyandu_gateway::words::Language;
 
 use crate::office::{Office, Setting};
@@ -97,9 +97,15 @@ async fn each_zone_is_sealed_at_its_own_midnight_and_late_movements_amend() {
     let before = all.iter().find(|(one, _)| one.puskesmas == waived.puskesmas && one.service_date == DAY).unwrap();
     assert_eq!(difference.amends, before.0.number);
     assert!(later.contains(before), "what was stated stays");
-    let page = statement_page::page(amendment, content, &|_| None, Language::Indonesian).text(Language::Indonesian);
+    let document = statement_page::page(amendment, content, &|_| None, Language::Indonesian);
+    let page = document.text(Language::Indonesian);
     assert!(page.contains("PERUBAHAN ATAS SEGEL HARIAN") && page.contains("Oleh petugas"), "{page}");
     assert!(page.contains(&Statement::shown(&amendment.hash())), "{page}");
+    // The pages are not compressed, so their words can be read as they are.
+    let printed = String::from_utf8_lossy(&pdf::pages(&[document], Language::Indonesian)).into_owned();
+    for word in [&*Statement::shown(&amendment.hash()), &*Statement::shown(&amendment.code), "halaman 1 dari 1"] {
+        assert!(printed.contains(word), "{word} is not printed");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
