@@ -14,7 +14,7 @@ use crate::city::{conserved, files};
 #[test]
 fn every_command_has_examples_and_an_unknown_one_is_refused() {
     let town = Town::alone();
-    let commands: [&[&str]; 23] = [
+    let commands: [&[&str]; 25] = [
         &[],
         &["demo"],
         &["init"],
@@ -22,9 +22,11 @@ fn every_command_has_examples_and_an_unknown_one_is_refused() {
         &["run"],
         &["reconcile"],
         &["report"],
+        &["report", "seal"],
         &["status"],
         &["lanes"],
         &["removals"],
+        &["ledger"],
         &["mapping"],
         &["mapping", "list"],
         &["mapping", "test"],
