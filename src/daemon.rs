@@ -9,6 +9,7 @@ mod deliver;
 pub mod observing;
 pub mod plan;
 pub mod provision;
+pub mod sealing;
 pub mod set_up;
 mod shared_pace;
 

@@ -180,6 +180,7 @@ fn as_json(verified: &Verified) -> String {
     json!({
         "sound": verified.is_sound(), "links": verified.links, "code": shown(&verified.code),
         "history": verified.history, "states": verified.states, "entries": verified.entries,
+        "statements": verified.statements,
         "counts": report::json::counts(&verified.counts), "findings": verified.findings,
     })
     .to_string()
@@ -191,6 +192,7 @@ fn as_text(verified: &Verified, language: Language) -> String {
         ("riwayat", verified.history.to_string()),
         ("keadaan", verified.states.to_string()),
         ("kunjungan", verified.entries.to_string()),
+        ("pernyataan", verified.statements.to_string()),
         ("baris", verified.counts.read.to_string()),
     ];
     let mut lines = vec![words::text(language, "ledger.verify.total", &numbers)];

@@ -214,7 +214,7 @@ async fn command(command: Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Run(run) => Box::pin(run.run(context)).await,
         Command::Discrepancies(discrepancies) => Box::pin(discrepancies.run(context)).await,
         Command::Reconcile(reconcile) => Box::pin(reconcile.run(context)).await,
-        Command::Report(report) => report.run(context).await,
+        Command::Report(report) => Box::pin(report.run(context)).await,
         Command::Status(status) => status.run(context).await,
         Command::Lanes(lanes) => lanes.run(context).await,
         Command::Alarms(alarms) => alarms.run(context).await,

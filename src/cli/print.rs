@@ -21,6 +21,19 @@ pub fn result(text: &str) {
     }
 }
 
+/// Writes a result that is no text to standard output as it is.
+pub fn bytes(bytes: &[u8]) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(bytes);
+    let _ = out.flush();
+}
+
+/// Whether standard output is a terminal.
+#[must_use]
+pub fn is_terminal() -> bool {
+    std::io::stdout().is_terminal()
+}
+
 /// Writes a part of a long result to standard output as it is.
 pub fn part(text: &str) {
     let _ = std::io::stdout().lock().write_all(text.as_bytes());

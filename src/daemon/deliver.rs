@@ -48,6 +48,7 @@ impl Daemon {
             self.ledger.propose_removals().await?;
             self.give_alarms(lanes).await?;
             self.tell_alarms().await?;
+            self.seal_days(lanes).await?;
             let Some(due) = self.next_due(&ends).await? else { break };
             let now = self.clock.now();
             if due > deadline || now >= deadline || self.halt.load(Ordering::Relaxed) {
@@ -111,6 +112,7 @@ impl Daemon {
                 let reconciliation = reconciliation.clone();
                 looking.spawn(async move { reconciliation.resolve_unknown().await.map(|_| ()) });
                 self.give_alarms(lanes).await?;
+                self.seal_days(lanes).await?;
             }
         }
         // Looking up changes nothing at the server: what is cut short is asked for again.

@@ -9,7 +9,7 @@ use super::command::{Command, Reply, Taken};
 use super::store::link::Link;
 use super::store::{
     alarms, cache, claims, discrepancies, endings, entering, entries, intake, lanes, persons, plans, registrations,
-    removals, sharing, taken, visits,
+    removals, sharing, statements, taken, visits,
 };
 use super::writer::Holder;
 
@@ -111,6 +111,7 @@ async fn run_command(c: &mut Link, command: Command, now: Timestamp, holder: &Ho
             settled(reply, registrations::change(c, &change, holder.lease, now).await)
         }
         Command::Taken { change, reply } => settled(reply, taken::change(c, &change, now).await),
+        Command::State { statements: made, reply } => settled(reply, statements::append(c, &made).await),
     }
 }
 
@@ -151,5 +152,6 @@ pub fn refuse(command: Command) -> Answer {
         Command::Plan { reply, .. } => no(reply),
         Command::Register { reply, .. } => no(reply),
         Command::Taken { reply, .. } => no(reply),
+        Command::State { reply, .. } => no(reply),
     }
 }

@@ -22,6 +22,7 @@ use super::store::plans;
 use super::store::registrations;
 use super::store::removals;
 use super::store::server::Reach;
+use super::store::statements::StoredStatement;
 use super::store::taken;
 use super::taken::TakenRows;
 use super::turn::{Turn, Turns};
@@ -69,6 +70,7 @@ pub enum Command {
     Removal { change: removals::Change, reply: Reply<i64> },
     Discrepancy { change: discrepancies::Change, reply: Reply<i64> },
     Taken { change: taken::Change, reply: Reply<Option<TakenRows>> },
+    State { statements: Vec<StoredStatement>, reply: Reply<bool> },
 }
 
 impl Command {

@@ -310,6 +310,18 @@ impl Ledger {
         })
     }
 
+    /// What a record says, without where it came from.
+    pub(super) fn open_json_of(
+        &self,
+        key: &[u8; 32],
+        record_key: &[u8; 32],
+        sealed: &[u8],
+    ) -> Result<String, LedgerError> {
+        let content = self.keys.open(&record_context(key, record_key), sealed)?;
+        let content: RecordContent = serde_json::from_slice(&content).map_err(|_| LedgerError::Spoiled("record"))?;
+        Ok(content.json)
+    }
+
     pub(super) fn open_place(&self, source: &str, row_key: &[u8], sealed: &[u8]) -> Result<Place, LedgerError> {
         let place = self.keys.open(&place_context(source, &hex(row_key)), sealed)?;
         serde_json::from_slice(&place).map_err(|_| LedgerError::Spoiled("place"))

@@ -23,6 +23,7 @@ pub mod origin;
 pub mod person;
 pub mod plan;
 pub mod reading;
+pub mod recap;
 pub mod registration;
 pub mod remembered;
 pub mod removal;
@@ -31,7 +32,9 @@ pub mod row;
 pub mod series;
 pub mod server;
 pub mod sharing;
+pub mod standing;
 pub mod state;
+pub mod statement;
 #[macro_use]
 mod store;
 pub mod taken;

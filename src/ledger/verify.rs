@@ -37,6 +37,16 @@ pub struct Found {
     pub places: Vec<String>,
 }
 
+impl Found {
+    /// Adds findings at a place.
+    pub(super) fn add(&mut self, number: u64, place: impl Into<String>) {
+        self.number += number;
+        if self.places.len() < PLACES_MAX {
+            self.places.push(place.into());
+        }
+    }
+}
+
 /// The books as they were found.
 #[derive(Clone, Debug, Default)]
 pub struct Verified {
@@ -50,6 +60,8 @@ pub struct Verified {
     pub states: u64,
     /// Entries told again from their history.
     pub entries: u64,
+    /// Statements checked.
+    pub statements: u64,
     /// Where every row stands.
     pub counts: Counts,
     /// What must not be, by name.
@@ -65,11 +77,7 @@ impl Verified {
         if number == 0 {
             return;
         }
-        let found = self.findings.entry(name).or_default();
-        found.number += number;
-        if found.places.len() < PLACES_MAX {
-            found.places.push(place.into());
-        }
+        self.findings.entry(name).or_default().add(number, place);
     }
 
     /// Whether nothing was found.
@@ -99,6 +107,9 @@ impl Ledger {
         }
         // What cannot even be read as a database is not worth opening.
         if !verified.findings.contains_key("database.damaged") {
+            let (statements, findings) = self.verify_statements().await?;
+            verified.statements = statements;
+            verified.findings.extend(findings);
             self.sums(&mut verified).await?;
             self.contents(&mut verified).await?;
         }

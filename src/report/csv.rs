@@ -3,6 +3,7 @@
 //! A spreadsheet runs what looks like a formula, so such cells are disarmed.
 
 use super::DayReport;
+use super::document::{Cell, Document};
 use super::worklist::{WorkItem, severity_word};
 use crate::issue::Issue;
 use crate::words::{self, Language};
@@ -10,7 +11,7 @@ use crate::words::{self, Language};
 /// Column headers.
 pub const HEADER: &str = "source,file,row,column,value,severity,rule,message\n";
 /// Beginnings that a spreadsheet takes for a formula.
-const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+const FORMULA: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\0'];
 
 /// Writes the work list and the warnings.
 #[must_use]
@@ -40,6 +41,26 @@ pub fn lines(items: &[WorkItem], language: Language) -> String {
         out.push('\n');
     }
     out
+}
+
+/// All tables of a document: each line begins with the name of its table, each table with its titles.
+#[must_use]
+pub fn document(document: &Document) -> String {
+    let mut out = String::new();
+    for table in &document.tables {
+        let titles: Vec<String> = table.columns.iter().map(|title| safe(title)).collect();
+        out.push_str(&format!("{},{}\n", table.name, titles.join(",")));
+        for row in &table.rows {
+            let cells: Vec<String> = row.iter().map(of_cell).collect();
+            out.push_str(&format!("{},{}\n", table.name, cells.join(",")));
+        }
+    }
+    out
+}
+
+/// Only words can be taken for a formula; a number that is less than none is a number.
+fn of_cell(cell: &Cell) -> String {
+    if cell.is_number() { cell.plain() } else { safe(&cell.plain()) }
 }
 
 /// What stands in the cell, where the issue tells it; personal values were masked when the issue was made.

@@ -3,6 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::coverage::{Coverage, Late, Place};
+use super::recap::figures::{Figures, chi_square, median};
+use super::recap::{Line, Owner, Recap};
 use super::worklist::{WorkItem, severity_word};
 use super::{DayReport, Span, Sum, discrepancy};
 use crate::ledger::reading::Counts;
@@ -69,6 +71,32 @@ pub fn counts(counts: &Counts) -> Value {
     all.insert("skipped".to_owned(), counts.skipped_total().into());
     all.insert("skipped_reasons".to_owned(), json!(counts.skipped));
     Value::Object(all)
+}
+
+/// The figures of a day or month as one JSON object.
+#[must_use]
+pub fn recap(recap: &Recap, language: Language) -> String {
+    let figures = |figures: &Figures| {
+        let mut object = json!(figures);
+        object["median_hours"] = json!(median(&figures.delay_minutes).map(|minutes| f64::from(minutes) / 60.0));
+        object["median_days"] = json!(median(&figures.delay_days));
+        object["weight_chi_square"] = json!(chi_square(&figures.weight_digits));
+        object["height_chi_square"] = json!(chi_square(&figures.height_digits));
+        object
+    };
+    let line = |line: &Line| json!({"key": line.key, "name": line.name, "figures": figures(&line.figures)});
+    let work = |item: &WorkItem| {
+        let mut object = work_item(item, language);
+        object["who"] = Owner::of(&item.issue.rule).word().into();
+        object
+    };
+    let object = json!({
+        "period": recap.span.name(), "level": recap.level.word(), "puskesmas": recap.puskesmas,
+        "made_at": recap.made_at.to_string(), "lines": recap.lines.iter().map(line).collect::<Vec<_>>(),
+        "total": figures(&recap.total), "work": recap.work.iter().map(work).collect::<Vec<_>>(),
+        "left_out": recap.left_out,
+    });
+    format!("{object}\n")
 }
 
 fn sum(sum: Sum) -> Value {

@@ -6,10 +6,17 @@
 pub mod coverage;
 pub mod csv;
 pub mod discrepancy;
+pub mod document;
 pub mod forecast;
+pub mod html;
 pub mod json;
+pub mod pdf;
+pub mod recap;
+pub mod statement;
+pub mod statement_page;
 pub mod text;
 pub mod worklist;
+pub mod xlsx;
 
 use std::collections::BTreeMap;
 use std::io;

@@ -6,13 +6,12 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::coverage::Place;
+use super::document;
 use super::worklist::{RuleTally, WorkItem};
 use super::{DayReport, Span, Sum, discrepancy};
 use crate::ledger::state::State;
 use crate::words::{self, Language};
 
-/// Columns of a line.
-const WIDTH: usize = 96;
 /// Columns of the names in tables.
 const NAME_WIDTH: usize = 40;
 /// Columns of a number in a table.
@@ -61,21 +60,7 @@ impl Page {
 
     /// Breaks a text between words; following lines are indented.
     fn wrapped(&mut self, indent: usize, text: &str) {
-        let room = WIDTH - indent;
-        let mut current = String::new();
-        for word in text.split_whitespace() {
-            if !current.is_empty() && width(&current) + 1 + width(word) > room {
-                self.line(&format!("{:indent$}{current}", ""));
-                current.clear();
-            }
-            if !current.is_empty() {
-                current.push(' ');
-            }
-            current.push_str(word);
-        }
-        if !current.is_empty() {
-            self.line(&format!("{:indent$}{current}", ""));
-        }
+        document::wrapped(&mut self.out, indent, text);
     }
 
     fn head(&mut self, report: &DayReport) {
@@ -348,10 +333,6 @@ fn need(item: &WorkItem) -> Need<'_> {
         puskesmas: item.puskesmas.as_deref(),
         posyandu: item.posyandu.as_deref(),
     }
-}
-
-fn width(text: &str) -> usize {
-    text.chars().count()
 }
 
 fn right(text: &str, columns: usize) -> String {

@@ -92,7 +92,13 @@ async fn handle(Shared(simulator): Shared<Arc<Simulator>>, parts: Parts, body: B
         answer: if secret { Bytes::new() } else { reply.body.clone() },
         request_id: request_id.clone(),
     });
-    written(reply, Some(&request_id))
+    let mut response = written(reply, Some(&request_id));
+    // Its own time, so that clients on a moved clock meet a server that lives on the same day.
+    let date = httpdate::fmt_http_date(simulator.clock.now().into());
+    if let Ok(date) = date.parse() {
+        response.headers_mut().insert("date", date);
+    }
+    response
 }
 
 impl Simulator {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::issue::Issue;
 
 /// The catalogue's files: one per area, so that a rule's sentence is found by its name.
-const FILES: [(&str, &str); 14] = [
+const FILES: [(&str, &str); 16] = [
     ("source", include_str!("source.toml")),
     ("proposal", include_str!("proposal.toml")),
     ("record", include_str!("record.toml")),
@@ -26,6 +26,8 @@ const FILES: [(&str, &str); 14] = [
     ("alarm", include_str!("alarm.toml")),
     ("reconciliation", include_str!("reconciliation.toml")),
     ("report", include_str!("report.toml")),
+    ("recap", include_str!("recap.toml")),
+    ("statement", include_str!("statement.toml")),
 ];
 
 /// The language of reports and issues.

@@ -36,6 +36,7 @@ mod desk;
 mod discrepancies;
 mod intake;
 mod several;
+mod statements;
 
 pub use desk::*;
 

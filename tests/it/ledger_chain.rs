@@ -12,6 +12,7 @@ use posyandu_gateway::ledger::entry::{EntryId, Finding};
 use posyandu_gateway::ledger::plan::NewPlan;
 use posyandu_gateway::ledger::row::VisitId;
 use posyandu_gateway::ledger::state::Event;
+use posyandu_gateway::ledger::statement::{Kind, NewStatement};
 use posyandu_gateway::ledger::{Ledger, LedgerError};
 use posyandu_gateway::seal::Keys;
 use serde_json::json;
@@ -114,6 +115,9 @@ async fn fifty() -> Books {
         desk.ledger.begin_attempt(claimed.entry.entry_id, &claimed.lease, sha("r")).await.unwrap();
     }
     desk.ledger.decide(EntryId::from_number(40), Event::WaivedBy, "di luar wilayah").await.unwrap();
+    let seal = |day, kind| NewStatement { service_date: day, kind, made_at: desk.now(), content: "{}".to_owned() };
+    let statements = vec![seal(DAY, Kind::Seal), seal(DAY, Kind::Amendment)];
+    assert!(desk.ledger.state("Puskesmas A", statements).await.unwrap());
     desk.ledger.put_identity("patient", sha("k"), "P1", desk.now() + Duration::from_secs(60)).await.unwrap();
     desk.ledger.close().await.unwrap();
     Books { folder: desk.folder, keys: desk.keys, clock: desk.clock }
@@ -258,8 +262,17 @@ async fn every_altered_field_is_found() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_altered_field_of_a_citys_day_is_found() {
     let books = city().await;
-    let empty =
-        ["taken_file", "restoration", "decision", "token", "reading", "call_allowance", "alarm", "alarm_message"];
+    let empty = [
+        "taken_file",
+        "restoration",
+        "decision",
+        "token",
+        "reading",
+        "call_allowance",
+        "alarm",
+        "alarm_message",
+        "statement",
+    ];
     let compared = ["discrepancy", "discrepancy_event", "visit_person"];
     let number = every_field(&books, &[&empty[..], &compared, &DELIVERYS].concat(), Run::of("mutations", 1, 0)).await;
     assert!(number > 120, "{number}");

@@ -6,17 +6,30 @@ use super::token::{Kind, Token, tokens};
 use super::tree::File;
 
 /// Beginnings of keys that the code puts together: with the number of a ministry's rule, or a word of the ledger.
-const PREFIXES: [&str; 10] = [
+const PREFIXES: [&str; 23] = [
     "alarm.about.",
     "discrepancy.class.",
     "discrepancy.owner.",
     "mapping.dictionary.",
+    "recap.idl.",
+    "recap.kirim.",
+    "recap.level.",
+    "recap.mutu.",
+    "recap.nik.",
+    "recap.owner.",
+    "recap.siklus.",
+    "recap.skdn.",
+    "recap.table.",
     "remote.rule.",
     "report.column.",
     "report.group.",
     "report.reason.",
     "report.skipped.",
     "report.state.",
+    "statement.accepted.",
+    "statement.kind.",
+    "statement.part.",
+    "statement.waived.",
 ];
 
 /// What makes an issue.

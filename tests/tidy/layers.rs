@@ -30,7 +30,7 @@ pub const TABLE: [Row; 23] = [
     ),
     ("delivery", &["clock", "redact", "issue", "words", "seal", "resource", "remote", "ledger"]),
     ("reconciliation", &["clock", "redact", "issue", "words", "resource", "remote", "ledger"]),
-    ("report", &["clock", "redact", "issue", "words", "ledger", "reconciliation"]),
+    ("report", &["clock", "redact", "issue", "words", "record", "ledger", "reconciliation"]),
     ("http", &["clock", "redact", "issue", "words", "seal", "observed", "record", "ledger", "ingest", "report"]),
     ("simulator", &["clock"]),
     (

@@ -21,7 +21,7 @@ pub struct Kind {
 }
 
 /// Everything the chain covers. What it leaves out, and why, stands in README.md.
-pub const KINDS: [Kind; 24] = [
+pub const KINDS: [Kind; 25] = [
     Kind {
         name: "event",
         is_history: true,
@@ -137,6 +137,15 @@ pub const KINDS: [Kind; 24] = [
         text: "json_array(t.class, t.thing, t.visit, t.puskesmas, t.posyandu, t.service_date, t.cause, t.owner,
             t.evidence, t.state, t.seq, t.first_seen_at, t.changed_at)",
         touched: &[("INSERT ON discrepancy", "NEW.id", "0"), ("UPDATE ON discrepancy", "NEW.id", "0")],
+    },
+    Kind {
+        name: "statement",
+        is_history: true,
+        table: "statement",
+        key: ("id", "0"),
+        text: "json_array(t.id, t.puskesmas, t.number, t.service_date, t.kind, t.made_at, t.content,
+            hex(t.content_hash), hex(t.previous), hex(t.code))",
+        touched: &[("INSERT ON statement", "NEW.id", "0")],
     },
     Kind {
         name: "registration",
