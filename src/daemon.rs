@@ -6,6 +6,7 @@ pub mod alarm;
 pub mod counter;
 mod deliver;
 pub mod observing;
+pub mod pages;
 pub mod plan;
 pub mod provision;
 pub mod set_up;

@@ -77,7 +77,7 @@ impl Run {
             let round = match &counter {
                 None => Box::pin(daemon.beating(daemon.once(&progress))).await,
                 Some(counter) => {
-                    let read = |register| counter.set_register(register);
+                    let read = |register| counter.set_register(&daemon, register);
                     let round = daemon.round(&progress, &read);
                     let beside = counter.beside(&daemon, &|_| {}, round);
                     Box::pin(daemon.beating(beside)).await.and_then(|round| round)

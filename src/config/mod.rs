@@ -5,6 +5,7 @@
 
 pub mod assets;
 mod credentials;
+pub mod dashboard;
 pub mod editor;
 pub mod ledger;
 pub mod sections;
@@ -58,9 +59,12 @@ pub struct Config {
     /// Mapping files.
     #[serde(default)]
     pub mapping: Mapping,
-    /// Dashboard.
+    /// Where the gateway listens.
     #[serde(default)]
     pub http: Http,
+    /// Pages for people.
+    #[serde(default)]
+    pub dashboard: dashboard::Dashboard,
     /// Puskesmas with their access.
     #[serde(default)]
     pub puskesmas: Vec<Puskesmas>,
@@ -243,6 +247,7 @@ impl Config {
         if self.delivery.concurrency == 0 || self.delivery.probe_after_seconds.is_empty() {
             return unfit("[delivery] concurrency and probe_after_seconds must not be empty".to_owned());
         }
+        self.dashboard.check()?;
         self.check_senders()
     }
 

@@ -8,7 +8,7 @@ use super::LedgerError;
 use super::command::{Command, Reply, Taken};
 use super::store::link::Link;
 use super::store::{
-    cache, claims, endings, entering, entries, intake, lanes, persons, plans, registrations, removals, sharing, taken,
+    accounts, cache, claims, endings, entering, entries, intake, lanes, persons, plans, registrations, removals, sharing, taken,
     visits,
 };
 use super::writer::Holder;
@@ -83,8 +83,8 @@ async fn run_command(c: &mut Link, command: Command, now: Timestamp, holder: &Ho
         Command::Resolve { entry, event, accepted, seen, reply } => {
             settled(reply, endings::resolve(c, entry, &event, &accepted, seen, now).await)
         }
-        Command::Decide { entry, event, reason_sealed, reply } => {
-            settled(reply, entries::decide(c, entry, &event, &reason_sealed, now).await)
+        Command::Decide { entry, event, command, reason_sealed, reply } => {
+            settled(reply, entries::decide(c, entry, &event, command.as_deref(), &reason_sealed, now).await)
         }
         Command::Verify { entry, findings, reply } => settled(reply, entries::verify(c, entry, &findings, now).await),
         Command::PutIdentity { kind, key, server_id, expires, reply } => {
@@ -103,6 +103,7 @@ async fn run_command(c: &mut Link, command: Command, now: Timestamp, holder: &Ho
             settled(reply, registrations::change(c, &change, holder.lease, now).await)
         }
         Command::Taken { change, reply } => settled(reply, taken::change(c, &change, now).await),
+        Command::Account { change, reply } => settled(reply, accounts::change(c, &change, now).await),
     }
 }
 
@@ -142,5 +143,6 @@ pub fn refuse(command: Command) -> Answer {
         Command::Plan { reply, .. } => no(reply),
         Command::Register { reply, .. } => no(reply),
         Command::Taken { reply, .. } => no(reply),
+        Command::Account { reply, .. } => no(reply),
     }
 }

@@ -12,6 +12,7 @@ use super::registration::Moment;
 use super::row::{PassEnding, RowFate, RowTally};
 use super::sharing::Calls;
 use super::state::{Event, State};
+use super::store::accounts;
 use super::store::endings::Seen;
 use super::store::entering::SealedEntry;
 use super::store::lanes;
@@ -55,7 +56,7 @@ pub enum Command {
     Prolong { reply: Reply<Timestamp> },
     Release { entry: EntryId, lease: Lease, event: Event, reply: Reply<State> },
     Resolve { entry: EntryId, event: Event, accepted: Vec<AcceptedResource>, seen: Option<Seen>, reply: Reply<State> },
-    Decide { entry: EntryId, event: Event, reason_sealed: Vec<u8>, reply: Reply<State> },
+    Decide { entry: EntryId, event: Event, command: Option<String>, reason_sealed: Vec<u8>, reply: Reply<State> },
     Verify { entry: EntryId, findings: Vec<(u32, Finding)>, reply: Reply<()> },
     PutIdentity { kind: String, key: [u8; 32], server_id: Option<String>, expires: Timestamp, reply: Reply<()> },
     PutToken { client: String, sealed: Option<Vec<u8>>, expires: Timestamp, reply: Reply<()> },
@@ -65,6 +66,7 @@ pub enum Command {
     Register { change: registrations::Change, reply: Reply<Option<Moment>> },
     Removal { change: removals::Change, reply: Reply<i64> },
     Taken { change: taken::Change, reply: Reply<Option<TakenRows>> },
+    Account { change: accounts::Change, reply: Reply<bool> },
 }
 
 impl Command {

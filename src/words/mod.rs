@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::issue::Issue;
 
 /// The catalogue's files: one per area, so that a rule's sentence is found by its name.
-const FILES: [(&str, &str); 13] = [
+const FILES: [(&str, &str); 14] = [
     ("source", include_str!("source.toml")),
     ("proposal", include_str!("proposal.toml")),
     ("record", include_str!("record.toml")),
@@ -25,6 +25,7 @@ const FILES: [(&str, &str); 13] = [
     ("delivery", include_str!("delivery.toml")),
     ("reconciliation", include_str!("reconciliation.toml")),
     ("report", include_str!("report.toml")),
+    ("dashboard", include_str!("dashboard.toml")),
 ];
 
 /// The language of reports and issues.

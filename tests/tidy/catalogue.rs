@@ -6,7 +6,8 @@ use super::token::{Kind, Token, tokens};
 use super::tree::File;
 
 /// Beginnings of keys that the code puts together: with the number of a ministry's rule, or a word of the ledger.
-const PREFIXES: [&str; 7] = [
+const PREFIXES: [&str; 8] = [
+    "dashboard.sum.",
     "mapping.dictionary.",
     "remote.rule.",
     "report.column.",

@@ -13,7 +13,7 @@ use crate::ledger::LedgerError;
 use crate::seal::{Keys, SealError};
 
 /// The schema's steps, oldest first; a database remembers the last one taken in `user_version`.
-pub const STEPS: [&str; 10] = [
+pub const STEPS: [&str; 11] = [
     include_str!("../../../schemas/ledger/sqlite/0001_ledger.sql"),
     include_str!("../../../schemas/ledger/sqlite/0002_window.sql"),
     include_str!("../../../schemas/ledger/sqlite/0003_taken_file.sql"),
@@ -24,6 +24,7 @@ pub const STEPS: [&str; 10] = [
     include_str!("../../../schemas/ledger/sqlite/0008_registration.sql"),
     include_str!("../../../schemas/ledger/sqlite/0009_delivery.sql"),
     include_str!("../../../schemas/ledger/sqlite/0010_history.sql"),
+    include_str!("../../../schemas/ledger/sqlite/0011_account.sql"),
 ];
 /// Marks a file as ours: "PSYG" in ASCII, kept in `application_id`.
 const APPLICATION: i64 = 0x5053_5947;

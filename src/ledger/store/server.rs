@@ -26,6 +26,7 @@ const STEPS: [&str; schema::STEPS.len()] = [
     include_str!("../../../schemas/ledger/postgres/0008_registration.sql"),
     include_str!("../../../schemas/ledger/postgres/0009_delivery.sql"),
     include_str!("../../../schemas/ledger/postgres/0010_history.sql"),
+    include_str!("../../../schemas/ledger/postgres/0011_account.sql"),
 ];
 /// Oldest server accepted (`server_version_num`): the oldest that its makers still correct.
 const SERVER_NEEDED: i64 = 140_000;
