@@ -34,7 +34,9 @@ impl Dashboard {
         if !self.public_url.is_empty() {
             let host = self.public_url.strip_prefix("https://").unwrap_or_default();
             if host.is_empty() || host.contains(['/', '?', '#', '@', ' ']) {
-                return unfit("[dashboard] public_url must be \"https://HOST\" or \"https://HOST:PORT\", without a path");
+                return unfit(
+                    "[dashboard] public_url must be \"https://HOST\" or \"https://HOST:PORT\", without a path",
+                );
             }
         }
         let is_token = |sign: char| sign.is_ascii_alphanumeric() || sign == '-';

@@ -8,8 +8,8 @@ use super::LedgerError;
 use super::command::{Command, Reply, Taken};
 use super::store::link::Link;
 use super::store::{
-    accounts, cache, claims, endings, entering, entries, intake, lanes, persons, plans, registrations, removals, sharing, taken,
-    visits,
+    accounts, cache, claims, endings, entering, entries, intake, lanes, persons, plans, registrations, removals,
+    sharing, taken, visits,
 };
 use super::writer::Holder;
 

@@ -30,6 +30,7 @@ macro_rules! on_both_stores {
     };
 }
 
+mod accounts;
 mod desk;
 mod intake;
 mod several;

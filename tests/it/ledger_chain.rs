@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posyandu_gateway::clock::Clock;
+use posyandu_gateway::ledger::account::{Deed, Reach, Role};
 use posyandu_gateway::ledger::checkpoint::Checkpoint;
 use posyandu_gateway::ledger::entry::{EntryId, Finding};
 use posyandu_gateway::ledger::plan::NewPlan;
 use posyandu_gateway::ledger::row::VisitId;
-use posyandu_gateway::ledger::state::Event;
+use posyandu_gateway::ledger::state::{Event, State};
 use posyandu_gateway::ledger::{Ledger, LedgerError};
 use posyandu_gateway::seal::Keys;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, SqliteConnection};
@@ -20,7 +21,7 @@ use super::ledger::{DAY, Desk, options, sha};
 use super::office::{Office, Setting};
 
 /// Columns that no code covers, and why.
-const FREE: [(&str, &str, &str); 24] = [
+const FREE: [(&str, &str, &str); 28] = [
     ("source_row", "last_pass", "moves with every reading; the next reading sets it"),
     ("entry", "due_at", "a plan of when to look, until an event names a time; then it is compared"),
     ("entry", "lease", "ends with the process; compared once an attempt is under way"),
@@ -44,6 +45,10 @@ const FREE: [(&str, &str, &str); 24] = [
     ("reading", "held_until", "who reads what just now; emptied at each start"),
     ("call_allowance", "client", "how fast calls may follow; daemons on a server only"),
     ("call_allowance", "free_at", "how fast calls may follow; daemons on a server only"),
+    ("login", "token", "who is logged in just now; ends by itself"),
+    ("login", "account", "who is logged in just now; ends by itself"),
+    ("login", "begun_at", "who is logged in just now; ends by itself"),
+    ("login", "seen_at", "who is logged in just now; ends by itself"),
     ("meta", "name", "without its row the keys are checked anew"),
 ];
 
@@ -104,10 +109,28 @@ async fn fifty() -> Books {
     for claimed in &claimed[8..10] {
         desk.ledger.begin_attempt(claimed.entry.entry_id, &claimed.lease, sha("r")).await.unwrap();
     }
-    desk.ledger.decide(EntryId::from_number(40), Event::WaivedBy, "di luar wilayah").await.unwrap();
+    let waived = desk.ledger.decide_once(EntryId::from_number(40), Event::WaivedBy, "p-1", "di luar wilayah").await;
+    assert_eq!(waived.unwrap(), State::Waived);
+    desk.ledger.add_account("sari", Role::Kader, &reach(), "KODE").await.unwrap();
+    desk.ledger.choose_password("sari", "KODE", "$argon2id$".to_owned()).await.unwrap();
+    desk.ledger.add_account("tono", Role::Kader, &reach(), "KODE").await.unwrap();
+    desk.ledger.close_account("tono", true).await.unwrap();
+    let deed = Deed {
+        account: "sari",
+        role: "kader",
+        action: "look",
+        subject: "visit 1",
+        command: Some("p-1"),
+        reason: Some("x"),
+    };
+    desk.ledger.audit(deed).await.unwrap();
     desk.ledger.put_identity("patient", sha("k"), "P1", desk.now() + Duration::from_secs(60)).await.unwrap();
     desk.ledger.close().await.unwrap();
     Books { folder: desk.folder, keys: desk.keys, clock: desk.clock }
+}
+
+fn reach() -> Reach {
+    Reach { puskesmas: Some("Puskesmas A".to_owned()), posyandu: Some("P01".to_owned()) }
 }
 
 /// The sample city's day: persons, numbers by which they are known, problems of rows.
@@ -224,7 +247,7 @@ async fn every_field(books: &Books, empty: &[&str]) -> usize {
 async fn every_altered_field_is_found() {
     let books = fifty().await;
     let empty = ["person", "person_alias", "taken_file", "restoration", "mapping_plan", "mapping_plan_visit", "series"];
-    let others = ["mapping_plan_approval", "token", "reading", "call_allowance"];
+    let others = ["mapping_plan_approval", "token", "reading", "call_allowance", "login"];
     let number = every_field(&books, &[&empty[..], &others, &DELIVERYS].concat()).await;
     assert!(number > 90, "{number}");
 }
@@ -233,7 +256,8 @@ async fn every_altered_field_is_found() {
 async fn every_altered_field_of_a_citys_day_is_found() {
     let books = city().await;
     let empty = ["taken_file", "restoration", "decision", "token", "reading", "call_allowance"];
-    let number = every_field(&books, &[&empty[..], &DELIVERYS].concat()).await;
+    let pages = ["account", "login", "audit", "decision_command"];
+    let number = every_field(&books, &[&empty[..], &pages, &DELIVERYS].concat()).await;
     assert!(number > 120, "{number}");
 }
 

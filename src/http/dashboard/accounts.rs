@@ -8,8 +8,10 @@ use maud::{Markup, html};
 
 use super::access::Page;
 use super::ask::Ask;
-use super::{Refusal, layout, password, place};
+use super::{Refusal, layout, place};
+use crate::ledger::LedgerError;
 use crate::ledger::account::{Account, NAME_BYTES_MAX, Reach, Role};
+use crate::seal;
 
 /// The page; `code` is the name and one-time code of an account made just now.
 pub(super) async fn page(ask: &Ask<'_>, code: Option<(&str, &str)>) -> Result<Response<Body>, Refusal> {
@@ -119,7 +121,7 @@ pub(super) async fn change(ask: &Ask<'_>) -> Result<Response<Body>, Refusal> {
                 return Err(Refusal::Wrong("dashboard.wrong.reach"));
             }
             ask.audit("account_add", &subject, None, None).await?;
-            let code = password::secret()?;
+            let code = seal::random_text().map_err(LedgerError::from)?;
             match ledger.add_account(name, role, &reach, &code).await? {
                 true => page(ask, Some((name, &code))).await,
                 false => Err(Refusal::Wrong("dashboard.wrong.account_taken")),
@@ -127,7 +129,7 @@ pub(super) async fn change(ask: &Ask<'_>) -> Result<Response<Body>, Refusal> {
         }
         Some("code") => {
             ask.audit("account_code", &subject, None, None).await?;
-            let code = password::secret()?;
+            let code = seal::random_text().map_err(LedgerError::from)?;
             match ledger.renew_code(name, &code).await? {
                 true => page(ask, Some((name, &code))).await,
                 false => Err(Refusal::NotFound),
@@ -148,8 +150,9 @@ pub(super) async fn change(ask: &Ask<'_>) -> Result<Response<Body>, Refusal> {
 /// Whether puskesmas and posyandu exist, as far as the register is known.
 fn is_known(ask: &Ask<'_>, reach: &Reach) -> bool {
     let puskesmas = reach.puskesmas.as_ref().is_none_or(|name| place::puskesmas(ask).contains(name));
-    let posyandu = reach.posyandu.as_ref().is_none_or(|code| {
-        place::posyandu(ask, reach.puskesmas.as_deref()).iter().any(|(known, _, _)| known == code)
-    });
+    let posyandu = reach
+        .posyandu
+        .as_ref()
+        .is_none_or(|code| place::posyandu(ask, reach.puskesmas.as_deref()).iter().any(|(known, _, _)| known == code));
     puskesmas && posyandu
 }

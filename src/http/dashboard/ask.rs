@@ -44,7 +44,8 @@ impl<'a> Ask<'a> {
     /// From the head of a request; the form comes later.
     pub fn new(board: &'a Dashboard, visitor: Visitor, head: &Parts) -> Self {
         let query = Query::<Fields>::try_from_uri(&head.uri).map(|Query(fields)| fields).unwrap_or_default();
-        let query = query.into_iter().filter(|(_, value)| !value.is_empty() && value.len() <= VALUE_BYTES_MAX).collect();
+        let query =
+            query.into_iter().filter(|(_, value)| !value.is_empty() && value.len() <= VALUE_BYTES_MAX).collect();
         Self { board, visitor, query, form: Fields::new(), say: Say(board.options.language) }
     }
 

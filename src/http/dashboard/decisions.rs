@@ -149,7 +149,8 @@ async fn plans(ask: &Ask<'_>) -> Result<Markup, Refusal> {
 async fn removals(ask: &Ask<'_>) -> Result<Markup, Refusal> {
     let say = ask.say;
     let own = |one: &Removal| ask.visitor.reach.holds(&one.puskesmas, &one.posyandu);
-    let waits = |one: &Removal| matches!(one.state, RemovalState::Proposed | RemovalState::Refused | RemovalState::Confirmed);
+    let waits =
+        |one: &Removal| matches!(one.state, RemovalState::Proposed | RemovalState::Refused | RemovalState::Confirmed);
     let all = ask.board.ledger.removals().await?.into_iter().filter(|one| own(one) && waits(one));
     let all: Vec<Removal> = all.take(REMOVALS_SHOWN).collect();
     let state = |one: &Removal| match one.state {

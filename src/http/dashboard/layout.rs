@@ -106,7 +106,13 @@ pub(super) fn table(label: &str, content: &Markup) -> Markup {
 }
 
 /// A choice of a form; the empty one means all.
-pub(super) fn choice(name: &str, label: &str, all: Option<&str>, options: &[(String, String)], chosen: Option<&str>) -> Markup {
+pub(super) fn choice(
+    name: &str,
+    label: &str,
+    all: Option<&str>,
+    options: &[(String, String)],
+    chosen: Option<&str>,
+) -> Markup {
     html! {
         div {
             label for=(name) { (label) }

@@ -13,7 +13,9 @@ use maud::{Markup, html};
 use super::ask::Ask;
 use super::visitor::{COOKIE_NAME, COOKIE_NAME_SECURE};
 use super::{Dashboard, Refusal, layout, password, see_other};
+use crate::ledger::LedgerError;
 use crate::ledger::account::{Deed, LOGIN_MAX, NAME_BYTES_MAX};
+use crate::seal;
 
 /// The form.
 pub(super) fn page(ask: &Ask<'_>, wrong: Option<&str>) -> Result<Response<Body>, Refusal> {
@@ -94,7 +96,7 @@ pub(super) async fn enter(ask: &Ask<'_>, from: Option<IpAddr>) -> Result<Respons
     if let Some(token) = ask.visitor.token() {
         board.ledger.end_login(token).await?;
     }
-    let token = password::secret()?;
+    let token = seal::random_text().map_err(LedgerError::from)?;
     board.ledger.begin_login(&account, &token).await?;
     let mut response = see_other("/");
     set_cookie(board, &mut response, &token, LOGIN_MAX.as_secs());
@@ -149,4 +151,3 @@ fn set_cookie(board: &Dashboard, response: &mut Response<Body>, token: &str, sec
         response.headers_mut().insert(SET_COOKIE, cookie);
     }
 }
-

@@ -223,7 +223,17 @@ impl Dashboard {
     pub fn has(path: &str) -> bool {
         let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
         let pages = [
-            "", "kerja", "kunjungan", "pemetaan", "antrean", "laporan", "keputusan", "masuk", "keluar", "akun", "audit",
+            "",
+            "kerja",
+            "kunjungan",
+            "pemetaan",
+            "antrean",
+            "laporan",
+            "keputusan",
+            "masuk",
+            "keluar",
+            "akun",
+            "audit",
             "aset",
         ];
         pages.contains(&first)

@@ -5,7 +5,6 @@
 
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _, SaltString};
-use data_encoding::BASE32_NOPAD;
 use tokio::sync::Semaphore;
 
 use super::Refusal;
@@ -16,18 +15,9 @@ pub(super) const LENGTH_MIN: usize = 12;
 pub(super) const LENGTH_MAX: usize = 128;
 /// Hashes computed at once: 19 MiB each.
 static AT_ONCE: Semaphore = Semaphore::const_new(2);
-/// Bytes of a token or code: 128 bits at least (security.md, section 3).
-const SECRET_BYTES: usize = 20;
 
 /// A password that nobody has, so that an unknown account takes as long as a known one.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5LW5vYm9keQ$qzVTnFK8TPQLUjzD3kaTUVYTEYAUD0ZoKQ2wwJmTCHk";
-
-/// A random text that nobody guesses: a login's token, or a one-time code.
-pub(super) fn secret() -> Result<String, Refusal> {
-    let mut bytes = [0; SECRET_BYTES];
-    getrandom::fill(&mut bytes).map_err(|_| Refusal::Wrong("dashboard.refused.unavailable"))?;
-    Ok(BASE32_NOPAD.encode(&bytes))
-}
 
 /// The hash of a password, as text.
 pub(super) async fn hash(password: &str) -> Result<String, Refusal> {
@@ -72,6 +62,5 @@ mod tests {
         assert!(!is_right("kata sandi pendek", Some(&hash)).await.unwrap());
         assert!(!is_right("kata sandi panjang", None).await.unwrap());
         assert!(PasswordHash::new(NOBODY).is_ok());
-        assert_ne!(secret().unwrap(), secret().unwrap());
     }
 }

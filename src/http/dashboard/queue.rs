@@ -119,11 +119,8 @@ pub(super) async fn alarms(ask: &Ask<'_>, place: &Reach) -> Result<Markup, Refus
         }
     }
     let sentence = |lane: &super::Lane, stop: &StoppedLane| {
-        let values = [
-            ("puskesmas", lane.name.clone()),
-            ("waktu", lane.zone.text_at(stop.since)),
-            ("kata", stop.words.clone()),
-        ];
+        let values =
+            [("puskesmas", lane.name.clone()), ("waktu", lane.zone.text_at(stop.since)), ("kata", stop.words.clone())];
         let key = match stop.why {
             "configuration" => "lanes.stopped.configuration",
             "mass_refusal" => "lanes.stopped.mass_refusal",
@@ -218,11 +215,8 @@ fn told(say: Say, title: &str, all: &[Series]) -> String {
     let one = |series: &Series| {
         let highest = series.values.iter().copied().fold(0.0, f64::max);
         let last = series.values.last().copied().unwrap_or_default();
-        let values = [
-            ("nama", series.name.clone()),
-            ("akhir", format!("{last:.0}")),
-            ("tinggi", format!("{highest:.0}")),
-        ];
+        let values =
+            [("nama", series.name.clone()), ("akhir", format!("{last:.0}")), ("tinggi", format!("{highest:.0}"))];
         say.f("dashboard.queue.told", &values)
     };
     format!("{title}. {}", all.iter().map(one).collect::<Vec<_>>().join("; "))

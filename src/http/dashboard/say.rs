@@ -79,8 +79,13 @@ mod tests {
 
     #[test]
     fn thousands_stand_apart_as_each_language_writes_them() {
-        for (number, id, en) in [(0, "0", "0"), (999, "999", "999"), (45_000, "45.000", "45,000"), (1_234_567, "1.234.567", "1,234,567")] {
-            assert_eq!((Say(Language::Indonesian).number(number), Say(Language::English).number(number)), (id.into(), en.into()));
+        for (number, id, en) in
+            [(0, "0", "0"), (999, "999", "999"), (45_000, "45.000", "45,000"), (1_234_567, "1.234.567", "1,234,567")]
+        {
+            assert_eq!(
+                (Say(Language::Indonesian).number(number), Say(Language::English).number(number)),
+                (id.into(), en.into())
+            );
         }
         assert_eq!((Say::share(999, 1000), Say::share(0, 0), Say::share(3, 3)), (Some(99), None, Some(100)));
     }

@@ -101,7 +101,9 @@ fn leaves(way: &str, value: &serde_json::Value, found: &mut Vec<(String, String)
     let under = |name: &str| if way.is_empty() { name.to_owned() } else { format!("{way}.{name}") };
     match value {
         _ if found.len() >= LEAVES_MAX => {}
-        serde_json::Value::Object(members) => members.iter().for_each(|(name, value)| leaves(&under(name), value, found)),
+        serde_json::Value::Object(members) => {
+            members.iter().for_each(|(name, value)| leaves(&under(name), value, found))
+        }
         serde_json::Value::Array(items) => {
             items.iter().enumerate().for_each(|(at, value)| leaves(&under(&(at + 1).to_string()), value, found));
         }
@@ -163,7 +165,8 @@ fn person_part(ask: &Ask<'_>, entry: EntryId, person: Option<&[(String, String)]
 
 fn complaints(ask: &Ask<'_>, story: &Story) -> Markup {
     let say = ask.say;
-    let answered = story.attempts.iter().rev().find_map(|attempt| attempt.end.as_ref().filter(|end| !end.issues.is_empty()));
+    let answered =
+        story.attempts.iter().rev().find_map(|attempt| attempt.end.as_ref().filter(|end| !end.issues.is_empty()));
     let issues = story.issues.iter().chain(answered.iter().flat_map(|end| &end.issues));
     let issues: Vec<&crate::issue::Issue> = issues.collect();
     html! {

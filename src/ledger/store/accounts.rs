@@ -105,8 +105,7 @@ pub async fn login(
     alive: Alive,
 ) -> Result<Option<(StoredAccount, i64)>, LedgerError> {
     let found = "SELECT account, seen_at FROM login WHERE token = ?1 AND begun_at > ?2 AND seen_at > ?3";
-    let found: Option<(i64, i64)> =
-        link.optional(found, values![token.as_slice(), alive.begun, alive.seen]).await?;
+    let found: Option<(i64, i64)> = link.optional(found, values![token.as_slice(), alive.begun, alive.seen]).await?;
     let Some((id, seen_at)) = found else { return Ok(None) };
     let account: Option<StoredAccount> =
         link.optional(account!("WHERE id = ?1 AND disabled_at IS NULL"), values![id]).await?;

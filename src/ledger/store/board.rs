@@ -155,10 +155,7 @@ pub async fn resources(link: &mut Link, entry: i64) -> Result<Vec<StoredSeen>, L
 }
 
 /// Entry, version, state, mapping and time of each version of the visit of an entry.
-pub async fn versions(
-    link: &mut Link,
-    entry: i64,
-) -> Result<Vec<(i64, i64, String, String, i64)>, LedgerError> {
+pub async fn versions(link: &mut Link, entry: i64) -> Result<Vec<(i64, i64, String, String, i64)>, LedgerError> {
     let statement = "SELECT id, version, state, mapping_version, created_at FROM entry
         WHERE visit = (SELECT visit FROM entry AS own WHERE own.id = ?1) ORDER BY version";
     Ok(link.all(statement, values![entry]).await?)
