@@ -39,6 +39,7 @@ async function enter(page, name) {
   await page.fill("#nama", name);
   await page.fill("#sandi", password);
   await page.click("main button");
+  await page.waitForLoadState();
   if (new URL(page.url()).pathname !== "/") bad(name, `could not log in: ${page.url()}`);
 }
 
@@ -50,7 +51,7 @@ async function tour(browser, size, js) {
     page.on("dialog", (dialog) => { bad(label, `a dialog: ${dialog.message()}`); dialog.dismiss(); });
     page.on("pageerror", (error) => bad(label, `an error: ${error.message}`));
     page.on("console", (message) => { if (message.type() === "error") bad(label, message.text()); });
-    page.on("requestfailed", (request) => bad(label, `failed: ${request.url()}`));
+    page.on("requestfailed", (request) => bad(label, `failed: ${request.url()} ${request.failure().errorText}`));
     page.on("request", (request) => { if (!request.url().startsWith(address)) bad(label, `asked elsewhere: ${request.url()}`); });
     if (name === "dina") {
       for (const path of ["/masuk", "/masuk/kode"]) { await page.goto(address + path); await look(page, `${label} ${path}`, js); }
@@ -94,6 +95,7 @@ async function decide(browser, js, button, state) {
   const form = page.locator("form", { hasText: button });
   await form.locator("input[name=alasan]").fill("dicoba di peramban");
   await form.locator("button").click();
+  await page.waitForLoadState();
   if (!(await page.locator("main .tanda").first().textContent()).includes(state)) bad(`decide ${button}`, "the state is another");
   await context.close();
 }

@@ -1,4 +1,4 @@
-//! The style sheet and the script: compiled in, named by their content, kept by browsers for a year.
+//! The style sheet, the script and the icon: compiled in, named by their content, kept by browsers for a year.
 //!
 //! There is nothing else to fetch, and nothing from elsewhere: the pages work without the internet.
 
@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 const STYLE: &str = include_str!("assets/gaya.css");
 const SCRIPT: &str = include_str!("assets/hidup.js");
+const ICON: &str = include_str!("assets/tanda.svg");
 
 struct File {
     path: String,
@@ -19,8 +20,8 @@ struct File {
     text: &'static str,
 }
 
-fn all() -> &'static [File; 2] {
-    static ALL: OnceLock<[File; 2]> = OnceLock::new();
+fn all() -> &'static [File; 3] {
+    static ALL: OnceLock<[File; 3]> = OnceLock::new();
     let file = |name: &str, end: &str, media_type, text: &'static str| {
         let hash = HEXLOWER.encode(&Sha256::digest(text)[..8]);
         File { path: format!("/aset/{name}-{hash}.{end}"), media_type, text }
@@ -29,6 +30,7 @@ fn all() -> &'static [File; 2] {
         [
             file("gaya", "css", "text/css; charset=utf-8", STYLE),
             file("hidup", "js", "text/javascript; charset=utf-8", SCRIPT),
+            file("tanda", "svg", "image/svg+xml", ICON),
         ]
     })
 }
@@ -41,6 +43,11 @@ pub(super) fn style() -> &'static str {
 /// Address of the script.
 pub(super) fn script() -> &'static str {
     &all()[1].path
+}
+
+/// Address of the icon.
+pub(super) fn icon() -> &'static str {
+    &all()[2].path
 }
 
 /// The file at an address.

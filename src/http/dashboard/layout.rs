@@ -50,6 +50,7 @@ fn frame(say: Say, ask: Option<&Ask<'_>>, here: Option<Page>, title: &str, conte
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (title) " – posyandu-gateway" }
                 link rel="stylesheet" href=(files::style());
+                link rel="icon" href=(files::icon()) type="image/svg+xml";
                 script src=(files::script()) defer {}
             }
             body {

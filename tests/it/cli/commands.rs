@@ -14,7 +14,7 @@ use crate::city::{conserved, files};
 #[test]
 fn every_command_has_examples_and_an_unknown_one_is_refused() {
     let town = Town::alone();
-    let commands: [&[&str]; 27] = [
+    let commands: [&[&str]; 28] = [
         &[],
         &["demo"],
         &["init"],
@@ -29,6 +29,7 @@ fn every_command_has_examples_and_an_unknown_one_is_refused() {
         &["account"],
         &["lanes"],
         &["removals"],
+        &["ledger"],
         &["mapping"],
         &["mapping", "list"],
         &["mapping", "test"],

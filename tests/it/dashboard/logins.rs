@@ -41,11 +41,11 @@ async fn a_login_ends_when_idle_when_old_when_left_and_with_its_account() {
     let site = Site::open().await;
     let cookie = site.log_in("sari", Role::Dinkes, reach("", "")).await;
     let is_in = async |cookie: &str| site.get("/kerja", cookie).await.status == 200;
-    for _ in 0..23 {
+    for _ in 0..24 {
         site.clock.advance(IDLE_MAX - Duration::from_secs(1));
         assert!(is_in(&cookie).await);
     }
-    site.clock.advance(LOGIN_MAX - 23 * (IDLE_MAX - Duration::from_secs(1)));
+    site.clock.advance(LOGIN_MAX - 24 * (IDLE_MAX - Duration::from_secs(1)));
     assert!(!is_in(&cookie).await, "12 hours");
     let again = async || site.enter("sari", PASSWORD).await.header("set-cookie").split(';').next().unwrap().to_owned();
     let cookie = again().await;

@@ -49,8 +49,7 @@ pub struct Site {
     pub ledger: Arc<Ledger>,
     pub clock: Clock,
     /// Holds the ledger's file.
-    pub folder: TempDir,
-    pub options: Options,
+    _folder: TempDir,
 }
 
 /// An answer, read.
@@ -127,9 +126,9 @@ impl Site {
         let data = folder.path().to_owned();
         let watching =
             Watching::new(Observed::default(), Arc::clone(&ledger), clock.clone(), data, None, Scrape::Closed);
-        let dashboard = Dashboard::new(options.clone(), Arc::clone(&ledger), keys, clock.clone(), Arc::clone(&intake));
+        let dashboard = Dashboard::new(options, Arc::clone(&ledger), keys, clock.clone(), Arc::clone(&intake));
         let app = App::new(intake, Senders::new(Vec::new()).unwrap(), Limits::default(), watching);
-        Self { app: Arc::new(app.with_dashboard(dashboard)), ledger, clock, folder, options }
+        Self { app: Arc::new(app.with_dashboard(dashboard)), ledger, clock, _folder: folder }
     }
 
     /// An account with the password of all, logged in: its cookie.
@@ -222,7 +221,7 @@ async fn fill(ledger: &Ledger, clock: &Clock) {
     }
     let found = vec![(0, Finding::Equal), (1, Finding::Different)];
     ledger.record_verification(claimed[0].entry.entry_id, found).await.unwrap();
-    let told = Issue::error(Code::Value, "remote.rule").with("kata", HOSTILE);
+    let told = Issue::error(Code::Value, "remote.content").with("text", HOSTILE).with("element", "e");
     end(ledger, &claimed[2], Event::RefusedContent, vec![told]).await;
     let complaint = vec![Issue::error(Code::NotFound, "person.not_found")];
     ledger.block(claimed[3].entry.entry_id, &claimed[3].lease, "patient", clock.now(), &complaint).await.unwrap();
