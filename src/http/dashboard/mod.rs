@@ -18,6 +18,7 @@ mod password;
 mod place;
 mod plot;
 mod queue;
+mod reply;
 mod reports;
 mod say;
 mod story;
@@ -29,7 +30,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
 
 use axum::body::Body;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use axum::http::header::RETRY_AFTER;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use jiff::Timestamp;
@@ -44,6 +45,7 @@ use crate::words::Language;
 use ask::Ask;
 use attempts::Attempts;
 use queue::Samples;
+use reply::{html, secured, see_other};
 use visitor::Seen;
 
 /// A puskesmas as the pages know it.
@@ -152,10 +154,6 @@ pub struct Dashboard {
     /// Whether there are accounts: asked until there are, for a ledger never loses its last one.
     has_accounts: RwLock<bool>,
 }
-
-/// What a page may use: itself only, no script or style in the page, nothing from elsewhere, in no frame.
-const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
-                      form-action 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'";
 
 /// Why a page is not given.
 #[derive(Debug)]
@@ -370,37 +368,4 @@ impl Dashboard {
         let known = register.as_ref().and_then(|register| register.by_code(code));
         known.map_or_else(|| code.to_owned(), |posyandu| posyandu.name.clone())
     }
-}
-
-/// Sends the browser to another page with a GET.
-fn see_other(to: &str) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::SEE_OTHER;
-    if let Ok(to) = HeaderValue::from_str(to) {
-        response.headers_mut().insert(LOCATION, to);
-    }
-    response
-}
-
-/// An HTML answer.
-fn html(status: StatusCode, text: String) -> Response<Body> {
-    let mut response = Response::new(Body::from(text));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    response
-}
-
-/// The headers of every answer of the pages.
-fn secured(mut response: Response<Body>, is_https: bool) -> Response<Body> {
-    let headers = response.headers_mut();
-    headers.insert("content-security-policy", HeaderValue::from_static(POLICY));
-    headers.insert("permissions-policy", HeaderValue::from_static("camera=(), geolocation=(), microphone=()"));
-    headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
-    // A form's POST needs its Origin, which `no-referrer` would take from it.
-    headers.insert("referrer-policy", HeaderValue::from_static("same-origin"));
-    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    if is_https {
-        headers.insert("strict-transport-security", HeaderValue::from_static("max-age=31536000"));
-    }
-    response
 }

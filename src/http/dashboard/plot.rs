@@ -53,7 +53,7 @@ pub(super) fn lines(title: &str, told: &str, times: (&str, &str), all: &[Series]
 }
 
 fn class(at: usize) -> &'static str {
-    ["grafik-garis g1", "grafik-garis g2", "grafik-garis g3"][at % 3]
+    ["g1", "g2", "g3"][at % 3]
 }
 
 fn height_of(value: f64, top: f64) -> f64 {
