@@ -219,10 +219,13 @@ impl Standing {
     }
 }
 
+/// A posyandu in the grid: code, name, how it stands, rows accepted and read.
+type Tile = (String, String, Standing, u64, u64);
+
 /// Every posyandu of the register within the place, by puskesmas, with its state.
 fn grid(ask: &Ask<'_>, lines: &Lines, place: &Reach, day: Date) -> Markup {
     let (say, day) = (ask.say, day.to_string());
-    let mut by_puskesmas: BTreeMap<String, Vec<(String, String, Standing, u64, u64)>> = BTreeMap::new();
+    let mut by_puskesmas: BTreeMap<String, Vec<Tile>> = BTreeMap::new();
     for (code, name, puskesmas) in place::posyandu(ask, place.puskesmas.as_deref()) {
         if place.posyandu.as_ref().is_some_and(|own| *own != code) {
             continue;
