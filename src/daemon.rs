@@ -7,6 +7,7 @@ pub mod comparing;
 pub mod counter;
 mod deliver;
 pub mod observing;
+pub mod pages;
 pub mod plan;
 pub mod provision;
 pub mod sealing;

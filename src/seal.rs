@@ -250,6 +250,19 @@ impl Keys {
     }
 }
 
+/// Bytes of a random text: no fewer than 128 bits can be guessed (security.md, section 3).
+const RANDOM_TEXT_BYTES: usize = 20;
+
+/// A random text of 32 capital letters and digits that nobody guesses: a login's token, or a one-time code.
+///
+/// # Errors
+/// [`SealError::Random`].
+pub fn random_text() -> Result<String, SealError> {
+    let mut bytes = [0; RANDOM_TEXT_BYTES];
+    getrandom::fill(&mut bytes).map_err(SealError::Random)?;
+    Ok(BASE32_NOPAD.encode(&bytes))
+}
+
 /// HMAC pads a key shorter than a block (64 bytes for SHA-256) with zeros: doing it here needs no fallible call.
 fn keyed_block(key: &[u8; KEY_BYTES]) -> [u8; 64] {
     let mut block = [0; 64];

@@ -177,7 +177,7 @@ fn look(visit: &VisitRecords, entry: &mut NewEntry, plans: &mut Plans, files: Op
 async fn gather(
     daemon: &Daemon,
     register: &Register,
-    each: &mut dyn FnMut(&[WorkItem]) -> io::Result<()>,
+    each: &mut (dyn FnMut(&[WorkItem]) -> io::Result<()> + Send),
 ) -> Result<DayReport, ReportError> {
     let request = Request {
         span: Span::All,

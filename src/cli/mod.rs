@@ -2,6 +2,7 @@
 //!
 //! The only place that prints. What a command does stands in the modules above; here it is only asked for.
 
+pub mod account;
 pub mod advice;
 pub mod alarms;
 pub mod check;
@@ -13,6 +14,7 @@ pub mod exit;
 pub mod forget;
 pub mod init;
 pub mod installation;
+pub mod issues;
 pub mod lanes;
 pub mod ledger;
 pub mod log;
@@ -23,6 +25,7 @@ pub mod read_workbook;
 pub mod reconcile;
 pub mod removals;
 pub mod report;
+pub mod retry;
 pub mod rules;
 pub mod run;
 
@@ -115,6 +118,14 @@ enum Command {
     Report(report::Report),
     /// How many visits stand where
     Status(status::Status),
+    /// What waits for a person
+    Issues(issues::Issues),
+    /// Try visits again that were refused, spent their attempts or were left out
+    Retry(retry::Retry),
+    /// Leave visits out, with a reason
+    Waive(retry::Waive),
+    /// Who may look at the pages
+    Account(account::Account),
     /// Which puskesmas' sending is stopped, and letting it go on
     Lanes(lanes::Lanes),
     Alarms(alarms::Alarms),
@@ -216,6 +227,10 @@ async fn command(command: Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Reconcile(reconcile) => Box::pin(reconcile.run(context)).await,
         Command::Report(report) => Box::pin(report.run(context)).await,
         Command::Status(status) => status.run(context).await,
+        Command::Issues(issues) => issues.run(context).await,
+        Command::Retry(retry) => retry.run(context).await,
+        Command::Waive(waive) => waive.run(context).await,
+        Command::Account(account) => account.run(context).await,
         Command::Lanes(lanes) => lanes.run(context).await,
         Command::Alarms(alarms) => alarms.run(context).await,
         Command::Removals(removals) => removals.run(context).await,

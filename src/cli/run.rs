@@ -97,7 +97,7 @@ impl Run {
             let progress = |step: Step<'_>| steps.show(step);
             let read = |register| {
                 if let Some(counter) = counter {
-                    counter.set_register(register);
+                    counter.set_register(daemon, register);
                 }
             };
             let round = match daemon.lanes() {

@@ -5,6 +5,7 @@
 
 pub mod assets;
 mod credentials;
+pub mod dashboard;
 pub mod editor;
 pub mod ledger;
 pub mod sections;
@@ -59,12 +60,15 @@ pub struct Config {
     /// Mapping files.
     #[serde(default)]
     pub mapping: Mapping,
-    /// Dashboard.
+    /// Where the gateway listens.
     #[serde(default)]
     pub http: Http,
     /// Alarms.
     #[serde(default)]
     pub alarm: Alarm,
+    /// Pages for people.
+    #[serde(default)]
+    pub dashboard: dashboard::Dashboard,
     /// Puskesmas with their access.
     #[serde(default)]
     pub puskesmas: Vec<Puskesmas>,
@@ -250,6 +254,7 @@ impl Config {
         if !(1..=READ_BACK_PERCENT_MAX).contains(&self.reconciliation.share_percent) {
             return unfit(format!("[reconciliation] share_percent must be 1 to {READ_BACK_PERCENT_MAX}"));
         }
+        self.dashboard.check()?;
         self.check_senders()
     }
 

@@ -26,6 +26,7 @@ pub struct Counter {
     pub address: String,
     /// Whether there are apps that may hand in records.
     pub takes_records: bool,
+    app: Arc<App>,
     intake: Arc<Intake>,
     stop: watch::Sender<bool>,
     serving: JoinHandle<std::io::Result<()>>,
@@ -67,18 +68,26 @@ impl Counter {
         }
         let (ledger, keys) = (Arc::clone(&daemon.ledger), Arc::clone(&daemon.keys));
         let intake = Arc::new(Intake::new(ledger, keys, &daemon.rules.schemas, daemon.clock.clone())?);
-        let watching = daemon.watching(takes_records, address).await?;
-        let app = Arc::new(App::new(Arc::clone(&intake), senders, Limits::default(), watching));
+        let bound = address;
+        let watching = daemon.watching(takes_records, bound).await?;
+        let mut app = App::new(Arc::clone(&intake), senders, Limits::default(), watching);
+        if let Some(dashboard) = daemon.dashboard(bound, takes_records, &intake).await? {
+            app = app.with_dashboard(dashboard);
+        }
+        let app = Arc::new(app);
         let (stop, mut stopped) = watch::channel(false);
         let shutdown = async move {
             let _ = stopped.wait_for(|stopped| *stopped).await;
         };
-        let serving = tokio::spawn(http::serve(listener, app, shutdown));
-        Ok(Some(Self { address: address.to_string(), takes_records, intake, stop, serving }))
+        let serving = tokio::spawn(http::serve(listener, Arc::clone(&app), shutdown));
+        Ok(Some(Self { address: address.to_string(), takes_records, app, intake, stop, serving }))
     }
 
     /// Reads records by this register from now on.
-    pub fn set_register(&self, register: Register) {
+    pub fn set_register(&self, daemon: &Daemon, register: Register) {
+        if let (Some(dashboard), Ok(version)) = (self.app.dashboard(), daemon.version(&register)) {
+            dashboard.set_mapping_version(version);
+        }
         self.intake.set_register(Arc::new(register));
     }
 

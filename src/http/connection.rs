@@ -5,7 +5,7 @@
 
 use std::future::Future as _;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,15 +28,30 @@ const HEAD_MAX: Duration = Duration::from_secs(10);
 /// How long a caller may let us wait before it takes more of its answer.
 const WRITE_MAX: Duration = Duration::from_secs(30);
 
-/// Tells a connection that a request of it is being worked on.
+/// Tells a connection that a request of it is being worked on, and tells where it comes from.
 #[derive(Clone, Debug, Default)]
-pub struct AtWork(Arc<AtomicBool>);
+pub struct AtWork {
+    is_working: Arc<AtomicBool>,
+    from: Option<IpAddr>,
+}
 
 impl AtWork {
+    /// Of a connection from an address.
+    #[must_use]
+    pub fn from(address: IpAddr) -> Self {
+        Self { is_working: Arc::default(), from: Some(address) }
+    }
+
+    /// The address at the other end: of a proxy, when one stands in between.
+    #[must_use]
+    pub fn address(&self) -> Option<IpAddr> {
+        self.from
+    }
+
     /// From now until the guard is dropped.
     #[must_use]
     pub fn begin(&self) -> Working {
-        self.0.store(true, Ordering::Release);
+        self.is_working.store(true, Ordering::Release);
         Working(self.clone())
     }
 }
@@ -46,7 +61,7 @@ pub struct Working(AtWork);
 
 impl Drop for Working {
     fn drop(&mut self) {
-        self.0.0.store(false, Ordering::Release);
+        self.0.is_working.store(false, Ordering::Release);
     }
 }
 
@@ -82,7 +97,7 @@ impl Listener for Door {
         let _ = stream.set_nodelay(true);
         let line = Line {
             stream,
-            at_work: AtWork::default(),
+            at_work: AtWork::from(address.ip().to_canonical()),
             phase: Phase::Silent,
             reading: Box::pin(sleep(SILENCE_MAX)),
             writing: None,
@@ -131,7 +146,7 @@ impl AsyncRead for Line {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.at_work.0.load(Ordering::Acquire) {
+        if self.at_work.is_working.load(Ordering::Acquire) {
             self.phase = Phase::Work;
             return Pin::new(&mut self.stream).poll_read(context, buffer);
         }

@@ -9,6 +9,7 @@
 pub mod answer;
 pub mod auth;
 pub mod connection;
+pub mod dashboard;
 pub mod gate;
 pub mod negotiation;
 pub mod openapi;
@@ -30,6 +31,7 @@ use tokio::net::TcpListener;
 
 use self::auth::Senders;
 use self::connection::{AtWork, Door};
+use self::dashboard::Dashboard;
 use self::gate::{Gate, GateLimits};
 use self::problem::{Kind, Problem};
 use self::split::RecordLimits;
@@ -89,6 +91,7 @@ pub struct App {
     gate: Gate,
     description: Bytes,
     watching: Watching,
+    dashboard: Option<Dashboard>,
 }
 
 impl App {
@@ -97,7 +100,20 @@ impl App {
     pub fn new(intake: Arc<Intake>, senders: Senders, limits: Limits, watching: Watching) -> Self {
         let description = Bytes::from(openapi::document(intake.fields(), &limits).to_string());
         let gate = Gate::new(limits.gate, senders.len());
-        Self { intake, senders, limits, gate, description, watching }
+        Self { intake, senders, limits, gate, description, watching, dashboard: None }
+    }
+
+    /// The same with pages for people.
+    #[must_use]
+    pub fn with_dashboard(mut self, dashboard: Dashboard) -> Self {
+        self.dashboard = Some(dashboard);
+        self
+    }
+
+    /// The pages, if there are any.
+    #[must_use]
+    pub fn dashboard(&self) -> Option<&Dashboard> {
+        self.dashboard.as_ref()
     }
 
     /// The sender of a request.
@@ -121,24 +137,47 @@ pub async fn serve(
     app: Arc<App>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
+    let sampling = tokio::spawn(sample(Arc::clone(&app)));
     let service = router(app).into_make_service_with_connect_info::<AtWork>();
-    axum::serve(Door::new(listener), service).with_graceful_shutdown(shutdown).await
+    let served = axum::serve(Door::new(listener), service).with_graceful_shutdown(shutdown).await;
+    sampling.abort();
+    let _ = sampling.await;
+    served
+}
+
+/// Takes the samples of the plots, one a minute, as long as somebody is served.
+async fn sample(app: Arc<App>) {
+    let Some(dashboard) = &app.dashboard else { return };
+    let mut minutes = tokio::time::interval(dashboard::SAMPLE_EVERY);
+    loop {
+        minutes.tick().await;
+        if let Err(error) = dashboard.sample().await {
+            tracing::warn!(%error, "the queue could not be measured");
+        }
+    }
 }
 
 async fn handle(State(app): State<Arc<App>>, mut request: Request) -> Response<Body> {
     let at_work = request.extensions_mut().remove::<ConnectInfo<AtWork>>();
+    let from = at_work.as_ref().and_then(|ConnectInfo(at_work)| at_work.address());
     let _working = at_work.map(|ConnectInfo(at_work)| at_work.begin());
     let stopwatch = Clock::System.stopwatch();
     let request_id = uuid::Uuid::new_v4();
     let (head, body) = request.into_parts();
-    let language = negotiation::language(&head.headers);
-    let answered = answer(&app, &head.method, head.uri.path(), &head.headers, body, language).await;
-    let mut response = answered.unwrap_or_else(|problem| problem.response(language, &format!("urn:uuid:{request_id}")));
+    let mut response = match &app.dashboard {
+        Some(dashboard) if Dashboard::has(head.uri.path()) => Box::pin(dashboard.answer(&head, body, from)).await,
+        _ => {
+            let language = negotiation::language(&head.headers);
+            let answered = answer(&app, &head.method, head.uri.path(), &head.headers, body, language).await;
+            answered.unwrap_or_else(|problem| problem.response(language, &format!("urn:uuid:{request_id}")))
+        }
+    };
     let answered = Answered { request_id, method: &head.method, path: head.uri.path(), status: response.status() };
     answered.tell(&app.watching, stopwatch.elapsed());
     let headers = response.headers_mut();
     for (name, value) in SECURITY {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        // A page says itself what it may use and how long it is kept.
+        headers.entry(HeaderName::from_static(name)).or_insert(HeaderValue::from_static(value));
     }
     headers.insert(VARY, HeaderValue::from_static("accept, accept-language"));
     if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {
@@ -158,12 +197,16 @@ struct Answered<'a> {
     status: StatusCode,
 }
 
-/// Every path there is; another one is told as `other`.
+/// Every path there is but those of pages, which are told as `page`; another one is told as `other`.
 const PATHS: [&str; 5] = ["/v1/records", "/openapi.json", "/healthz", "/readyz", "/metrics"];
 
 impl Answered<'_> {
     fn tell(&self, watching: &Watching, duration: Duration) {
-        let path = PATHS.into_iter().find(|path| *path == self.path).unwrap_or("other");
+        let path = match PATHS.into_iter().find(|path| *path == self.path) {
+            Some(path) => path,
+            None if Dashboard::has(self.path) => "page",
+            None => "other",
+        };
         let method = [Method::GET, Method::HEAD, Method::POST].iter().find(|known| *known == self.method).cloned();
         let method = method.as_ref().map_or("other", Method::as_str);
         let (request_id, status) = (self.request_id, self.status.as_u16());

@@ -52,6 +52,10 @@ pub enum List {
 pub struct Subjects(Vec<i64>);
 
 impl Subjects {
+    pub(super) fn of(numbers: Vec<i64>) -> Self {
+        Self(numbers)
+    }
+
     /// Parts of at most `number`, in order.
     pub fn pages(&self, number: usize) -> impl Iterator<Item = Page<'_>> {
         self.0.chunks(number.max(1)).map(Page)
@@ -92,6 +96,14 @@ pub struct CoverageLine {
     pub accepted: u64,
     /// Accepted before their service date ended.
     pub same_day: u64,
+}
+
+impl CoverageLine {
+    pub(super) fn from_stored(line: (String, String, i64, i64, i64)) -> Result<Self, LedgerError> {
+        let (puskesmas, posyandu, visits, accepted, same_day) = line;
+        let (visits, accepted, same_day) = (count(visits)?, count(accepted)?, count(same_day)?);
+        Ok(Self { puskesmas, posyandu, visits, accepted, same_day })
+    }
 }
 
 impl Ledger {
@@ -158,11 +170,7 @@ impl Ledger {
     pub async fn coverage(&self, filter: &Filter) -> Result<Vec<CoverageLine>, LedgerError> {
         let mut reader = self.readers.acquire().await?;
         let lines = attention::coverage(&mut reader, filter).await?;
-        let line = |(puskesmas, posyandu, visits, accepted, same_day): (String, String, i64, i64, i64)| {
-            let (visits, accepted, same_day) = (count(visits)?, count(accepted)?, count(same_day)?);
-            Ok(CoverageLine { puskesmas, posyandu, visits, accepted, same_day })
-        };
-        lines.into_iter().map(line).collect()
+        lines.into_iter().map(CoverageLine::from_stored).collect()
     }
 
     fn open_rows(&self, stored: Vec<StoredRowIssue>) -> Result<Vec<RowIssues>, LedgerError> {

@@ -8,8 +8,8 @@ use super::LedgerError;
 use super::command::{Command, Reply, Taken};
 use super::store::link::Link;
 use super::store::{
-    alarms, cache, claims, discrepancies, endings, entering, entries, intake, lanes, persons, plans, registrations,
-    removals, sharing, statements, taken, visits,
+    accounts, alarms, cache, claims, discrepancies, endings, entering, entries, intake, lanes, persons, plans,
+    registrations, removals, sharing, statements, taken, visits,
 };
 use super::writer::Holder;
 
@@ -83,8 +83,8 @@ async fn run_command(c: &mut Link, command: Command, now: Timestamp, holder: &Ho
         Command::Resolve { entry, event, accepted, seen, reply } => {
             settled(reply, endings::resolve(c, entry, &event, &accepted, seen, now).await)
         }
-        Command::Decide { entry, event, reason_sealed, reply } => {
-            settled(reply, entries::decide(c, entry, &event, &reason_sealed, now).await)
+        Command::Decide { entry, event, command, reason_sealed, reply } => {
+            settled(reply, entries::decide(c, entry, &event, command.as_deref(), &reason_sealed, now).await)
         }
         Command::Verify { entry, findings, compared, reply } => {
             let verified = match entries::verify(c, entry, &findings, now).await {
@@ -112,6 +112,7 @@ async fn run_command(c: &mut Link, command: Command, now: Timestamp, holder: &Ho
         }
         Command::Taken { change, reply } => settled(reply, taken::change(c, &change, now).await),
         Command::State { statements: made, reply } => settled(reply, statements::append(c, &made).await),
+        Command::Account { change, reply } => settled(reply, accounts::change(c, &change, now).await),
     }
 }
 
@@ -153,5 +154,6 @@ pub fn refuse(command: Command) -> Answer {
         Command::Register { reply, .. } => no(reply),
         Command::Taken { reply, .. } => no(reply),
         Command::State { reply, .. } => no(reply),
+        Command::Account { reply, .. } => no(reply),
     }
 }

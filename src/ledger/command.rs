@@ -12,6 +12,7 @@ use super::registration::Moment;
 use super::row::{PassEnding, RowFate, RowTally};
 use super::sharing::Calls;
 use super::state::{Event, State};
+use super::store::accounts;
 use super::store::alarms;
 use super::store::discrepancies;
 use super::store::endings::Seen;
@@ -58,7 +59,7 @@ pub enum Command {
     Prolong { reply: Reply<Timestamp> },
     Release { entry: EntryId, lease: Lease, event: Event, reply: Reply<State> },
     Resolve { entry: EntryId, event: Event, accepted: Vec<AcceptedResource>, seen: Option<Seen>, reply: Reply<State> },
-    Decide { entry: EntryId, event: Event, reason_sealed: Vec<u8>, reply: Reply<State> },
+    Decide { entry: EntryId, event: Event, command: Option<String>, reason_sealed: Vec<u8>, reply: Reply<State> },
     Verify { entry: EntryId, findings: Vec<(u32, Finding)>, compared: discrepancies::Compared, reply: Reply<()> },
     PutIdentity { kind: String, key: [u8; 32], server_id: Option<String>, expires: Timestamp, reply: Reply<()> },
     PutToken { client: String, sealed: Option<Vec<u8>>, expires: Timestamp, reply: Reply<()> },
@@ -71,6 +72,7 @@ pub enum Command {
     Discrepancy { change: discrepancies::Change, reply: Reply<i64> },
     Taken { change: taken::Change, reply: Reply<Option<TakenRows>> },
     State { statements: Vec<StoredStatement>, reply: Reply<bool> },
+    Account { change: accounts::Change, reply: Reply<bool> },
 }
 
 impl Command {

@@ -219,11 +219,35 @@ impl Ledger {
     /// [`LedgerError::NotADecision`], [`LedgerError::NeedsCorrection`], [`LedgerError::WaitsForPredecessor`],
     /// [`LedgerError::Illegal`].
     pub async fn decide(&self, entry: EntryId, event: Event, reason: &str) -> Result<State, LedgerError> {
+        self.decide_by(entry, event, None, reason).await
+    }
+
+    /// The same for a person's command, by its id: twice is one decision.
+    ///
+    /// # Errors
+    /// As [`Ledger::decide`]; [`LedgerError::CommandUsed`] when the id brought another decision.
+    pub async fn decide_once(
+        &self,
+        entry: EntryId,
+        event: Event,
+        command: &str,
+        reason: &str,
+    ) -> Result<State, LedgerError> {
+        self.decide_by(entry, event, Some(command.to_owned()), reason).await
+    }
+
+    async fn decide_by(
+        &self,
+        entry: EntryId,
+        event: Event,
+        command: Option<String>,
+        reason: &str,
+    ) -> Result<State, LedgerError> {
         if !event.is_decision() {
             return Err(LedgerError::NotADecision(event.word()));
         }
         let reason_sealed = self.keys.seal(&format!("decision/{}", entry.0), reason.as_bytes())?;
-        self.writer()?.ask(|reply| Command::Decide { entry, event, reason_sealed, reply }).await
+        self.writer()?.ask(|reply| Command::Decide { entry, event, command, reason_sealed, reply }).await
     }
 
     /// Entries with their content, in the order given; those that do not exist are left out.

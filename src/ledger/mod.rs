@@ -3,10 +3,12 @@
 //! Personal data is sealed before it is stored. The ledger knows no HTTP and no mapping; a person's decision is a
 //! command kept here, never a send. All SQL stands in `store`: one set of statements for SQLite and PostgreSQL.
 
+pub mod account;
 pub mod alarm;
 pub mod attempt;
 pub mod attention;
 pub mod backup;
+pub mod board;
 mod carrying_out;
 mod chain;
 pub mod checkpoint;

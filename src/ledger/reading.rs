@@ -13,7 +13,7 @@ use super::row::RowTally;
 use super::state::State;
 use super::store::attention;
 use super::store::entering::ENTERED;
-use super::store::lists::{self, StoredAttempt, StoredLine};
+use super::store::lists::{self, CountLine, StoredAttempt, StoredLine};
 use super::store::{count, date, hash, time};
 use super::{Ledger, LedgerError};
 
@@ -121,18 +121,7 @@ impl Ledger {
     /// Failures of the store.
     pub async fn counts_by_posyandu(&self, filter: &Filter) -> Result<BTreeMap<Whereabouts, Counts>, LedgerError> {
         let mut reader = self.readers.acquire().await?;
-        let mut all: BTreeMap<Whereabouts, Counts> = BTreeMap::new();
-        for (group, reason, puskesmas, posyandu, number) in lists::counts(&mut reader, filter).await? {
-            let number = count::<u64>(number)?;
-            let counts = all.entry((puskesmas, posyandu)).or_default();
-            counts.read += number;
-            match (group.as_str(), State::from_word(&group)) {
-                (_, Some(state)) => *counts.states.entry(state).or_default() += number,
-                ("issue", None) => counts.issue += number,
-                _ => *counts.skipped.entry(reason.unwrap_or_default()).or_default() += number,
-            }
-        }
-        Ok(all)
+        tallied(lists::counts(&mut reader, filter).await?)
     }
 
     /// Newest entries of visits in the given states (all when empty), the oldest service date first.
@@ -236,6 +225,22 @@ impl Ledger {
         };
         Ok(AttemptLine { attempt_id, begun_at, end: Some(end) })
     }
+}
+
+/// Counts by place.
+pub(super) fn tallied(lines: Vec<CountLine>) -> Result<BTreeMap<Whereabouts, Counts>, LedgerError> {
+    let mut all: BTreeMap<Whereabouts, Counts> = BTreeMap::new();
+    for (group, reason, puskesmas, posyandu, number) in lines {
+        let number = count::<u64>(number)?;
+        let counts = all.entry((puskesmas, posyandu)).or_default();
+        counts.read += number;
+        match (group.as_str(), State::from_word(&group)) {
+            (_, Some(state)) => *counts.states.entry(state).or_default() += number,
+            ("issue", None) => counts.issue += number,
+            _ => *counts.skipped.entry(reason.unwrap_or_default()).or_default() += number,
+        }
+    }
+    Ok(all)
 }
 
 pub(super) fn line(stored: StoredLine) -> Result<EntryLine, LedgerError> {

@@ -190,7 +190,7 @@ impl DayReport {
     pub async fn gather_and_show(
         ledger: &Ledger,
         request: Request<'_>,
-        each: &mut dyn FnMut(&[WorkItem]) -> io::Result<()>,
+        each: &mut (dyn FnMut(&[WorkItem]) -> io::Result<()> + Send),
     ) -> Result<Self, ReportError> {
         let filter = request.span.filter();
         let by_posyandu = ledger.counts_by_posyandu(&filter).await?;

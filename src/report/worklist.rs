@@ -76,7 +76,7 @@ pub async fn walk(
     list: List,
     now: Timestamp,
     together: usize,
-    each: &mut dyn FnMut(Vec<WorkItem>) -> io::Result<()>,
+    each: &mut (dyn FnMut(Vec<WorkItem>) -> io::Result<()> + Send),
 ) -> Result<(), ReportError> {
     let subjects = ledger.subjects(filter, list).await?;
     let mut items = Vec::new();
@@ -93,7 +93,8 @@ pub async fn walk(
     each(items).map_err(ReportError::Write)
 }
 
-fn of_row(row: &RowIssues, list: List, items: &mut Vec<WorkItem>) {
+/// What there is to say about a row.
+pub fn of_row(row: &RowIssues, list: List, items: &mut Vec<WorkItem>) {
     let item = |issue: Issue| WorkItem {
         puskesmas: row.puskesmas.clone(),
         posyandu: row.posyandu.clone(),
@@ -109,7 +110,8 @@ fn of_row(row: &RowIssues, list: List, items: &mut Vec<WorkItem>) {
     }
 }
 
-fn of_visit(trouble: &Trouble, list: List, now: Timestamp, items: &mut Vec<WorkItem>) {
+/// What there is to say about a visit.
+pub fn of_visit(trouble: &Trouble, list: List, now: Timestamp, items: &mut Vec<WorkItem>) {
     let line = &trouble.line;
     let row = row_of(&trouble.origins);
     let issues = match (list, line.blocked_on.as_deref()) {

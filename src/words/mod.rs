@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::issue::Issue;
 
 /// The catalogue's files: one per area, so that a rule's sentence is found by its name.
-const FILES: [(&str, &str); 16] = [
+const FILES: [(&str, &str); 17] = [
     ("source", include_str!("source.toml")),
     ("proposal", include_str!("proposal.toml")),
     ("record", include_str!("record.toml")),
@@ -28,6 +28,7 @@ const FILES: [(&str, &str); 16] = [
     ("report", include_str!("report.toml")),
     ("recap", include_str!("recap.toml")),
     ("statement", include_str!("statement.toml")),
+    ("dashboard", include_str!("dashboard.toml")),
 ];
 
 /// The language of reports and issues.

@@ -32,6 +32,7 @@ macro_rules! on_both_stores {
 
 pub(crate) use on_both_stores;
 
+mod accounts;
 mod desk;
 mod discrepancies;
 mod intake;

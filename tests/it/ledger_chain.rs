@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posyandu_gateway::clock::Clock;
+use posyandu_gateway::ledger::account::{Deed, Reach, Role};
 use posyandu_gateway::ledger::checkpoint::Checkpoint;
 use posyandu_gateway::ledger::discrepancy::{Cause, Class, Comparison, Found};
 use posyandu_gateway::ledger::entry::{EntryId, Finding};
 use posyandu_gateway::ledger::plan::NewPlan;
 use posyandu_gateway::ledger::row::VisitId;
-use posyandu_gateway::ledger::state::Event;
+use posyandu_gateway::ledger::state::{Event, State};
 use posyandu_gateway::ledger::statement::{Kind, NewStatement};
 use posyandu_gateway::ledger::{Ledger, LedgerError};
 use posyandu_gateway::seal::Keys;
@@ -24,7 +25,7 @@ use super::office::{Office, Setting};
 use super::proof::run::Run;
 
 /// Columns that no code covers, and why; `*` is the whole table.
-const FREE: [(&str, &str, &str); 29] = [
+const FREE: [(&str, &str, &str); 30] = [
     ("source_row", "last_pass", "moves with every reading; the next reading sets it"),
     ("entry", "due_at", "a plan of when to look, until an event names a time; then it is compared"),
     ("entry", "lease", "ends with the process; compared once an attempt is under way"),
@@ -53,6 +54,7 @@ const FREE: [(&str, &str, &str); 29] = [
     ("call_allowance", "free_at", "how fast calls may follow; daemons on a server only"),
     ("alarm", "*", "what somebody should look at now; no book of visits"),
     ("alarm_message", "*", "what somebody should look at now; no book of visits"),
+    ("login", "*", "who is logged in just now; ends by itself"),
     ("meta", "name", "without its row the keys are checked anew"),
 ];
 
@@ -114,10 +116,24 @@ async fn fifty() -> Books {
     for claimed in &claimed[8..10] {
         desk.ledger.begin_attempt(claimed.entry.entry_id, &claimed.lease, sha("r")).await.unwrap();
     }
-    desk.ledger.decide(EntryId::from_number(40), Event::WaivedBy, "di luar wilayah").await.unwrap();
     let seal = |day, kind| NewStatement { service_date: day, kind, made_at: desk.now(), content: "{}".to_owned() };
     let statements = vec![seal(DAY, Kind::Seal), seal(DAY, Kind::Amendment)];
     assert!(desk.ledger.state("Puskesmas A", statements).await.unwrap());
+    let waived = desk.ledger.decide_once(EntryId::from_number(40), Event::WaivedBy, "p-1", "di luar wilayah").await;
+    assert_eq!(waived.unwrap(), State::Waived);
+    desk.ledger.add_account("sari", Role::Kader, &reach(), "KODE").await.unwrap();
+    desk.ledger.choose_password("sari", "KODE", "$argon2id$".to_owned()).await.unwrap();
+    desk.ledger.add_account("tono", Role::Kader, &reach(), "KODE").await.unwrap();
+    desk.ledger.close_account("tono", true).await.unwrap();
+    let deed = Deed {
+        account: "sari",
+        role: "kader",
+        action: "look",
+        subject: "visit 1",
+        command: Some("p-1"),
+        reason: Some("x"),
+    };
+    desk.ledger.audit(deed).await.unwrap();
     desk.ledger.put_identity("patient", sha("k"), "P1", desk.now() + Duration::from_secs(60)).await.unwrap();
     desk.ledger.close().await.unwrap();
     Books { folder: desk.folder, keys: desk.keys, clock: desk.clock }
@@ -138,6 +154,10 @@ async fn compared(desk: &Desk, entry: EntryId) {
     let comparison = Comparison { found: found.to_vec(), ..Comparison::default() };
     desk.ledger.record_comparison(entry, Vec::new(), comparison, Some("P1".to_owned())).await.unwrap();
     desk.ledger.waive_discrepancies(&[1], "perintah-2", "sudah disepakati").await.unwrap();
+}
+
+fn reach() -> Reach {
+    Reach { puskesmas: Some("Puskesmas A".to_owned()), posyandu: Some("P01".to_owned()) }
 }
 
 /// The sample city's day: persons, numbers by which they are known, problems of rows.
@@ -254,7 +274,7 @@ async fn every_field(books: &Books, empty: &[&str], run: Run) -> u64 {
 async fn every_altered_field_is_found() {
     let books = fifty().await;
     let empty = ["person", "person_alias", "taken_file", "restoration", "mapping_plan", "mapping_plan_visit", "series"];
-    let others = ["mapping_plan_approval", "token", "reading", "call_allowance", "alarm", "alarm_message"];
+    let others = ["mapping_plan_approval", "token", "reading", "call_allowance", "alarm", "alarm_message", "login"];
     let number = every_field(&books, &[&empty[..], &others, &DELIVERYS].concat(), Run::of("mutations", 1, 0)).await;
     assert!(number > 90, "{number}");
 }
@@ -274,7 +294,9 @@ async fn every_altered_field_of_a_citys_day_is_found() {
         "statement",
     ];
     let compared = ["discrepancy", "discrepancy_event", "visit_person"];
-    let number = every_field(&books, &[&empty[..], &compared, &DELIVERYS].concat(), Run::of("mutations", 1, 0)).await;
+    let pages = ["account", "login", "audit", "decision_command"];
+    let number =
+        every_field(&books, &[&empty[..], &compared, &pages, &DELIVERYS].concat(), Run::of("mutations", 1, 0)).await;
     assert!(number > 120, "{number}");
 }
 

@@ -10,6 +10,7 @@ mod cli;
 mod corpus;
 mod corrections;
 mod crowd;
+mod dashboard;
 mod database;
 mod disk;
 mod dump;

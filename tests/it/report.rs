@@ -17,7 +17,10 @@ async fn report() -> DayReport {
     gather(None, &mut |_| Ok(())).await
 }
 
-async fn gather(listed_max: Option<usize>, each: &mut dyn FnMut(&[WorkItem]) -> std::io::Result<()>) -> DayReport {
+async fn gather(
+    listed_max: Option<usize>,
+    each: &mut (dyn FnMut(&[WorkItem]) -> std::io::Result<()> + Send),
+) -> DayReport {
     let desk = Desk::new().await;
     let pass = desk.ledger.begin_pass("eppgbm", "a.csv").await.unwrap();
     let rows = (0..5).map(|number| numbered(number, desk_row(number))).chain([bad_row(), footer()]).collect();

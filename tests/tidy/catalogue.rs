@@ -6,10 +6,11 @@ use super::token::{Kind, Token, tokens};
 use super::tree::File;
 
 /// Beginnings of keys that the code puts together: with the number of a ministry's rule, or a word of the ledger.
-const PREFIXES: [&str; 23] = [
+const PREFIXES: [&str; 24] = [
     "alarm.about.",
     "discrepancy.class.",
     "discrepancy.owner.",
+    "dashboard.sum.",
     "mapping.dictionary.",
     "recap.idl.",
     "recap.kirim.",

@@ -21,7 +21,7 @@ pub struct Kind {
 }
 
 /// Everything the chain covers. What it leaves out, and why, stands in README.md.
-pub const KINDS: [Kind; 25] = [
+pub const KINDS: [Kind; 28] = [
     Kind {
         name: "event",
         is_history: true,
@@ -148,6 +148,22 @@ pub const KINDS: [Kind; 25] = [
         touched: &[("INSERT ON statement", "NEW.id", "0")],
     },
     Kind {
+        name: "audit",
+        is_history: true,
+        table: "audit",
+        key: ("id", "0"),
+        text: "json_array(t.id, t.at, t.account, t.role, t.action, t.subject, t.command, hex(t.reason_sealed))",
+        touched: &[("INSERT ON audit", "NEW.id", "0")],
+    },
+    Kind {
+        name: "decision_command",
+        is_history: true,
+        table: "decision_command",
+        key: ("rowid", "0"),
+        text: "json_array(t.command, t.entry, t.event, t.state, t.at)",
+        touched: &[("INSERT ON decision_command", "NEW.rowid", "0")],
+    },
+    Kind {
         name: "registration",
         is_history: false,
         table: "registration",
@@ -155,6 +171,15 @@ pub const KINDS: [Kind; 25] = [
         text: "json_array(t.lane, t.kind, hex(t.key), t.state, t.seq, hex(t.request_hash), t.creates, t.probes,
             t.lease_until, t.due_at, t.state_since, t.waits_for, t.server_id, hex(t.issues_sealed))",
         touched: &[("INSERT ON registration", "NEW.id", "0"), ("UPDATE ON registration", "NEW.id", "0")],
+    },
+    Kind {
+        name: "account",
+        is_history: false,
+        table: "account",
+        key: ("id", "0"),
+        text: "json_array(t.name, t.role, t.puskesmas, t.posyandu, t.password, hex(t.code), t.code_until, t.disabled_at,
+            t.made_at)",
+        touched: &[("INSERT ON account", "NEW.id", "0"), ("UPDATE ON account", "NEW.id", "0")],
     },
     Kind {
         name: "removal",

@@ -149,14 +149,25 @@ pub async fn verify(
     Ok(())
 }
 
-/// Carries out a person's or a rule's decision and keeps its reason.
+/// Carries out a person's or a rule's decision and keeps its reason. The same command twice is one decision, and gives
+/// the state that it led to.
 pub async fn decide(
     link: &mut Link,
     entry: EntryId,
     event: &Event,
+    command: Option<&str>,
     reason_sealed: &[u8],
     now: Timestamp,
 ) -> Result<State, LedgerError> {
+    if let Some(command) = command {
+        let known = "SELECT entry, event, state FROM decision_command WHERE command = ?1";
+        let known: Option<(i64, String, String)> = link.optional(known, values![command]).await?;
+        if let Some((decided, word, state)) = known {
+            let is_same = decided == entry.0 && word == event.word();
+            let state = State::from_word(&state).ok_or(LedgerError::Spoiled("state"))?;
+            return if is_same { Ok(state) } else { Err(LedgerError::CommandUsed) };
+        }
+    }
     let waits = "SELECT id FROM entry WHERE id = ?1 AND blocked_on = ?2";
     if link.first::<i64>(waits, values![entry.0, PREDECESSOR]).await?.is_some() {
         return Err(LedgerError::WaitsForPredecessor(entry));
@@ -171,5 +182,12 @@ pub async fn decide(
         values![entry.0, event.word(), reason_sealed, now.as_millisecond()],
     )
     .await?;
+    if let Some(command) = command {
+        link.execute(
+            "INSERT INTO decision_command (command, entry, event, state, at) VALUES (?1, ?2, ?3, ?4, ?5)",
+            values![command, entry.0, event.word(), state.word(), now.as_millisecond()],
+        )
+        .await?;
+    }
     Ok(state)
 }

@@ -22,21 +22,10 @@ pub fn narrowed_with(filter: &Filter, more: Vec<Value>) -> Vec<Value> {
     values
 }
 
-const COUNTS: &str = "SELECT
-        CASE WHEN source_row.standing = 'superseded' THEN 'superseded'
-             WHEN source_row.kind = 'issue' OR source_row.standing = 'conflict' THEN 'issue'
-             WHEN source_row.kind = 'skipped' THEN 'skipped'
-             WHEN EXISTS (SELECT 1 FROM visit WHERE visit.id = source_row.visit AND revision <> entered_revision)
-                THEN 'pending'
-             ELSE coalesce((SELECT state FROM entry WHERE entry.visit = source_row.visit
-                            AND entry.state <> 'superseded' ORDER BY version DESC LIMIT 1), 'pending')
-        END AS standing,
-        CASE WHEN source_row.kind = 'skipped' THEN source_row.reason END AS reason,
-        puskesmas, posyandu, count(*)
-    FROM source_row
-    WHERE (?1 IS NULL OR counted_date >= ?1) AND (?2 IS NULL OR counted_date <= ?2)
-        AND (?3 IS NULL OR puskesmas = ?3) AND (?4 IS NULL OR posyandu = ?4)
-    GROUP BY 1, 2, 3, 4";
+const COUNTS: &str = counted!(
+    "(?1 IS NULL OR counted_date >= ?1) AND (?2 IS NULL OR counted_date <= ?2)
+        AND (?3 IS NULL OR puskesmas = ?3) AND (?4 IS NULL OR posyandu = ?4)"
+);
 
 /// Standing, reason, puskesmas, posyandu, number of rows.
 pub type CountLine = (String, Option<String>, Option<String>, Option<String>, i64);

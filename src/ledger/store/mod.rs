@@ -40,14 +40,38 @@ macro_rules! of_newest {
     };
 }
 
+/// Rows by standing and reason, puskesmas and posyandu.
+macro_rules! counted {
+    ($condition:literal) => {
+        concat!(
+            "SELECT
+        CASE WHEN source_row.standing = 'superseded' THEN 'superseded'
+             WHEN source_row.kind = 'issue' OR source_row.standing = 'conflict' THEN 'issue'
+             WHEN source_row.kind = 'skipped' THEN 'skipped'
+             WHEN EXISTS (SELECT 1 FROM visit WHERE visit.id = source_row.visit AND revision <> entered_revision)
+                THEN 'pending'
+             ELSE coalesce((SELECT state FROM entry WHERE entry.visit = source_row.visit
+                            AND entry.state <> 'superseded' ORDER BY version DESC LIMIT 1), 'pending')
+        END AS standing,
+        CASE WHEN source_row.kind = 'skipped' THEN source_row.reason END AS reason,
+        puskesmas, posyandu, count(*)
+    FROM source_row WHERE ",
+            $condition,
+            " GROUP BY 1, 2, 3, 4"
+        )
+    };
+}
+
 /// The values of a statement, in order.
 macro_rules! values {
     ($($value:expr),* $(,)?) => { vec![$($crate::ledger::store::link::Value::from($value)),*] };
 }
 
+pub mod accounts;
 pub mod alarms;
 pub mod attention;
 pub mod backup;
+pub mod board;
 pub mod cache;
 pub mod chain;
 pub mod claims;

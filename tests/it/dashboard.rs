@@ -1,0 +1,8 @@
+//! The pages: what each role is shown, what a stranger is not, what decisions do, and that no text becomes markup.
+
+mod access;
+mod browser;
+mod decisions;
+mod logins;
+mod safety;
+pub mod site;
