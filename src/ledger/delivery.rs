@@ -15,7 +15,7 @@ use super::state::{Event, State};
 use super::store::claims::Begin;
 use super::store::endings::{End, Seen};
 use super::store::entries::{self, StoredEntry, StoredResource};
-use super::store::{cache, count, date, hash, time};
+use super::store::{cache, count, date, hash, hash_of, time};
 use super::turn::Turns;
 use super::{Ledger, LedgerError};
 use crate::crash;
@@ -260,17 +260,13 @@ impl Ledger {
         }
         let ids: Vec<i64> = entries.iter().map(|entry| entry.0).collect();
         let mut reader = self.readers.acquire().await?;
-        let (stored, resources) = entries::load(&mut reader, &ids).await?;
+        let (stored, mut resources) = entries::load(&mut reader, &ids).await?;
         drop(reader);
-        let mut by_entry: HashMap<i64, Vec<EntryResource>> = HashMap::new();
-        for resource in resources {
-            by_entry.entry(resource.entry).or_default().push(open_resource(resource)?);
-        }
         stored
             .into_iter()
             .map(|entry| {
-                let resources = by_entry.remove(&entry.id).unwrap_or_default();
-                self.open_entry(entry, resources)
+                let resources = resources.remove(&entry.id).unwrap_or_default();
+                self.open_entry(entry, resources.into_iter().map(open_resource).collect::<Result<_, _>>()?)
             })
             .collect()
     }
@@ -402,12 +398,12 @@ pub(super) fn attempt_context(attempt: AttemptId) -> String {
 
 fn open_resource(stored: StoredResource) -> Result<EntryResource, LedgerError> {
     Ok(EntryResource {
-        position: count(stored.position)?,
+        position: stored.position,
         resource_type: stored.resource_type,
         identifier_system: stored.identifier_system,
         identifier_value: stored.identifier_value,
         full_url: stored.full_url,
-        content_hash: hash(stored.content_hash)?,
+        content_hash: hash_of(&stored.content_hash)?,
         server_id: stored.server_id,
         server_version: stored.server_version,
         server_mapping: stored.server_mapping,

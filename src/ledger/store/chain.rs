@@ -20,13 +20,15 @@ fn own(text: String) -> sqlx::AssertSqlSafe<String> {
 
 /// Lets a connection note what it touches from now on.
 pub async fn watch(connection: &mut SqliteConnection) -> Result<(), LedgerError> {
-    let mut text =
-        "CREATE TEMP TABLE touched (kind TEXT NOT NULL, id INTEGER NOT NULL, seq INTEGER NOT NULL);".to_owned();
+    // Each row once, however many changes touch it: an answer touches the resources of its entry one by one.
+    let mut text = "CREATE TEMP TABLE touched (kind TEXT NOT NULL, id INTEGER NOT NULL, seq INTEGER NOT NULL,
+            PRIMARY KEY (kind, id, seq)) WITHOUT ROWID;"
+        .to_owned();
     for kind in &KINDS {
         for (number, (when, id, seq)) in kind.touched.iter().enumerate() {
             text.push_str(&format!(
                 "CREATE TEMP TRIGGER touched_{}_{number} AFTER {when}
-                 BEGIN INSERT INTO touched (kind, id, seq) VALUES ('{}', {id}, {seq}); END;",
+                 BEGIN INSERT INTO touched (kind, id, seq) VALUES ('{}', {id}, {seq}) ON CONFLICT DO NOTHING; END;",
                 kind.name, kind.name
             ));
         }
@@ -47,8 +49,10 @@ pub async fn touch_all(connection: &mut SqliteConnection) -> Result<(), LedgerEr
     sqlx::query("DELETE FROM meta WHERE name = 'chain_due'").execute(&mut *connection).await?;
     for kind in &KINDS {
         let (id, seq) = kind.key;
-        let text =
-            format!("INSERT INTO touched (kind, id, seq) SELECT '{}', {id}, {seq} FROM {}", kind.name, kind.table);
+        let text = format!(
+            "INSERT INTO touched (kind, id, seq) SELECT '{}', {id}, {seq} FROM {} WHERE TRUE ON CONFLICT DO NOTHING",
+            kind.name, kind.table
+        );
         sqlx::query(own(text)).execute(&mut *connection).await?;
     }
     Ok(())
@@ -58,7 +62,7 @@ pub async fn touch_all(connection: &mut SqliteConnection) -> Result<(), LedgerEr
 pub type Touched = (String, i64, String);
 
 const TOUCHED: &str = "SELECT kind, count(*), json_group_array(json_array(id, seq) ORDER BY id, seq)
-    FROM (SELECT DISTINCT kind, id, seq FROM touched WHERE (kind, id, seq) > (?1, ?2, ?3)
+    FROM (SELECT kind, id, seq FROM touched WHERE (kind, id, seq) > (?1, ?2, ?3)
         ORDER BY kind, id, seq LIMIT ?4) GROUP BY kind ORDER BY kind";
 
 /// What was touched, past a key: at most [`LINK_MAX`] rows.
@@ -80,7 +84,7 @@ pub async fn forget_touched(connection: &mut SqliteConnection) -> Result<(), Led
 pub async fn history(connection: &mut SqliteConnection, kind: &Kind, keys: &str) -> Result<(String, i64), LedgerError> {
     let text = format!(
         "SELECT coalesce(group_concat({}, char(10) ORDER BY j.key), ''), count(*)
-         FROM json_each(?1) AS j CROSS JOIN {} AS t ON {}",
+         FROM jsonb_each(?1) AS j CROSS JOIN {} AS t ON {}",
         kind.text,
         kind.table,
         kind.on()
@@ -95,7 +99,7 @@ pub async fn states(
     keys: &str,
 ) -> Result<Vec<(i64, String)>, LedgerError> {
     let text = format!(
-        "SELECT t.{}, {} FROM json_each(?1) AS j CROSS JOIN {} AS t ON {}",
+        "SELECT t.{}, {} FROM jsonb_each(?1) AS j CROSS JOIN {} AS t ON {}",
         kind.key.0,
         kind.text,
         kind.table,

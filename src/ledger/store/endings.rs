@@ -61,25 +61,48 @@ struct Standing {
     missing: HashMap<u32, String>,
 }
 
-const STANDING: &str = "SELECT attempt.id, attempt.entry,
-        CASE WHEN entry.state = 'in_flight' AND entry.lease = attempt.lease AND entry.lease = j.lease
-            AND NOT EXISTS (SELECT 1 FROM attempt_end WHERE attempt_end.attempt = attempt.id) THEN 1 ELSE 0 END
-    FROM {?1: attempt int, lease text} AS j CROSS JOIN attempt ON attempt.id = j.attempt
-    JOIN entry ON entry.id = attempt.entry /*lock entry*/";
+/// What an entry lacks, as one text: handing rows over costs more than finding them.
+macro_rules! lacking {
+    (sqlite $entry:literal) => {
+        lacking!("json_group_object(position || '', resource_type)", $entry)
+    };
+    (postgres $entry:literal) => {
+        lacking!("coalesce(json_object_agg(position, resource_type)::text, '{}')", $entry)
+    };
+    ($object:literal, $entry:literal) => {
+        concat!(
+            "(SELECT ",
+            $object,
+            " FROM entry_resource WHERE entry_resource.entry = ",
+            $entry,
+            " AND (server_id IS NULL OR server_hash <> content_hash))"
+        )
+    };
+}
+
+macro_rules! standing {
+    ($lacking:expr) => {
+        concat!(
+            "SELECT attempt.id, attempt.entry,
+                CASE WHEN entry.state = 'in_flight' AND entry.lease = attempt.lease AND entry.lease = j.lease
+                    AND NOT EXISTS (SELECT 1 FROM attempt_end WHERE attempt_end.attempt = attempt.id)
+                    THEN 1 ELSE 0 END, ",
+            $lacking,
+            " FROM {?1: attempt int, lease text} AS j CROSS JOIN attempt ON attempt.id = j.attempt
+            JOIN entry ON entry.id = attempt.entry /*lock entry*/"
+        )
+    };
+}
+
+const STANDING: Statement =
+    Statement::each(standing!(lacking!(sqlite "entry.id")), standing!(lacking!(postgres "entry.id")));
+
+const MISSING: Statement =
+    Statement::each(concat!("SELECT ", lacking!(sqlite "?1")), concat!("SELECT ", lacking!(postgres "?1")));
 
 /// Attempts that were passed over: another daemon is ending their leases at this moment.
 const PASSED_OVER: &str =
     "SELECT attempt.id, attempt.entry FROM {?1: int} AS j CROSS JOIN attempt ON attempt.id = j.value";
-
-/// One row for each entry: handing rows over costs more than finding them.
-const MISSING: Statement = Statement::each(
-    "SELECT j.value, (SELECT json_group_object(position || '', resource_type) FROM entry_resource
-        WHERE entry_resource.entry = j.value AND (server_id IS NULL OR server_hash <> content_hash))
-    FROM {?1: int} AS j",
-    "SELECT j.value, (SELECT coalesce(json_object_agg(position, resource_type)::text, '{}') FROM entry_resource
-        WHERE entry_resource.entry = j.value AND (server_id IS NULL OR server_hash <> content_hash))
-    FROM {?1: int} AS j",
-);
 
 const ACCEPT: &str = "UPDATE entry_resource
     SET server_id = j.id, server_version = j.version,
@@ -159,14 +182,11 @@ async fn standings(link: &mut Link, ends: &[End]) -> Result<HashMap<i64, Standin
         lease: &'a str,
     }
     let asked: Vec<Asked<'_>> = ends.iter().map(|end| Asked { attempt: end.attempt.0, lease: &end.lease.0 }).collect();
-    let rows: Vec<(i64, i64, i64)> = link.all(STANDING, values![json(&asked)?]).await?;
-    let entries: Vec<i64> = rows.iter().map(|(_, entry, _)| *entry).collect();
-    let mut missing = missing(link, &entries).await?;
-    let standing = |(attempt, entry, held): (i64, i64, i64)| {
-        let missing = missing.remove(&entry).unwrap_or_default();
-        (attempt, Standing { entry, held: held == 1, missing })
-    };
-    let mut standings: HashMap<i64, Standing> = rows.into_iter().map(standing).collect();
+    let rows: Vec<(i64, i64, i64, String)> = link.all(STANDING, values![json(&asked)?]).await?;
+    let mut standings = HashMap::with_capacity(ends.len());
+    for (attempt, entry, held, lacking) in rows {
+        standings.insert(attempt, Standing { entry, held: held == 1, missing: missing(&lacking)? });
+    }
     let absent: Vec<i64> =
         ends.iter().map(|end| end.attempt.0).filter(|attempt| !standings.contains_key(attempt)).collect();
     if !absent.is_empty() {
@@ -177,12 +197,9 @@ async fn standings(link: &mut Link, ends: &[End]) -> Result<HashMap<i64, Standin
     Ok(standings)
 }
 
-async fn missing(link: &mut Link, entries: &[i64]) -> Result<HashMap<i64, HashMap<u32, String>>, LedgerError> {
-    let rows: Vec<(i64, String)> = link.all(MISSING, values![json(entries)?]).await?;
-    let read = |(entry, types): (i64, String)| {
-        Ok((entry, serde_json::from_str(&types).map_err(|_| LedgerError::Spoiled("resource"))?))
-    };
-    rows.into_iter().map(read).collect()
+/// Position and type of the resources that an entry lacks, as the database gives them.
+fn missing(lacking: &str) -> Result<HashMap<u32, String>, LedgerError> {
+    serde_json::from_str(lacking).map_err(|_| LedgerError::Spoiled("resource"))
 }
 
 fn end_row(end: &End) -> EndRow<'_> {
@@ -256,8 +273,8 @@ pub async fn resolve(
     }
     let (step, state) = Step::new(entry.0, from, event)?;
     if state == State::Delivered {
-        let missing = missing(link, &[entry.0]).await?.remove(&entry.0).unwrap_or_default();
-        is_complete(entry.0, &missing, accepted)?;
+        let lacking: String = link.scalar(MISSING, values![entry.0]).await?;
+        is_complete(entry.0, &missing(&lacking)?, accepted)?;
     }
     accept(link, &accepted_rows(entry.0, event, accepted)).await?;
     transition::take(link, &[step], now).await?;

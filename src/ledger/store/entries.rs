@@ -1,10 +1,13 @@
 //! Entries with their content, for sending and for asking; findings of read-back; decisions of persons.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
 use super::link::Link;
+use super::statement::Statement;
 use super::{json, transition};
 use crate::ledger::LedgerError;
 use crate::ledger::entry::{EntryId, Finding};
@@ -29,16 +32,15 @@ pub struct StoredEntry {
     pub person_sealed: Vec<u8>,
 }
 
-/// A resource as stored.
-#[derive(Debug, FromRow)]
+/// A resource as stored: its hash in hexadecimal.
+#[derive(Debug, Deserialize)]
 pub struct StoredResource {
-    pub entry: i64,
-    pub position: i64,
+    pub position: u32,
     pub resource_type: String,
     pub identifier_system: String,
     pub identifier_value: String,
     pub full_url: String,
-    pub content_hash: Vec<u8>,
+    pub content_hash: String,
     pub server_id: Option<String>,
     pub server_version: Option<String>,
     pub server_mapping: Option<String>,
@@ -51,18 +53,35 @@ const OPEN: &str = "SELECT entry.id, visit.key, entry.version, entry.lane, visit
     FROM {?1: int} AS j CROSS JOIN entry ON entry.id = j.value JOIN visit ON visit.id = entry.visit
     JOIN entry_content AS content ON content.entry = entry.id ORDER BY j.key";
 
-const RESOURCES: &str = "SELECT resource.entry, resource.position, resource.resource_type,
-        resource.identifier_system, resource.identifier_value, resource.full_url, resource.content_hash,
-        resource.server_id, resource.server_version, resource.server_mapping,
-        CASE WHEN resource.server_hash = resource.content_hash THEN 1 ELSE 0 END AS unchanged
-    FROM {?1: int} AS j CROSS JOIN entry_resource AS resource ON resource.entry = j.value
-    ORDER BY resource.entry, resource.position";
+/// One row for each entry, as a list of the fields of [`StoredResource`]: handing rows over costs more than finding them.
+const RESOURCES: Statement = Statement::each(
+    "SELECT j.value, (SELECT json_group_array(json_array(position, resource_type, identifier_system,
+            identifier_value, full_url, hex(content_hash), server_id, server_version, server_mapping,
+            CASE WHEN server_hash = content_hash THEN 1 ELSE 0 END))
+        FROM entry_resource WHERE entry_resource.entry = j.value)
+    FROM {?1: int} AS j",
+    "SELECT j.value, (SELECT coalesce(json_agg(json_build_array(position, resource_type, identifier_system,
+            identifier_value, full_url, encode(content_hash, 'hex'), server_id, server_version, server_mapping,
+            CASE WHEN server_hash = content_hash THEN 1 ELSE 0 END))::text, '[]')
+        FROM entry_resource WHERE entry_resource.entry = j.value)
+    FROM {?1: int} AS j",
+);
 
-/// Entries in the order given, and their resources.
-pub async fn load(link: &mut Link, entries: &[i64]) -> Result<(Vec<StoredEntry>, Vec<StoredResource>), LedgerError> {
+/// Entries in the order given, and the resources of each, the first one first.
+pub async fn load(
+    link: &mut Link,
+    entries: &[i64],
+) -> Result<(Vec<StoredEntry>, HashMap<i64, Vec<StoredResource>>), LedgerError> {
     let list = json(entries)?;
     let stored = link.all(OPEN, values![&list]).await?;
-    Ok((stored, link.all(RESOURCES, values![&list]).await?))
+    let lists: Vec<(i64, String)> = link.all(RESOURCES, values![&list]).await?;
+    let read = |(entry, list): (i64, String)| {
+        let mut resources: Vec<StoredResource> =
+            serde_json::from_str(&list).map_err(|_| LedgerError::Spoiled("resource"))?;
+        resources.sort_unstable_by_key(|resource| resource.position);
+        Ok((entry, resources))
+    };
+    Ok((stored, lists.into_iter().map(read).collect::<Result<_, LedgerError>>()?))
 }
 
 /// Unknown entries that are due to be asked for, the longest unknown first.

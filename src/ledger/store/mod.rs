@@ -110,14 +110,14 @@ pub mod verify;
 pub mod visits;
 pub mod watching;
 
-use data_encoding::HEXLOWER;
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Serialize;
 
 use super::LedgerError;
 
-/// A list for `json_each`: one statement instead of one per row. Statements join it with CROSS JOIN, which makes
+/// A list for `jsonb_each`: one statement instead of one per row. Statements join it with CROSS JOIN, which makes
 /// SQLite go through the list and look each row up instead of the other way round.
 pub fn json<T: Serialize>(list: &[T]) -> Result<String, LedgerError> {
     serde_json::to_string(list).map_err(|_| LedgerError::Spoiled("list"))
@@ -126,6 +126,11 @@ pub fn json<T: Serialize>(list: &[T]) -> Result<String, LedgerError> {
 /// Bytes for a JSON list; `unhex` turns them back.
 pub fn hex(bytes: &[u8]) -> String {
     HEXLOWER.encode(bytes)
+}
+
+/// A hash in hexadecimal, as lists give it.
+pub fn hash_of(hex: &str) -> Result<[u8; 32], LedgerError> {
+    hash(HEXLOWER_PERMISSIVE.decode(hex.as_bytes()).map_err(|_| LedgerError::Spoiled("hash"))?)
 }
 
 /// A stored hash.

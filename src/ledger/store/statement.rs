@@ -6,8 +6,9 @@
 //! * `?1`, `?2`: parameters (PostgreSQL: `$1`).
 //! * `{?1: entry int, hash bytes} AS j`: a list, given as one JSON text (`json(…)`), whose columns are `j.entry` and
 //!   `j.hash`; types are `int`, `text` and `bytes` (hexadecimal in the JSON). `{?1: int} AS j` is a list of bare
-//!   values: `j.value`, and `j.key` in the order given. In SQLite this is `json_each`, never a sub-select: its planner
-//!   then goes through the list and looks each row up.
+//!   values: `j.value`, and `j.key` in the order given. In SQLite this is `jsonb_each` (`json_each` would
+//!   write each item as text, to be read again for each column), never a sub-select: its planner then goes through the
+//!   list and looks each row up.
 //! * `CROSS JOIN t ON …`: SQLite keeps the order of a CROSS JOIN; for PostgreSQL it is a plain join.
 //! * `CASE WHEN … THEN 1 ELSE 0 END`: a truth value, read as `i64`.
 //! * `/*lock*/`: rows found are locked and those that another daemon has locked are passed over; nothing in SQLite,
@@ -90,7 +91,7 @@ impl<'a> List<'a> {
         let alias = self.alias;
         let types = |kind: &str| if kind == "int" { "bigint" } else { "text" };
         match dialect {
-            Dialect::Sqlite => format!("json_each(?{parameter}) AS {alias}"),
+            Dialect::Sqlite => format!("jsonb_each(?{parameter}) AS {alias}"),
             Dialect::Postgres if self.is_bare() => {
                 let kind = self.columns.first().map_or("text", |(_, kind)| types(kind));
                 format!(
@@ -206,7 +207,7 @@ mod tests {
         );
         assert_eq!(
             sqlite,
-            "UPDATE entry SET lease = ?2 FROM json_each(?1) AS j WHERE entry.id = (j.value->>'entry') AND \
+            "UPDATE entry SET lease = ?2 FROM jsonb_each(?1) AS j WHERE entry.id = (j.value->>'entry') AND \
              state = (j.value->>'to') AND hash = unhex(j.value->>'hash') AND adj.entry = 'j.to ?1'"
         );
         assert_eq!(
@@ -223,7 +224,7 @@ mod tests {
             both("SELECT visit.id FROM {?1: bytes} AS j CROSS JOIN visit ON visit.key = j.value ORDER BY j.key");
         assert_eq!(
             sqlite,
-            "SELECT visit.id FROM json_each(?1) AS j CROSS JOIN visit ON visit.key = unhex(j.value) ORDER BY j.key"
+            "SELECT visit.id FROM jsonb_each(?1) AS j CROSS JOIN visit ON visit.key = unhex(j.value) ORDER BY j.key"
         );
         assert_eq!(
             postgres,
