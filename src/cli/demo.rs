@@ -31,7 +31,7 @@ const SAMPLE_INSTANT: &str = "2026-11-18T08:30:00Z";
 /// What the simulated server holds, kept between two demonstrations.
 const SERVER_FILE: &str = "satusehat-simulasi.ndjson";
 
-/// A sample city's day on this machine: simulator, files, delivery, read-back and report
+/// A sample city's day on this machine: simulator, files, delivery and report
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

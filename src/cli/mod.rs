@@ -102,7 +102,7 @@ pub enum Format {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// A sample city's day on this machine: simulator, files, delivery, read-back and report
+    /// A sample city's day on this machine: simulator, files, delivery and report
     Demo(demo::Demo),
     /// Write a commented configuration, keys and an empty ledger
     Init(init::Init),
@@ -135,7 +135,7 @@ enum Command {
     Ledger(ledger::LedgerCommand),
     /// The mapping files: list them, or run their tests
     Mapping(mapping::Mapping),
-    /// Files and databases: propose a profile, try a profile, list the files of drop folders
+    /// Files and databases: propose or try a profile, list the files of drop folders
     Source(source::Source),
     /// The Organizations and Locations of posyandu that SATUSEHAT does not know yet
     Provision(provision::Provision),

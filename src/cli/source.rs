@@ -13,7 +13,7 @@ use super::{Context, print};
 use crate::config::editor;
 use crate::record::schema::Schemas;
 
-/// Files and databases: propose a profile, try a profile, list the files of drop folders
+/// Files and databases: propose or try a profile, list the files of drop folders
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -21,7 +21,7 @@ use crate::ledger::reading::Filter;
 
 /// How often visits are asked for again that could not be seen whole.
 const PASSES_MAX: u32 = 6;
-/// Wait before that: a lane in trouble is tried again within a minute.
+/// Wait before that, longer each time: a lane in trouble is tried again within a minute, with wrong access within five.
 const PASS_WAIT: Duration = Duration::from_secs(60);
 
 /// What is audited.
@@ -108,7 +108,7 @@ impl Reconciliation {
             if left.is_empty() {
                 break;
             }
-            self.clock.sleep(PASS_WAIT).await;
+            self.clock.sleep(PASS_WAIT * pass).await;
             if !is_last {
                 // Persons whose visits were not seen are searched again.
                 known.searched.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();

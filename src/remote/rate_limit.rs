@@ -4,7 +4,7 @@
 //! is found by trying (`pace`). Look-ups and writes take turns, so that a backlog of one never holds up the other.
 
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -107,10 +107,14 @@ impl Kind {
     }
 }
 
-/// Parts of the calls that each kind gets while all wait, in ten thousandths, when reading back has so many percent.
-fn shares(read_back_percent: u32) -> [i32; 3] {
-    let others = 100 - i32::try_from(read_back_percent.min(READ_BACK_PERCENT_MAX)).unwrap_or(0);
-    [others * (100 - LOOK_UPS_PERCENT), others * LOOK_UPS_PERCENT, (100 - others) * 100]
+/// Parts of the calls that each kind gets of those that wait, in percent of a percent: reading back its percentage of the
+/// whole, the others the rest by their own shares.
+fn shares(waits: [bool; 3], read_back_percent: i32) -> [i32; 3] {
+    let own = [(100 - LOOK_UPS_PERCENT) * 100, LOOK_UPS_PERCENT * 100];
+    let part = |at: usize| if waits[at] { own[at] } else { 0 };
+    let others = part(0) + part(1);
+    let read_back = others * read_back_percent / (100 - read_back_percent);
+    [part(0), part(1), if waits[2] { read_back } else { 0 }]
 }
 
 /// The right to make one call; its slot is free again when it is dropped.
@@ -168,7 +172,7 @@ pub struct Limiter {
     queues: [Queue; 3],
     /// What each kind is owed, in ten thousandths of a call.
     owed: Mutex<[i32; 3]>,
-    shares: Mutex<[i32; 3]>,
+    read_back_percent: AtomicI32,
     turned: Notify,
     is_held: AtomicBool,
     /// Asked for each call that the pace lets through.
@@ -192,7 +196,7 @@ impl Limiter {
             closed_until: AtomicI64::new(i64::MIN),
             queues: Kind::ALL.map(|_| Queue::new(slots)),
             owed: Mutex::new([0; 3]),
-            shares: Mutex::new(shares(READ_BACK_PERCENT)),
+            read_back_percent: AtomicI32::new(READ_BACK_PERCENT as i32),
             turned: Notify::new(),
             is_held: AtomicBool::new(false),
             allowance,
@@ -235,7 +239,7 @@ impl Limiter {
 
     /// Gives reading back another part of the calls, in percent.
     pub fn share_read_back(&self, percent: u32) {
-        *self.shares.lock().unwrap_or_else(PoisonError::into_inner) = shares(percent);
+        self.read_back_percent.store(percent.min(READ_BACK_PERCENT_MAX) as i32, Ordering::Relaxed);
     }
 
     fn queue(&self, kind: Kind) -> &Queue {
@@ -294,12 +298,12 @@ impl Limiter {
         if waits.iter().filter(|waits| **waits).count() < 2 {
             return;
         }
-        let shares = *self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        let shares = shares(waits, self.read_back_percent.load(Ordering::Relaxed));
         let mut owed = self.owed.lock().unwrap_or_else(PoisonError::into_inner);
         // Each call gives all that wait their share, and is paid by its own kind.
-        for at in (0..waits.len()).filter(|at| waits[*at]) {
-            owed[at] += shares[at];
-            owed[kind.index()] -= shares[at];
+        for (at, share) in shares.into_iter().enumerate() {
+            owed[at] += share;
+            owed[kind.index()] -= share;
         }
     }
 
