@@ -12,9 +12,10 @@ use jiff::Timestamp;
 use tempfile::NamedTempFile;
 
 use super::chain::Chain;
+use super::lock::{beside, lock};
 use super::store::{self, backup, chain, schema};
 use super::verify::Verified;
-use super::{Ledger, LedgerError, Options, beside, lock, mirror};
+use super::{Ledger, LedgerError, Options, mirror};
 use crate::clock::Clock;
 use crate::seal::Keys;
 

@@ -9,6 +9,7 @@ pub mod attempt;
 pub mod attention;
 pub mod backup;
 pub mod board;
+mod cache;
 mod carrying_out;
 mod chain;
 pub mod checkpoint;
@@ -20,6 +21,7 @@ pub mod entry;
 pub mod forecast;
 mod intake;
 pub mod lane;
+mod lock;
 mod mirror;
 pub mod origin;
 pub mod person;
@@ -45,7 +47,7 @@ pub mod verify;
 pub mod watching;
 mod writer;
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -254,7 +256,7 @@ impl Ledger {
     /// [`LedgerError::Held`] when another process has it open; any of the opening errors.
     pub async fn open(options: &Options, keys: Arc<Keys>, clock: Clock) -> Result<Self, LedgerError> {
         let (path, now) = (&options.path, clock.now());
-        let lock = lock(path)?;
+        let lock = lock::lock(path)?;
         crash::point("ledger.open.locked");
         if mirror::told(&lock, path)? != Told::Nothing && store::schema::is_empty(path).await? {
             return Err(LedgerError::Gone(path.clone()));
@@ -377,31 +379,5 @@ impl Ledger {
 
     fn writer(&self) -> Result<&Writer, LedgerError> {
         self.writer.as_ref().ok_or(LedgerError::ReadOnly)
-    }
-}
-
-/// A name beside a file: the file's with something after it.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
-/// Takes the exclusive lock that keeps a second gateway out; the system frees it when the process ends.
-fn lock(path: &Path) -> Result<File, LedgerError> {
-    let failed = |at: &Path| {
-        let path = at.to_owned();
-        move |source| LedgerError::Folder { path, source }
-    };
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::create_dir_all(folder).map_err(failed(folder))?;
-    }
-    let name = beside(path, ".lock");
-    let file =
-        OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&name).map_err(failed(&name))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(LedgerError::Held(path.to_owned())),
-        Err(TryLockError::Error(source)) => Err(LedgerError::Folder { path: name, source }),
     }
 }
