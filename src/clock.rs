@@ -3,7 +3,7 @@
 //! The only reader of the system clock. It must not know what the time is used for.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::civil::{Date, Time};
 use jiff::{SignedDuration, Timestamp};
@@ -64,19 +64,24 @@ impl Clock {
     /// Starts measuring how long something takes, for durations in the history and in benchmarks.
     #[must_use]
     pub fn stopwatch(&self) -> Stopwatch {
-        Stopwatch(Instant::now())
+        Stopwatch(since_boot())
     }
 }
 
-/// Measures elapsed time on the monotonic clock.
+/// Measures elapsed time on a clock that is never set and runs on while the machine sleeps: a lease does too.
 #[derive(Clone, Copy, Debug)]
-pub struct Stopwatch(Instant);
+pub struct Stopwatch(Duration);
+
+fn since_boot() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), u32::try_from(now.tv_nsec).unwrap_or(0))
+}
 
 impl Stopwatch {
     /// Time since the stopwatch was started.
     #[must_use]
     pub fn elapsed(self) -> Duration {
-        self.0.elapsed()
+        since_boot().saturating_sub(self.0)
     }
 }
 

@@ -11,6 +11,7 @@ use crate::clock::{Clock, Zone};
 use crate::config::Config;
 use crate::daemon::alarm;
 use crate::ledger::alarm::Alarm;
+use crate::report::alarm::{as_json, sentence};
 use crate::words::{self, Language};
 
 /// What somebody should look at now
@@ -60,7 +61,7 @@ async fn list(config: &Config, format: Format, language: Language) -> anyhow::Re
     print::result(&match format {
         Format::Json => {
             let all = |alarms: &[&Alarm]| -> Vec<_> {
-                alarms.iter().map(|one| alarm::as_json(one, &alarm::sentence(one, language))).collect()
+                alarms.iter().map(|one| as_json(one, &sentence(one, language))).collect()
             };
             json!({"open": all(&open), "ended": all(&ended)}).to_string()
         }
@@ -71,7 +72,7 @@ async fn list(config: &Config, format: Format, language: Language) -> anyhow::Re
 }
 
 fn line(one: &Alarm, zone: Zone, language: Language) -> String {
-    let (text, began) = (alarm::sentence(one, language), zone.text_at(one.raised_at));
+    let (text, began) = (sentence(one, language), zone.text_at(one.raised_at));
     match one.ended_at {
         None => words::text(language, "alarm.since", &[("waktu", began), ("alarm", text)]),
         Some(at) => {

@@ -19,6 +19,7 @@ use crate::ledger::attempt::AttemptId;
 use crate::ledger::entry::{Claimed, OpenEntry};
 use crate::ledger::state::{Event, State};
 use crate::remote::answer::{Accepted, Answer, Class};
+use crate::remote::fence::within;
 use crate::resource::bundle::{entries, fill, resolve};
 
 /// Sends one claimed visit.
@@ -34,7 +35,7 @@ pub(super) async fn visit(shared: &Shared, ready: Ready) -> Result<State, Delive
         people = People::find(shared, &identities, &whom, patient_key, patient) => people?,
         () = shared.cut_off() => return shared.give_back(&claimed).await,
     };
-    let Claimed { lease, mut entry, .. } = claimed;
+    let Claimed { lease, asked, mut entry, .. } = claimed;
     let people = match people {
         Ok(people) => people,
         Err(found) => return not_found(shared, &entry, &lease, found).await,
@@ -60,6 +61,7 @@ pub(super) async fn visit(shared: &Shared, ready: Ready) -> Result<State, Delive
         Err(error) => return Err(error.into()),
     };
     let span = tracing::info_span!("attempt", attempt = attempt.number(), entry = entry.entry_id.number());
+    let fence = std::sync::Arc::new(delivery.ledger.lease_watch(asked));
     let sending = async {
         if is_change {
             episode.iter().for_each(|episode| episode.join(&mut entry));
@@ -76,7 +78,7 @@ pub(super) async fn visit(shared: &Shared, ready: Ready) -> Result<State, Delive
         Ok(answer)
     };
     let answer = tokio::select! {
-        answer = sending.instrument(span) => answer?,
+        answer = within(fence, sending.instrument(span)) => answer?,
         () = shared.cut_off() => Answer::of(Class::Unknown, "given up: the gateway was stopped"),
     };
     let mut again = false;

@@ -26,6 +26,14 @@ pub struct Posyandu {
     pub record: Arc<Record>,
 }
 
+impl Posyandu {
+    /// Code of its kelurahan; empty when the register has none.
+    #[must_use]
+    pub fn village(&self) -> &str {
+        self.record.text("kode_kelurahan").unwrap_or_default()
+    }
+}
+
 /// All posyandu.
 #[derive(Debug, Default)]
 pub struct Register {

@@ -1,5 +1,7 @@
 //! Delivery's and reconciliation's side of the ledger: claims, attempts, answers, read-back, decisions.
 
+use std::sync::PoisonError;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use uuid::Uuid;
@@ -10,14 +12,19 @@ use super::discrepancy::Comparison;
 use super::entry::{Claimed, EntryId, EntryResource, Finding, Lease, OpenEntry};
 use super::intake::entry_context;
 use super::state::{Event, State};
-use super::store::claims::Begin;
+use super::store::claims::{Begin, HELD_MAX};
 use super::store::endings::{End, Seen};
 use super::store::entries::{self, StoredEntry, StoredResource};
 use super::store::{count, date, hash, hash_of, time};
 use super::turn::Turns;
+use super::writer::Holder;
 use super::{Ledger, LedgerError};
+use crate::clock::Stopwatch;
 use crate::crash;
 use crate::redact::Personal;
+
+/// Part of a lease's time that must be left when a request leaves: nobody else takes the visit before it has arrived.
+const LEASE_SPARE_PART: u32 = 3;
 
 impl Ledger {
     /// Takes due entries of a lane (a puskesmas) under one lease, as [`Ledger::claim_by_turns`] for the first time.
@@ -37,11 +44,12 @@ impl Ledger {
     /// Failures of the store.
     pub async fn claim_by_turns(&self, lane: &str, limit: u32, turns: &mut Turns) -> Result<Vec<Claimed>, LedgerError> {
         let mut lease = Uuid::new_v4().simple().to_string();
-        let holder = self.writer()?.holder();
+        let holder = &self.writer()?.holder().name;
         lease.replace_range(..holder.len(), holder);
         let lease = Lease(lease);
         let (lane, token, before) = (lane.to_owned(), lease.clone(), *turns);
         let ask = |reply| Command::Claim { lane, limit, turns: before, lease: token, reply };
+        let asked = self.clock.stopwatch();
         let taken = crash::around("ledger.claim", self.writer()?.ask(ask)).await?;
         *turns = taken.turns;
         let entries: Vec<EntryId> = taken.entries.iter().map(|one| one.entry).collect();
@@ -49,11 +57,20 @@ impl Ledger {
         let claimed = open.into_iter().zip(taken.entries).map(|(entry, one)| Claimed {
             lease: lease.clone(),
             lease_until: taken.lease_until,
+            asked,
             turn: one.turn,
             is_suspect: one.is_suspect,
             entry,
         });
         Ok(claimed.collect())
+    }
+
+    /// Tells whether a lease that was asked for then is still ours, with a third of its time to spare. Judged by this
+    /// machine alone, by a clock that runs on while it sleeps: whoever was suspended learns it before anybody answers.
+    #[must_use]
+    pub fn lease_watch(&self, asked: Stopwatch) -> impl Fn() -> bool + Send + Sync + use<> {
+        let holder = self.writer.as_ref().map(|writer| writer.holder().clone());
+        move || holder.as_ref().is_some_and(|holder| lasts(holder, asked))
     }
 
     /// Writes down that a send is about to begin; it is durable when this returns. One attempt per lease.
@@ -293,6 +310,13 @@ impl Ledger {
             since: time(stored.state_since)?,
         })
     }
+}
+
+fn lasts(holder: &Holder, asked: Stopwatch) -> bool {
+    let prolonged = *holder.prolonged.lock().unwrap_or_else(PoisonError::into_inner);
+    let held = asked.elapsed();
+    let renewed = prolonged.filter(|_| held < HELD_MAX).map_or(held, |prolonged| prolonged.elapsed().min(held));
+    renewed < holder.lease - holder.lease / LEASE_SPARE_PART
 }
 
 /// Where an attempt's issues belong.

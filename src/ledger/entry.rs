@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use super::attempt::AttemptLine;
 use super::state::{Event, State};
 use super::turn::Turn;
+use crate::clock::Stopwatch;
 use crate::issue::Issue;
 use crate::redact::Personal;
 
@@ -136,6 +137,8 @@ pub struct Claimed {
     pub lease: Lease,
     /// When the right ends.
     pub lease_until: Timestamp,
+    /// Runs since before the right was asked for.
+    pub asked: Stopwatch,
     /// Whose turn it was taken in.
     pub turn: Turn,
     /// The process died the last time it was prepared for sending.

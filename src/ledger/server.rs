@@ -18,7 +18,7 @@
 //!   stored becomes Unknown and is looked up; an ending that was not stored leaves the attempt to become Unknown; rows
 //!   read again are unchanged; a person's command has an id. The writer then connects again by itself.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -123,15 +123,17 @@ impl Ledger {
     /// Prolongs the leases again and again until the ledger is closed.
     fn keep_leases(&self, server: &Server) -> Result<(), LedgerError> {
         let handle = self.writer()?.handle();
+        let (clock, prolonged) = (self.clock.clone(), Arc::clone(&self.writer()?.holder().prolonged));
         let pause = server.lease() / PROLONGED_AFTER_PART;
         tokio::spawn(async move {
             loop {
                 tokio::time::sleep(pause).await;
+                let asked = clock.stopwatch();
                 match handle.ask(|reply| Command::Prolong { reply }).await {
                     Err(LedgerError::Closed) => return,
                     // The leases run out if it goes on like this, which is what they are for.
                     Err(error) => tracing::warn!(error = %error, "leases could not be prolonged"),
-                    Ok(_) => {}
+                    Ok(_) => *prolonged.lock().unwrap_or_else(PoisonError::into_inner) = Some(asked),
                 }
             }
         });

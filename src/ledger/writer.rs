@@ -3,8 +3,8 @@
 //!
 //! A command that fails by its own rule gets its error and leaves nothing behind; the others are not touched.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -23,7 +23,7 @@ use super::store::endings::End;
 use super::store::link::Link;
 use super::store::server::{self, Reach};
 use super::store::{claims, endings, sharing};
-use crate::clock::Clock;
+use crate::clock::{Clock, Stopwatch};
 use crate::crash;
 
 /// Commands gathered into one transaction, at most.
@@ -52,6 +52,8 @@ pub struct Holder {
     pub name: String,
     /// How long a lease is good for.
     pub lease: Duration,
+    /// When all were prolonged last, counted from before it was asked for.
+    pub prolonged: Arc<Mutex<Option<Stopwatch>>>,
 }
 
 /// Letters of a holder's name: 48 bits by chance.
@@ -62,7 +64,7 @@ impl Holder {
     pub fn new(lease: Duration) -> Self {
         let mut name = uuid::Uuid::new_v4().simple().to_string();
         name.truncate(HOLDER_LENGTH);
-        Self { name, lease }
+        Self { name, lease, prolonged: Arc::default() }
     }
 
     /// When a lease given now ends.
@@ -102,7 +104,7 @@ pub struct Writer {
     task: JoinHandle<()>,
     commits: Arc<AtomicU64>,
     writes: Arc<AtomicU64>,
-    holder: String,
+    holder: Holder,
 }
 
 impl Writer {
@@ -121,7 +123,7 @@ impl Writer {
             under_way: 0,
         };
         let task = tokio::spawn(task.run(messages));
-        Self { queue, task, commits, writes, holder: holder.name }
+        Self { queue, task, commits, writes, holder }
     }
 
     /// A way to the task for work of its own.
@@ -129,8 +131,8 @@ impl Writer {
         Handle(self.queue.downgrade())
     }
 
-    /// How every lease of this process starts.
-    pub fn holder(&self) -> &str {
+    /// Who holds the leases of this process.
+    pub fn holder(&self) -> &Holder {
         &self.holder
     }
 

@@ -13,6 +13,7 @@ use reqwest::{Method, Request, Url};
 use super::answer::{Answer, Class};
 use super::excerpt;
 use super::exchange::{self, Received};
+use super::fence::{self, Fenced};
 use super::rate_limit::{Kind, Permit};
 use super::response::{self, Interruption, Sent};
 use super::token::{self, Token};
@@ -38,6 +39,14 @@ impl Remote {
             // The body is counted, not copied.
             let copy = request.try_clone().filter(|_| !repeated);
             request.headers_mut().insert(AUTHORIZATION, bearer(&token)?);
+            if let Some(fence) = fence::present().filter(|_| kind == Kind::Write) {
+                if !fence() {
+                    return Err(Box::new(Answer::of(Class::Throttled, "not sent: its lease may be another gateway's")));
+                }
+                if let Some(bytes) = request.body().and_then(reqwest::Body::as_bytes) {
+                    *request.body_mut() = Some(reqwest::Body::wrap(Fenced::new(bytes, fence)));
+                }
+            }
             counter.fetch_add(1, Ordering::Relaxed);
             let stopwatch = inner.clock.stopwatch();
             let outcome = exchange::send(&inner.client, request).await;

@@ -10,6 +10,7 @@ pub mod certificate;
 mod complaint;
 pub mod excerpt;
 pub mod exchange;
+pub mod fence;
 pub mod identity;
 pub mod lane;
 pub mod memory;
@@ -72,11 +73,8 @@ pub struct Options {
 
 impl Options {
     fn connecting(&self) -> exchange::Connecting<'_> {
-        exchange::Connecting {
-            connect_timeout: self.connect_timeout,
-            request_timeout: self.request_timeout,
-            extra_ca: self.extra_ca.as_deref(),
-        }
+        let (connect_timeout, request_timeout) = (self.connect_timeout, self.request_timeout);
+        exchange::Connecting { connect_timeout, request_timeout, extra_ca: self.extra_ca.as_deref() }
     }
 }
 
@@ -306,8 +304,7 @@ impl Remote {
         let Some((sent, url)) = self.single(resource_type, Some(id), &body) else {
             return Answer::of(Class::Content, "not sent: the resource does not fit its address");
         };
-        let counter = &self.inner.counters.update;
-        crash::around("send.update", self.write(&Sent::Update(sent), Method::PUT, url, body, counter)).await
+        self.changed(sent, Method::PUT, url, body).await
     }
 
     /// Changes members of one resource under the id the server gave it: `operations` of JSON Patch (satusehat-api.md,
@@ -318,8 +315,12 @@ impl Remote {
         };
         let resource_type = resource_type.to_owned();
         let sent = SentResource { resource_type, id: Some(id.to_owned()), identifiers: Vec::new() };
-        let (counter, body) = (&self.inner.counters.update, operations.to_string());
-        crash::around("send.update", self.write(&Sent::Update(sent), Method::PATCH, url, body, counter)).await
+        self.changed(sent, Method::PATCH, url, operations.to_string()).await
+    }
+
+    async fn changed(&self, sent: SentResource, method: Method, url: Url, body: String) -> Answer {
+        let counter = &self.inner.counters.update;
+        crash::around("send.update", self.write(&Sent::Update(sent), method, url, body, counter)).await
     }
 
     /// Reads one resource by its id at the server.

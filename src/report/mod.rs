@@ -3,6 +3,7 @@
 //! It only reads the ledger. It must not show personal data: people are named by file and row, never by name or
 //! number, and the sentences come from `words`.
 
+pub mod alarm;
 pub mod coverage;
 pub mod csv;
 pub mod discrepancy;

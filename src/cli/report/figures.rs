@@ -97,9 +97,7 @@ pub(super) async fn write(
 /// What the register tells of each posyandu.
 pub(super) fn areas(register: &Register) -> Areas {
     let area = |posyandu: &std::sync::Arc<crate::ingest::register::Posyandu>| {
-        let village = posyandu.record.text("kode_kelurahan").unwrap_or_default().to_owned();
-        let (name, puskesmas) = (posyandu.name.clone(), posyandu.puskesmas.clone());
-        (posyandu.code.clone(), Area { name, puskesmas, village, ..Area::default() })
+        (posyandu.code.clone(), Area::new(&posyandu.name, &posyandu.puskesmas, posyandu.village()))
     };
     register.all().iter().map(area).collect()
 }

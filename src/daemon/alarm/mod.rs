@@ -8,13 +8,14 @@ mod conditions;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::{Daemon, DaemonError};
 use crate::config::Config;
-use crate::ledger::alarm::{Alarm, Message, MessageEnd};
+use crate::ledger::alarm::{Alarm, AlarmKind, Message, MessageEnd};
 use crate::remote::lane::Lane;
 use crate::remote::webhook::{TRY_AGAIN_SECONDS, Webhook};
+use crate::report::alarm::{as_json, sentence};
 use crate::words::{self, Language};
 
 /// Messages handed over in one go, at most; the next look goes on.
@@ -32,10 +33,15 @@ impl Daemon {
         let (raised, ended) = self.ledger.settle_alarms(looked_at, tells).await?;
         for alarm in &raised {
             let (kind, about, level) = (alarm.kind.word(), &alarm.about, &alarm.level);
-            tracing::warn!(kind, about, level, details = alarm.details, "alarm");
+            // A stopped lane is told by the round itself, in a sentence.
+            if matches!(alarm.kind, AlarmKind::LaneStopped | AlarmKind::MassRefusal) {
+                tracing::info!(kind, about, level, details = alarm.details, "alarm");
+            } else {
+                tracing::warn!(kind, about, level, details = alarm.details, "alarm");
+            }
         }
         for alarm in &ended {
-            tracing::warn!(kind = alarm.kind.word(), about = alarm.about, "an alarm is over");
+            tracing::info!(kind = alarm.kind.word(), about = alarm.about, "an alarm is over");
         }
         Ok((raised, ended))
     }
@@ -98,28 +104,4 @@ pub fn body(message: &Message, language: Language) -> String {
         words::text(language, "alarm.ended", &[("alarm", sentence(alarm, language))])
     };
     json!({"type": kind, "timestamp": message.made_at.to_string(), "data": as_json(alarm, &text)}).to_string()
-}
-
-/// An alarm as JSON, with its sentence.
-#[must_use]
-pub fn as_json(alarm: &Alarm, text: &str) -> Value {
-    json!({
-        "number": alarm.number, "kind": alarm.kind.word(), "about": alarm.about, "level": alarm.level,
-        "details": details(alarm), "raised_at": alarm.raised_at.to_string(),
-        "ended_at": alarm.ended_at.map(|at| at.to_string()), "text": text,
-    })
-}
-
-/// An alarm in words: what is wrong and what to do.
-#[must_use]
-pub fn sentence(alarm: &Alarm, language: Language) -> String {
-    let details = details(alarm);
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let mut values: Vec<(&str, String)> = details.iter().map(|(name, value)| (name.as_str(), text(value))).collect();
-    values.push(("perihal", alarm.about.clone()));
-    words::text(language, &format!("alarm.about.{}.{}", alarm.kind.word(), alarm.level), &values)
-}
-
-fn details(alarm: &Alarm) -> Map<String, Value> {
-    serde_json::from_str(&alarm.details).unwrap_or_default()
 }

@@ -16,10 +16,12 @@ use super::plot::{self, Series};
 use super::say::Say;
 use super::{Refusal, SAMPLE_EVERY, StoppedLane, layout};
 use crate::ledger::account::Reach;
+use crate::ledger::alarm::{Alarm, AlarmKind};
 use crate::ledger::lane::NoteKind;
 use crate::ledger::state::State;
 use crate::ledger::watching::Waiting;
 use crate::ledger::{Ledger, LedgerError};
+use crate::report::alarm as alarm_words;
 
 /// Samples kept: a day of them, some 60 KiB.
 const SAMPLES_MAX: usize = 24 * 60;
@@ -106,7 +108,7 @@ pub(super) async fn stopped(ask: &Ask<'_>, lane: &str) -> Result<Option<StoppedL
     Ok(note.and_then(|note| (ask.board.options.read_stop)(&note)))
 }
 
-/// What everybody should know at once: stopped lanes.
+/// What everybody should know at once: stopped lanes, and what keeps the machine from its work.
 pub(super) async fn alarms(ask: &Ask<'_>, place: &Reach) -> Result<Markup, Refusal> {
     let say = ask.say;
     let mut all = Vec::new();
@@ -128,7 +130,18 @@ pub(super) async fn alarms(ask: &Ask<'_>, place: &Reach) -> Result<Markup, Refus
         };
         say.f(key, &values)
     };
+    // What is expected of the day, and stopped lanes, have places of their own.
+    let elsewhere = [AlarmKind::Deadline, AlarmKind::LaneStopped, AlarmKind::MassRefusal];
+    let is_shown = |alarm: &Alarm| {
+        !elsewhere.contains(&alarm.kind) && place.puskesmas.as_ref().is_none_or(|own| *own == alarm.about)
+    };
+    let others: Vec<Alarm> = ask.board.ledger.open_alarms().await?.into_iter().filter(is_shown).collect();
     Ok(html! {
+        @for alarm in &others {
+            div class="pesan gagal" {
+                p { strong { (say.t("dashboard.alarm")) } " " (alarm_words::sentence(alarm, say.0)) }
+            }
+        }
         @for (lane, stop) in &all {
             div class="pesan gagal" {
                 p { strong { (say.t("dashboard.alarm")) } " " (sentence(lane, stop)) }

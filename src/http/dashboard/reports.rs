@@ -11,17 +11,35 @@ use maud::html;
 use super::access::Page;
 use super::ask::Ask;
 use super::{Refusal, layout};
-use crate::report::{DayReport, ReportError, Request, Span, csv, json, text};
+use crate::ingest::register::Register;
+use crate::report::document::Document;
+use crate::report::recap::area::{Area, Areas, Level};
+use crate::report::recap::{Ask as Figures, Recap, page as recap};
+use crate::report::{DayReport, ReportError, Request, Span, csv, html as html_page, json, text, xlsx};
 use crate::words::Language;
 
+/// What writes a form.
+#[derive(Clone, Copy)]
+enum Writer {
+    /// The reconciliation report.
+    Report(fn(&DayReport, Language) -> String),
+    /// The figures by posyandu; none when they do not fit the form.
+    Figures(fn(&Document, Language) -> Option<Vec<u8>>),
+}
+
 /// A form of a report: its ending, its media type, the key of its name, and what writes it.
-type Form = (&'static str, &'static str, &'static str, fn(&DayReport, Language) -> String);
+type Form = (&'static str, &'static str, &'static str, Writer);
+
+/// The media type of a workbook.
+const WORKBOOK: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 
 /// Every form there is.
-const FORMS: [Form; 3] = [
-    ("txt", "text/plain; charset=utf-8", "dashboard.reports.text", text::render),
-    ("csv", "text/csv; charset=utf-8", "dashboard.reports.csv", csv::work_list),
-    ("json", "application/json", "dashboard.reports.json", json::render),
+const FORMS: [Form; 5] = [
+    ("html", "text/html; charset=utf-8", "dashboard.reports.html", Writer::Figures(page_of_figures)),
+    ("xlsx", WORKBOOK, "dashboard.reports.xlsx", Writer::Figures(workbook)),
+    ("txt", "text/plain; charset=utf-8", "dashboard.reports.text", Writer::Report(text::render)),
+    ("csv", "text/csv; charset=utf-8", "dashboard.reports.csv", Writer::Report(csv::work_list)),
+    ("json", "application/json", "dashboard.reports.json", Writer::Report(json::render)),
 ];
 
 /// Most lines of each list: what a person reads, and what memory bears.
@@ -55,14 +73,60 @@ pub(super) async fn page(ask: &Ask<'_>) -> Result<Response<Body>, Refusal> {
 pub(super) async fn file(ask: &Ask<'_>, name: &str) -> Result<Response<Body>, Refusal> {
     ask.must(Page::Reports)?;
     let (span, end) = name.rsplit_once('.').ok_or(Refusal::NotFound)?;
-    let (_, media_type, _, render) = FORMS.into_iter().find(|form| form.0 == end).ok_or(Refusal::NotFound)?;
+    let (_, media_type, _, writer) = FORMS.into_iter().find(|form| form.0 == end).ok_or(Refusal::NotFound)?;
     let span = match span.len() {
         7 => Span::Month(format!("{span}-01").parse::<Date>().map_err(|_| Refusal::NotFound)?),
         _ => Span::Day(span.parse::<Date>().map_err(|_| Refusal::NotFound)?),
     };
     ask.audit("report", name, None, None).await?;
     let register = ask.board.intake.register();
-    let names = |code: &str| Some(register.as_ref()?.by_code(code)?.name.clone());
+    let content = match writer {
+        Writer::Report(render) => render(&day_report(ask, span, register.as_deref()).await?, ask.say.0).into_bytes(),
+        Writer::Figures(write) => {
+            let areas = register.as_deref().map(areas).unwrap_or_default();
+            let (zone, made_at) = (ask.board.options.zone, ask.board.clock.now());
+            let (puskesmas, posyandu) = (None, None);
+            let figures = Figures { span, level: Level::Posyandu, puskesmas, posyandu, zone, made_at, areas: &areas };
+            let gathered = Recap::gather(&ask.board.ledger, &figures).await.map_err(refusal)?;
+            write(&recap::document(&gathered, ask.say.0), ask.say.0).ok_or(Refusal::NotFound)?
+        }
+    };
+    let mut response = Response::new(Body::from(content));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    let saved_as = format!("attachment; filename=\"laporan-{}.{end}\"", span.name().unwrap_or_default());
+    if let Ok(saved_as) = HeaderValue::from_str(&saved_as) {
+        headers.insert(CONTENT_DISPOSITION, saved_as);
+    }
+    Ok(response)
+}
+
+fn page_of_figures(document: &Document, language: Language) -> Option<Vec<u8>> {
+    Some(html_page::page(document, language).into_bytes())
+}
+
+fn workbook(document: &Document, language: Language) -> Option<Vec<u8>> {
+    let made = xlsx::workbook(document, language);
+    made.inspect_err(|error| tracing::error!(%error, "a workbook cannot be made")).ok()
+}
+
+/// What the register tells of each posyandu.
+fn areas(register: &Register) -> Areas {
+    let one = |posyandu: &std::sync::Arc<crate::ingest::register::Posyandu>| {
+        (posyandu.code.clone(), Area::new(&posyandu.name, &posyandu.puskesmas, posyandu.village()))
+    };
+    register.all().iter().map(one).collect()
+}
+
+fn refusal(error: ReportError) -> Refusal {
+    match error {
+        ReportError::Ledger(error) => Refusal::from(error),
+        ReportError::Write(_) => Refusal::NotFound,
+    }
+}
+
+async fn day_report(ask: &Ask<'_>, span: Span, register: Option<&Register>) -> Result<DayReport, Refusal> {
+    let names = |code: &str| Some(register?.by_code(code)?.name.clone());
     let request = Request {
         span,
         zone: ask.board.options.zone,
@@ -71,16 +135,5 @@ pub(super) async fn file(ask: &Ask<'_>, name: &str) -> Result<Response<Body>, Re
         names: &names,
         listed_max: Some(LISTED_MAX),
     };
-    let report = DayReport::gather(&ask.board.ledger, request).await.map_err(|error| match error {
-        ReportError::Ledger(error) => Refusal::from(error),
-        ReportError::Write(_) => Refusal::NotFound,
-    })?;
-    let mut response = Response::new(Body::from(render(&report, ask.say.0)));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-    let saved_as = format!("attachment; filename=\"laporan-{}.{end}\"", span.name().unwrap_or_default());
-    if let Ok(saved_as) = HeaderValue::from_str(&saved_as) {
-        headers.insert(CONTENT_DISPOSITION, saved_as);
-    }
-    Ok(response)
+    DayReport::gather(&ask.board.ledger, request).await.map_err(refusal)
 }

@@ -181,14 +181,14 @@ fn following(filter: &WorkFilter, after: Option<&str>) -> String {
 
 /// A mark in an address: date and number of the row, then day's end and number of the visit.
 fn write_mark(mark: &Mark) -> String {
-    format!("{}.{}.{}.{}", mark.row.0, mark.row.1, mark.entry.0.as_millisecond(), mark.entry.1)
+    format!("{}.{}.{}.{}", mark.row.0, mark.row.1, mark.entry.0.as_nanosecond(), mark.entry.1)
 }
 
 /// The mark of an address; one that is none begins the list anew.
 fn read_mark(text: &str) -> Option<Mark> {
     let mut parts = text.split('.');
     let row = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-    let ends = Timestamp::from_millisecond(parts.next()?.parse().ok()?).ok()?;
+    let ends = Timestamp::from_nanosecond(parts.next()?.parse().ok()?).ok()?;
     let entry = (ends, parts.next()?.parse().ok()?);
     parts.next().is_none().then_some(Mark { row, entry })
 }

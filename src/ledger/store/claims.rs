@@ -19,7 +19,7 @@ use crate::ledger::turn::{Turn, Turns};
 /// Most entries one claim takes.
 pub const CLAIM_MAX: u32 = 1_000;
 /// A lease is prolonged until its claim is so old; then its holder has forgotten it.
-const HELD_MAX: Duration = Duration::from_secs(15 * 60);
+pub const HELD_MAX: Duration = Duration::from_secs(15 * 60);
 /// Most expired leases or due dependencies looked at in one go.
 const SWEEP_MAX: i64 = 1_000;
 

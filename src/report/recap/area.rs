@@ -22,6 +22,15 @@ pub struct Area {
     pub with_card: Option<u64>,
 }
 
+impl Area {
+    /// What the register tells: S and K are counted by somebody else.
+    #[must_use]
+    pub fn new(name: &str, puskesmas: &str, village: &str) -> Self {
+        let (name, puskesmas, village) = (name.to_owned(), puskesmas.to_owned(), village.to_owned());
+        Self { name, puskesmas, village, ..Self::default() }
+    }
+}
+
 /// All posyandu by code.
 pub type Areas = BTreeMap<String, Area>;
 

@@ -2,11 +2,12 @@
 
 use posyandu_gateway::http::dashboard::access::{Page, may};
 use posyandu_gateway::ledger::account::Role;
+use posyandu_gateway::ledger::alarm::{AlarmKind, LookedAt, Standing};
 
 use super::site::{HOSTILE, NAME, NIK, Site, proxy, reach, reach_of, setting};
 
 /// Each page that a link leads to.
-const PAGES: [(&str, Page); 10] = [
+const PAGES: [(&str, Page); 12] = [
     ("/", Page::Today),
     ("/kerja", Page::Work),
     ("/kunjungan/1", Page::Story),
@@ -14,6 +15,8 @@ const PAGES: [(&str, Page); 10] = [
     ("/antrean", Page::Queue),
     ("/laporan", Page::Reports),
     ("/laporan/2026-11-18.json", Page::Reports),
+    ("/laporan/2026-11.html", Page::Reports),
+    ("/laporan/2026-11.xlsx", Page::Reports),
     ("/keputusan", Page::Decisions),
     ("/akun", Page::Accounts),
     ("/audit", Page::Audit),
@@ -155,4 +158,17 @@ async fn the_work_list_filters_and_goes_on_page_by_page() {
         path = next.rsplit("href=\"").next().unwrap().split('"').next().unwrap().replace("&amp;", "&");
     }
     assert_eq!((pages, seen.len()), (3, 115), "{HOSTILE}");
+}
+
+#[tokio::test]
+async fn what_keeps_the_machine_from_its_work_stands_on_the_first_page() {
+    let site = Site::open().await;
+    let standing = Standing { level: "low", details: r#"{"mebibita": "700"}"#.to_owned() };
+    let disk = LookedAt { kind: AlarmKind::Disk, about: "<mesin>".to_owned(), standing: Some(standing) };
+    site.ledger.settle_alarms(vec![disk], false).await.unwrap();
+    let dinkes = site.log_in("dinkes", Role::Dinkes, reach_of(Role::Dinkes)).await;
+    let kader = site.log_in("kader", Role::Kader, reach_of(Role::Kader)).await;
+    let shown = site.get("/", &dinkes).await.text;
+    assert!(shown.contains("&lt;mesin&gt;: sisa ruang disk tinggal 700 MiB"), "{shown}");
+    assert!(!site.get("/", &kader).await.text.contains("700 MiB"), "a kader cannot mend a disk");
 }
