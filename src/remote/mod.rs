@@ -307,8 +307,7 @@ impl Remote {
         self.changed(sent, Method::PUT, url, body).await
     }
 
-    /// Changes members of one resource under the id the server gave it: `operations` of JSON Patch (satusehat-api.md,
-    /// section 3.1). The answer may be a part of the resource.
+    /// Changes members of one resource: `operations` of JSON Patch (satusehat-api.md, 3.1); the answer may be a part.
     pub async fn patch(&self, resource_type: &str, id: &str, operations: &Value) -> Answer {
         let Some(url) = self.url(resource_type, Some(id)) else {
             return Answer::of(Class::Content, "not sent: the resource does not fit its address");
