@@ -130,7 +130,7 @@ impl Delivery {
                 && let Some(ready) = waiting.pop_front()
             {
                 let shared = Arc::clone(&shared);
-                running.spawn(async move { shared.one(ready).await });
+                running.spawn(async move { Box::pin(shared.one(ready)).await });
             }
             let ahead = window.div_ceil(2).max(window.min(quickly));
             if !dry && claiming.is_empty() && waiting.len() <= ahead / 2 && shared.goes_on() {

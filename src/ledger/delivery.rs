@@ -67,7 +67,6 @@ impl Ledger {
 
     /// Tells whether a lease that was asked for then is still ours, with a third of its time to spare. Judged by this
     /// machine alone, by a clock that runs on while it sleeps: whoever was suspended learns it before anybody answers.
-    #[must_use]
     pub fn lease_watch(&self, asked: Stopwatch) -> impl Fn() -> bool + Send + Sync + use<> {
         let holder = self.writer.as_ref().map(|writer| writer.holder().clone());
         move || holder.as_ref().is_some_and(|holder| lasts(holder, asked))
