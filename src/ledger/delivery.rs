@@ -312,10 +312,10 @@ impl Ledger {
 }
 
 fn lasts(holder: &Holder, asked: Stopwatch) -> bool {
-    let prolonged = *holder.prolonged.lock().unwrap_or_else(PoisonError::into_inner);
+    let renewal = *holder.renewal.lock().unwrap_or_else(PoisonError::into_inner);
     let held = asked.elapsed();
-    let renewed = prolonged.filter(|_| held < HELD_MAX).map_or(held, |prolonged| prolonged.elapsed().min(held));
-    renewed < holder.lease - holder.lease / LEASE_SPARE_PART
+    let renewed = renewal.filter(|_| held < HELD_MAX).and_then(|renewal| renewal.since_renewed(asked));
+    renewed.unwrap_or(held) < holder.lease - holder.lease / LEASE_SPARE_PART
 }
 
 /// Where an attempt's issues belong.

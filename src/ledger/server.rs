@@ -27,7 +27,7 @@ use super::command::Command;
 use super::store::{recovery, schema, server};
 use super::writer::{Holder, Home, Writer};
 use super::{Ledger, LedgerError};
-use crate::clock::{Clock, Zone};
+use crate::clock::{Clock, Stopwatch, Zone};
 use crate::crash;
 use crate::redact::Personal;
 use crate::seal::Keys;
@@ -62,6 +62,36 @@ pub struct Server {
     pub zone: Zone,
     /// Whose time a change has.
     pub time: Time,
+}
+
+/// How the leases of this process were prolonged, as far as it can tell by itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Renewal {
+    /// Since when none of them can have run out in between.
+    unbroken: Stopwatch,
+    /// When they were prolonged last, counted from before it was asked for.
+    last: Stopwatch,
+}
+
+impl Renewal {
+    /// Before there are any.
+    fn beginning(now: Stopwatch) -> Self {
+        Self { unbroken: now, last: now }
+    }
+
+    /// They were prolonged just now, asked for then. The database prolongs only what still runs and says nothing of the
+    /// rest: after too long a pause, such as that of a suspended process, what was claimed before it counts as gone.
+    fn renewed(self, asked: Stopwatch, lease: Duration) -> Self {
+        let is_in_time = self.last.elapsed() < lease;
+        Self { unbroken: if is_in_time { self.unbroken } else { asked }, last: asked }
+    }
+
+    /// Time since a lease was prolonged that was asked for then; `None` when it may have run out in between, or was not
+    /// prolonged yet.
+    pub(super) fn since_renewed(self, claimed: Stopwatch) -> Option<Duration> {
+        let (held, last) = (claimed.elapsed(), self.last.elapsed());
+        (held <= self.unbroken.elapsed() && last <= held).then_some(last)
+    }
 }
 
 impl Server {
@@ -123,7 +153,11 @@ impl Ledger {
     /// Prolongs the leases again and again until the ledger is closed.
     fn keep_leases(&self, server: &Server) -> Result<(), LedgerError> {
         let handle = self.writer()?.handle();
-        let (clock, prolonged) = (self.clock.clone(), Arc::clone(&self.writer()?.holder().prolonged));
+        let (clock, lease) = (self.clock.clone(), server.lease());
+        let renewal = Arc::clone(&self.writer()?.holder().renewal);
+        let keep = move |next| *renewal.lock().unwrap_or_else(PoisonError::into_inner) = Some(next);
+        let mut present = Renewal::beginning(clock.stopwatch());
+        keep(present);
         let pause = server.lease() / PROLONGED_AFTER_PART;
         tokio::spawn(async move {
             loop {
@@ -133,7 +167,10 @@ impl Ledger {
                     Err(LedgerError::Closed) => return,
                     // The leases run out if it goes on like this, which is what they are for.
                     Err(error) => tracing::warn!(error = %error, "leases could not be prolonged"),
-                    Ok(_) => *prolonged.lock().unwrap_or_else(PoisonError::into_inner) = Some(asked),
+                    Ok(_) => {
+                        present = present.renewed(asked, lease);
+                        keep(present);
+                    }
                 }
             }
         });

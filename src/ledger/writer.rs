@@ -16,14 +16,14 @@ use super::attempt::AttemptId;
 use super::carrying_out::{Answer, alone, answer, refuse};
 use super::chain::Chain;
 use super::command::{Command, Reply};
-use super::server::{Server, Time};
+use super::server::{Renewal, Server, Time};
 use super::state::State;
 use super::store::claims::Begin;
 use super::store::endings::End;
 use super::store::link::Link;
 use super::store::server::{self, Reach};
 use super::store::{claims, endings, sharing};
-use crate::clock::{Clock, Stopwatch};
+use crate::clock::Clock;
 use crate::crash;
 
 /// Commands gathered into one transaction, at most.
@@ -52,8 +52,8 @@ pub struct Holder {
     pub name: String,
     /// How long a lease is good for.
     pub lease: Duration,
-    /// When all were prolonged last, counted from before it was asked for.
-    pub prolonged: Arc<Mutex<Option<Stopwatch>>>,
+    /// How they were prolonged; none where nothing prolongs them.
+    pub renewal: Arc<Mutex<Option<Renewal>>>,
 }
 
 /// Letters of a holder's name: 48 bits by chance.
@@ -64,7 +64,7 @@ impl Holder {
     pub fn new(lease: Duration) -> Self {
         let mut name = uuid::Uuid::new_v4().simple().to_string();
         name.truncate(HOLDER_LENGTH);
-        Self { name, lease, prolonged: Arc::default() }
+        Self { name, lease, renewal: Arc::default() }
     }
 
     /// When a lease given now ends.
