@@ -6,8 +6,9 @@ use clap::{Args, Subcommand};
 use jiff::civil::Date;
 use serde_json::json;
 
+use super::decision::Decision;
 use super::exit::Exit;
-use super::{Context, Format, decision, installation, print, report};
+use super::{Context, Format, installation, print, report};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ledger::discrepancy::Standing;
@@ -52,12 +53,8 @@ struct Waive {
     /// Numbers of the discrepancies
     #[arg(value_name = "NUMBER", required = true)]
     numbers: Vec<i64>,
-    /// Why; kept with the decision
-    #[arg(long, value_name = "TEXT")]
-    reason: String,
-    /// Id of this decision, so that the same command twice is one decision; made up when it is not given
-    #[arg(long, value_name = "ID")]
-    command_id: Option<String>,
+    #[command(flatten)]
+    decision: Decision,
 }
 
 impl Discrepancies {
@@ -99,7 +96,7 @@ impl Discrepancies {
 
 impl Waive {
     async fn run(&self, config: &Config, format: Format, language: Language) -> anyhow::Result<Exit> {
-        let (reason, command) = decision::checked(&self.reason, self.command_id.as_deref())?;
+        let (reason, command) = self.decision.checked()?;
         let ledger = installation::open(config, installation::keys(config)?, Clock::System).await?;
         let waived = async {
             let known = ledger.discrepancies(&Filter::default(), true).await?;

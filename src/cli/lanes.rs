@@ -5,8 +5,9 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::decision::Decision;
 use super::exit::Exit;
-use super::{Context, Format, decision, installation, print};
+use super::{Context, Format, installation, print};
 use crate::clock::{Clock, Zone};
 use crate::config::Config;
 use crate::delivery::keeping::stopped;
@@ -42,12 +43,8 @@ struct Release {
     /// Name of the puskesmas
     #[arg(value_name = "PUSKESMAS")]
     puskesmas: String,
-    /// What was mended; kept with the decision
-    #[arg(long, value_name = "TEXT")]
-    reason: String,
-    /// Id of this decision, so that the same command twice is one decision; made up when it is not given
-    #[arg(long, value_name = "ID")]
-    command_id: Option<String>,
+    #[command(flatten)]
+    decision: Decision,
 }
 
 impl Lanes {
@@ -153,7 +150,7 @@ async fn list(config: &Config, format: Format, language: Language) -> anyhow::Re
 
 impl Release {
     async fn run(&self, config: &Config, format: Format, language: Language) -> anyhow::Result<Exit> {
-        let (reason, command) = decision::checked(&self.reason, self.command_id.as_deref())?;
+        let (reason, command) = self.decision.checked()?;
         anyhow::ensure!(
             config.puskesmas.iter().any(|puskesmas| puskesmas.name == self.puskesmas),
             "no [[puskesmas]] has the name `{}`: `lanes` lists those that are stopped",

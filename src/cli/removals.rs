@@ -5,8 +5,9 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::decision::Decision;
 use super::exit::Exit;
-use super::{Context, Format, decision, installation, print};
+use super::{Context, Format, installation, print};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ledger::removal::{Removal, RemovalState};
@@ -42,12 +43,8 @@ struct Decide {
     /// Numbers of the removals
     #[arg(value_name = "NUMBER", required = true)]
     numbers: Vec<i64>,
-    /// Why; kept with the decision
-    #[arg(long, value_name = "TEXT")]
-    reason: String,
-    /// Id of this decision, so that the same command twice is one decision; made up when it is not given
-    #[arg(long, value_name = "ID")]
-    command_id: Option<String>,
+    #[command(flatten)]
+    decision: Decision,
 }
 
 impl Removals {
@@ -117,7 +114,7 @@ fn as_line(removal: &Removal, language: Language) -> String {
 
 impl Decide {
     async fn run(&self, config: &Config, confirmed: bool, format: Format, language: Language) -> anyhow::Result<Exit> {
-        let (reason, command) = decision::checked(&self.reason, self.command_id.as_deref())?;
+        let (reason, command) = self.decision.checked()?;
         let ledger = installation::open(config, installation::keys(config)?, Clock::System).await?;
         let decided = async {
             let known = ledger.removals().await?;

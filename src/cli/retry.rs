@@ -5,8 +5,9 @@
 use clap::Args;
 use serde_json::json;
 
+use super::decision::Decision;
 use super::exit::Exit;
-use super::{Context, Format, decision, installation, print};
+use super::{Context, Format, installation, print};
 use crate::clock::Clock;
 use crate::ledger::Ledger;
 use crate::ledger::account::Deed;
@@ -45,12 +46,8 @@ struct Decide {
     /// Numbers of the visits
     #[arg(value_name = "NUMBER", required = true)]
     numbers: Vec<i64>,
-    /// Why; kept with the decision
-    #[arg(long, value_name = "TEXT")]
-    reason: String,
-    /// Id of this decision, so that the same command twice is one decision; made up when it is not given
-    #[arg(long, value_name = "ID")]
-    command_id: Option<String>,
+    #[command(flatten)]
+    decision: Decision,
     /// How to write the result
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -78,7 +75,7 @@ impl Waive {
 
 impl Decide {
     async fn run(&self, context: &Context, again: bool) -> anyhow::Result<Exit> {
-        let (reason, command) = decision::checked(&self.reason, self.command_id.as_deref())?;
+        let (reason, command) = self.decision.checked()?;
         let config = installation::config(context)?;
         let language = installation::language(&config, context);
         let ledger = installation::open(&config, installation::keys(&config)?, Clock::System).await?;

@@ -6,8 +6,9 @@
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::cli::decision::Decision;
 use crate::cli::exit::Exit;
-use crate::cli::{Context, Format, decision, installation, print, run};
+use crate::cli::{Context, Format, installation, print, run};
 use crate::clock::{Clock, Zone};
 use crate::config::Config;
 use crate::ledger::plan::{Effect, Plan};
@@ -19,12 +20,8 @@ pub(super) struct Approve {
     /// Number of the plan
     #[arg(value_name = "PLAN")]
     plan: i64,
-    /// Why the delivered visits are sent again; kept with the decision
-    #[arg(long, value_name = "TEXT")]
-    reason: String,
-    /// Id of this decision, so that the same command twice is one decision; made up when it is not given
-    #[arg(long, value_name = "ID")]
-    command_id: Option<String>,
+    #[command(flatten)]
+    decision: Decision,
 }
 
 /// Makes a plan, or says that nothing would change.
@@ -96,7 +93,7 @@ impl Approve {
     /// Keeps the approval.
     pub(super) async fn run(&self, config: Config, format: Format, context: &Context) -> anyhow::Result<Exit> {
         let language = installation::language(&config, context);
-        let (reason, command) = decision::checked(&self.reason, self.command_id.as_deref())?;
+        let (reason, command) = self.decision.checked()?;
         let daemon = installation::daemon(config, Clock::System).await?;
         let decided = async {
             let plans = daemon.ledger.plans().await?;
