@@ -12,7 +12,7 @@ use jiff::civil::Date;
 use tokio::task::JoinSet;
 
 use super::read_back::{Read, ReadBackTally};
-use super::wide::{Known, is_settled};
+use super::wide::Known;
 use super::{BATCH, Line, Reconciliation, ReconciliationError, lines_to_read_back, stopped};
 use crate::ledger::comparing::Delivered;
 use crate::ledger::discrepancy::{Class, Comparison, Found};
@@ -118,7 +118,7 @@ impl Reconciliation {
         if scope.is_whole {
             self.days(scope, &lines, &known, &mut tally).await?;
         }
-        self.settle_unknown(&filter, &lines, &known).await?;
+        self.settle_unknown(&filter, &lines, &known, &mut tally).await?;
         tally.read.stopped = stopped(&lines);
         Ok(tally)
     }
@@ -215,27 +215,45 @@ impl Reconciliation {
         Ok(())
     }
 
-    /// What was unknown before may be known, gone or set aside by now.
+    /// What was unknown before may be known, gone or set aside by now. What the server does not tell is asked for again
+    /// and counted in the end: it would stay open with nobody the wiser.
     async fn settle_unknown(
         &self,
         filter: &Filter,
         lines: &BTreeMap<String, Arc<Line>>,
         known: &Known,
+        tally: &mut AuditTally,
     ) -> Result<(), ReconciliationError> {
-        for one in self.ledger.discrepancies(filter, false).await? {
-            if one.class != Class::UnknownToUs {
-                continue;
-            }
-            let id = one.thing.strip_prefix("Encounter/");
-            let is_known = id.is_some_and(|id| known.encounters.contains(id));
-            let Some(line) = lines.get(&one.puskesmas) else { continue };
-            let closing = if is_known { "the ledger knows it" } else { "gone or set aside at the server" };
-            if is_known || is_settled(&line.lane.remote, &one.thing).await == Some(true) {
+        let mut left = self.ledger.discrepancies(filter, false).await?;
+        left.retain(|one| one.class == Class::UnknownToUs && lines.contains_key(&one.puskesmas));
+        for pass in 1..=PASSES_MAX {
+            let mut untold = Vec::new();
+            for one in left {
+                let Some(line) = lines.get(&one.puskesmas) else { continue };
+                let id = one.thing.strip_prefix("Encounter/");
+                let is_known = id.is_some_and(|id| known.encounters.contains(id));
+                let closing = match is_known {
+                    true => "the ledger knows it",
+                    false => match self.is_settled(line, &one.thing).await {
+                        Some(true) => "gone or set aside at the server",
+                        Some(false) => continue,
+                        None => {
+                            untold.push(one);
+                            continue;
+                        }
+                    },
+                };
                 let classes = vec![Class::UnknownToUs];
                 let comparison = Comparison { looked: vec![one.thing], classes, found: Vec::new(), closing };
                 self.ledger.note_comparison(comparison).await?;
             }
+            left = untold;
+            if left.is_empty() || pass == PASSES_MAX {
+                break;
+            }
+            self.clock.sleep(PASS_WAIT).await;
         }
+        tally.failed += left.len() as u64;
         Ok(())
     }
 }

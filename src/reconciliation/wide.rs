@@ -18,8 +18,8 @@ use super::{Line, Reconciliation, ReconciliationError};
 use crate::clock::Zone;
 use crate::ledger::discrepancy::{Cause, Class, Found};
 use crate::ledger::entry::OpenEntry;
+use crate::remote::ReadAnswer;
 use crate::remote::search::{Matches, SearchAnswer, systems};
-use crate::remote::{ReadAnswer, Remote};
 
 pub(super) const ENCOUNTER: &str = "Encounter";
 /// An episode outlives the visit and may be another's.
@@ -162,6 +162,20 @@ impl Reconciliation {
         }
         shown
     }
+
+    /// Whether something unknown is gone or set aside meanwhile; `None` when the server does not tell.
+    pub(super) async fn is_settled(&self, line: &Line, thing: &str) -> Option<bool> {
+        let (kind, id) = thing.split_once('/')?;
+        match line.lane.remote.read(kind, id).await {
+            ReadAnswer::Found(found) => Some(!is_live(found.reveal())),
+            ReadAnswer::Absent => Some(true),
+            ReadAnswer::Hidden => None,
+            ReadAnswer::Failed(answer) => {
+                line.failed(&answer, self.clock.now());
+                None
+            }
+        }
+    }
 }
 
 impl Known {
@@ -225,14 +239,4 @@ fn refers_to(one: &Value, encounter: &str) -> bool {
         let reference = one.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         relative(reference).strip_prefix("Encounter/") == Some(encounter)
     })
-}
-
-/// Whether something unknown is gone or set aside meanwhile; `None` when the server does not tell.
-pub(super) async fn is_settled(remote: &Remote, thing: &str) -> Option<bool> {
-    let (kind, id) = thing.split_once('/')?;
-    match remote.read(kind, id).await {
-        ReadAnswer::Found(found) => Some(!is_live(found.reveal())),
-        ReadAnswer::Absent => Some(true),
-        ReadAnswer::Hidden | ReadAnswer::Failed(_) => None,
-    }
 }
