@@ -137,7 +137,8 @@ pub fn end_of(child: Child) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-/// Some answers come late, before or after the write; others trickle, so that kills hit what is between.
+/// Some answers come late, before or after the write; others trickle, so that kills hit what is between. An update is
+/// the last call of a correction: where it is held, a kill finds the whole at the server, however slow the machine.
 pub fn slow() -> Vec<Fault> {
     let fault = |kind, chance, milliseconds, bytes| Fault {
         probability: Some(chance),
@@ -145,7 +146,8 @@ pub fn slow() -> Vec<Fault> {
         bytes: Some(bytes),
         ..Fault::at_calls(kind, AppliesTo::Write, &[])
     };
-    vec![fault(FaultKind::Slow, 0.5, 5, 400), fault(FaultKind::Delay, 1.0, 4, 1)]
+    let held = Fault { method: Some("PUT".to_owned()), ..fault(FaultKind::HeldAfterCommit, 1.0, 60, 1) };
+    vec![held, fault(FaultKind::Slow, 0.5, 5, 400), fault(FaultKind::Delay, 1.0, 4, 1)]
 }
 
 /// A short day of the city.
