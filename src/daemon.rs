@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 use crate::clock::Clock;
 use crate::config::assets::{AssetsError, Rules};
@@ -167,6 +168,7 @@ struct Means {
     switches: BTreeSet<String>,
     organizations: Vec<(String, String)>,
     registering: BTreeSet<String>,
+    earliest: Date,
 }
 
 impl Means {
@@ -182,6 +184,7 @@ impl Means {
             register,
             organizations: &self.organizations,
             registering: &self.registering,
+            earliest: self.earliest,
             version: visit::version(
                 &rules.mappings,
                 &rules.profiles,
@@ -189,6 +192,7 @@ impl Means {
                 register,
                 &self.organizations,
                 &self.registering,
+                self.earliest,
             ),
         }
     }
@@ -234,6 +238,7 @@ impl Daemon {
         let registering = puskesmas.clone().filter(|one| one.create_patients).map(|one| one.name.clone());
         Ok(Means {
             registering: registering.collect(),
+            earliest: self.config.satusehat.earliest_date,
             switches: set_up::switches(&self.config, &self.rules)?,
             organizations: puskesmas.map(|one| (one.name.clone(), one.organization_id.clone())).collect(),
         })
@@ -249,6 +254,7 @@ impl Daemon {
     /// As [`set_up::lane`].
     pub fn lanes(&self) -> Result<Vec<Lane>, DaemonError> {
         let mut lanes: Vec<Lane> = Vec::with_capacity(self.config.puskesmas.len());
+        let given = Arc::default();
         for puskesmas in &self.config.puskesmas {
             // One client id has one limit and one token, whoever uses it.
             let known = lanes.iter().find(|lane| lane.client_id == puskesmas.client_id);
@@ -258,6 +264,7 @@ impl Daemon {
                     let lane = set_up::lane(&self.config, puskesmas, &self.clock)?;
                     lane.remote.observe(self.observed.lane(&lane.name));
                     shared_pace::share(&lane, &self.ledger);
+                    lane.remote.share_given(&given);
                     lane
                 }
             });

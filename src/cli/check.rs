@@ -167,7 +167,7 @@ fn look(visit: &VisitRecords, entry: &mut NewEntry, plans: &mut Plans, files: Op
     let person = std::mem::replace(&mut entry.person, Personal::new(String::new()));
     let bundle = std::mem::replace(&mut entry.bundle, Personal::new(String::new()));
     entry.resources.clear();
-    if entry.refused {
+    if entry.refused || entry.is_waived() {
         return Ok(());
     }
     plans.add(&visit.visit.puskesmas, &person)?;

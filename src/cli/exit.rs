@@ -88,6 +88,7 @@ fn of_ledger(error: &LedgerError) -> Exit {
         LedgerError::Held(_) => Exit::Held,
         LedgerError::Absent(_)
         | LedgerError::Gone(_)
+        | LedgerError::Network(_)
         | LedgerError::OnServer
         | LedgerError::WrongKeys
         | LedgerError::Foreign(_)

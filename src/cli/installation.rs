@@ -145,7 +145,7 @@ pub fn named(config: &Config, error: impl Into<anyhow::Error>) -> anyhow::Error 
         }
         // These name their place themselves.
         None | Some(LedgerError::Held(_) | LedgerError::Absent(_) | LedgerError::Foreign(_)) => error,
-        Some(LedgerError::Folder { .. } | LedgerError::Unreachable { .. }) => error,
+        Some(LedgerError::Folder { .. } | LedgerError::Network(_) | LedgerError::Unreachable { .. }) => error,
         Some(_) => error.context(format!("ledger {place}")),
     }
 }

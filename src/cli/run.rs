@@ -92,6 +92,9 @@ impl Run {
         present: &PresentLanes,
         language: Language,
     ) -> anyhow::Result<Exit> {
+        // The same lanes for all rounds: each new one would begin with the calls of a full second.
+        let lanes = daemon.lanes().map_err(|error| installation::named(&daemon.config, error))?;
+        present.set(&lanes);
         loop {
             let steps = Steps::default();
             let progress = |step: Step<'_>| steps.show(step);
@@ -100,23 +103,17 @@ impl Run {
                     counter.set_register(daemon, register);
                 }
             };
-            let round = match daemon.lanes() {
-                Err(error) => Err(error),
-                Ok(lanes) => {
-                    present.set(&lanes);
-                    let round = daemon.round(&lanes, &progress, &read);
-                    match counter {
-                        None => Box::pin(daemon.beating(round)).await,
-                        Some(counter) => {
-                            let beside = counter.beside(daemon, &|_| {}, round);
-                            Box::pin(daemon.beating(beside)).await.and_then(|round| round)
-                        }
-                    }
+            let round = daemon.round(&lanes, &progress, &read);
+            let round = match counter {
+                None => Box::pin(daemon.beating(round)).await,
+                Some(counter) => {
+                    let beside = counter.beside(daemon, &|_| {}, round);
+                    Box::pin(daemon.beating(beside)).await.and_then(|round| round)
                 }
             };
             steps.done();
             let exit = self.told(daemon, round, language).await?;
-            if self.once || rest(daemon, counter, self, language).await? {
+            if self.once || rest(daemon, counter, present, self, language).await? {
                 return Ok(exit);
             }
         }
@@ -142,12 +139,21 @@ impl Run {
     }
 }
 
-/// Rests between two rounds; what is handed in meanwhile is sent. Says whether the gateway is to stop.
-async fn rest(daemon: &Daemon, counter: Option<&Counter>, run: &Run, language: Language) -> anyhow::Result<bool> {
+/// Rests between two rounds, not beyond the moment at which a stopped lane may be tried; what is handed in meanwhile is
+/// sent. Says whether the gateway is to stop.
+async fn rest(
+    daemon: &Daemon,
+    counter: Option<&Counter>,
+    lanes: &PresentLanes,
+    run: &Run,
+    language: Language,
+) -> anyhow::Result<bool> {
     let begun = daemon.clock.stopwatch();
+    let until_try = lanes.next_try_after(daemon.clock.now()).unwrap_or(PAUSE_BETWEEN_ROUNDS);
+    let pause = until_try.min(PAUSE_BETWEEN_ROUNDS);
     loop {
         daemon.observed.pulse().beat();
-        let left = PAUSE_BETWEEN_ROUNDS.saturating_sub(begun.elapsed());
+        let left = pause.saturating_sub(begun.elapsed());
         let rested = match counter {
             Some(counter) => counter.rest(daemon, left.min(BEAT)).await,
             None => tokio::select! {
@@ -158,7 +164,7 @@ async fn rest(daemon: &Daemon, counter: Option<&Counter>, run: &Run, language: L
         match (rested, counter) {
             (Rest::Halt, _) => return Ok(true),
             (Rest::News, Some(counter)) => {
-                let round = Box::pin(daemon.beating(counter.forward(daemon, &|_| {}))).await;
+                let round = Box::pin(daemon.beating(counter.forward(daemon, lanes, &|_| {}))).await;
                 if !matches!(&round, Ok(round) if round.entered == 0) {
                     run.told(daemon, round, language).await?;
                 }

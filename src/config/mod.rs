@@ -348,6 +348,8 @@ fn change(table: &mut toml::Table, name: &str, value: &str) -> Result<(), Config
         })?;
     }
     let parsed = toml::from_str::<toml::Table>(&format!("x = {value}")).ok().and_then(|mut table| table.remove("x"));
+    // Dates are texts in the file.
+    let parsed = parsed.filter(|value| !value.is_datetime());
     at.insert(last.clone(), parsed.unwrap_or_else(|| toml::Value::String(value.to_owned())));
     Ok(())
 }

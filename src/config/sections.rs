@@ -76,7 +76,12 @@ pub struct Satusehat {
     pub fhir_url: String,
     /// Extra certificate authority.
     pub extra_ca_file: PathBuf,
+    /// Earliest local service date that SATUSEHAT takes; older visits are left out.
+    pub earliest_date: Date,
 }
+
+/// Earliest service date in the newer text of the rules; an older sample says 31 August 2022 (satusehat-api.md, 6).
+const EARLIEST_DATE: Date = jiff::civil::date(2014, 6, 3);
 
 impl Default for Satusehat {
     fn default() -> Self {
@@ -85,6 +90,7 @@ impl Default for Satusehat {
             auth_url: String::new(),
             fhir_url: String::new(),
             extra_ca_file: PathBuf::new(),
+            earliest_date: EARLIEST_DATE,
         }
     }
 }

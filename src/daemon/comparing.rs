@@ -17,7 +17,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// Looks between two at what the ledger alone shows.
 const LOOKS_PER_REFRESH: u32 = 12;
 
-/// The lanes of the present round.
+/// The lanes of the rounds.
 #[derive(Debug, Default)]
 pub struct PresentLanes(Mutex<Vec<Lane>>);
 
@@ -27,7 +27,16 @@ impl PresentLanes {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = lanes.to_vec();
     }
 
-    fn get(&self) -> Vec<Lane> {
+    /// How long until the next of them may be tried again that is stopped; `None` when none waits for that.
+    #[must_use]
+    pub fn next_try_after(&self, now: Timestamp) -> Option<Duration> {
+        let tries = self.get().into_iter().filter_map(|lane| lane.breaker().stopped()?.try_at);
+        tries.filter(|at| *at > now).filter_map(|at| Duration::try_from(at.duration_since(now)).ok()).min()
+    }
+
+    /// They.
+    #[must_use]
+    pub fn get(&self) -> Vec<Lane> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::comparing::PresentLanes;
 use super::{Daemon, DaemonError, Progress, Round, set_up};
 use crate::http::{self, App, Limits};
 use crate::ingest::intake::Intake;
@@ -110,16 +111,21 @@ impl Counter {
         }
     }
 
-    /// Maps and sends what was taken.
+    /// Maps and sends what was taken, on the lanes of the rounds.
     ///
     /// # Errors
     /// As mapping and delivering.
-    pub async fn forward(&self, daemon: &Daemon, progress: Progress<'_>) -> Result<Round, DaemonError> {
+    pub async fn forward(
+        &self,
+        daemon: &Daemon,
+        lanes: &PresentLanes,
+        progress: Progress<'_>,
+    ) -> Result<Round, DaemonError> {
         let entered = self.map(daemon, progress).await?;
         if entered == 0 {
             return Ok(Round::default());
         }
-        let lanes = daemon.lanes()?;
+        let lanes = lanes.get();
         let deliver = daemon.deliver(&lanes, daemon.clock.now(), progress);
         let lanes = self.beside(daemon, progress, deliver).await??;
         Ok(Round { entered, lanes, ..Round::default() })

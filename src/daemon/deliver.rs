@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use super::{Daemon, DaemonError, NAP_MAX, Progress, Step};
 use crate::delivery::retry::Policy;
 use crate::delivery::{Delivery, LaneEnd};
+use crate::ledger::entry::EntryLine;
 use crate::ledger::reading::Filter;
 use crate::ledger::state::State;
 use crate::reconciliation::{Reconciliation, ReconciliationError};
@@ -49,7 +50,7 @@ impl Daemon {
             self.give_alarms(lanes).await?;
             self.tell_alarms().await?;
             self.seal_days(lanes).await?;
-            let Some(due) = self.next_due(&ends).await? else { break };
+            let Some(due) = self.next_due(lanes, &ends).await? else { break };
             let now = self.clock.now();
             if due > deadline || now >= deadline || self.halt.load(Ordering::Relaxed) {
                 break;
@@ -120,12 +121,19 @@ impl Daemon {
         Ok(())
     }
 
-    /// When something is due next in a lane that still runs; `None` when nothing waits for time alone.
-    async fn next_due(&self, ends: &[LaneEnd]) -> Result<Option<Timestamp>, DaemonError> {
+    /// When something is due next in a lane that still runs or goes on, or whose doubts may be looked up once before it
+    /// does; `None` when nothing waits for time alone.
+    async fn next_due(&self, lanes: &[Lane], ends: &[LaneEnd]) -> Result<Option<Timestamp>, DaemonError> {
         let states = [State::Pending, State::Unknown];
         let lines = self.ledger.entries(&Filter::default(), &states, DUE_LOOKED_AT).await?;
-        let runs = |name: &str| ends.iter().any(|end| end.name == name && end.stop.is_none());
-        Ok(lines.iter().filter(|line| runs(&line.puskesmas)).map(|line| line.due).min())
+        let is_due = |lane: &Lane, end: &LaneEnd, state: State| {
+            let breaker = lane.breaker();
+            end.stop.is_none() || breaker.stopped().is_none() || (state == State::Unknown && breaker.may_look_ahead())
+        };
+        let pairs = || lanes.iter().zip(ends);
+        let waits =
+            |line: &&EntryLine| pairs().any(|(lane, end)| lane.name == line.puskesmas && is_due(lane, end, line.state));
+        Ok(lines.iter().filter(waits).map(|line| line.due).min())
     }
 }
 

@@ -67,7 +67,7 @@ impl Daemon {
 
 /// The note that delivery keeps about a stopped lane.
 fn read_stop(note: &str) -> Option<StoppedLane> {
-    let Stopped { why, words, since, try_at, first_refusal } = serde_json::from_str(note).ok()?;
+    let Stopped { why, words, since, try_at, first_refusal, looked: _ } = serde_json::from_str(note).ok()?;
     Some(StoppedLane { why: why.word(), words, since, try_at, first_refusal })
 }
 

@@ -106,7 +106,7 @@ async fn touched(ledger: &Ledger, mapper: &Mapper<'_>) -> Result<NewPlan, Daemon
             let entry = mapper.entry(&visit.records).map_err(crate::ingest::IngestError::Visit)?;
             if entry.refused {
                 plan.effect.refused += 1;
-            } else if entry.content_hash != visit.content_hash {
+            } else if !entry.is_waived() && entry.content_hash != visit.content_hash {
                 compare(visit, &entry, &mut plan.effect);
                 plan.visits.push((visit.records.visit_id, visit.mapping_version.clone()));
             }

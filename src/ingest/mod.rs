@@ -2,6 +2,7 @@
 //!
 //! Runs alone: it knows neither delivery nor reconciliation. A source that cannot be read stops itself, never another.
 
+mod contained;
 pub mod folder;
 pub mod intake;
 mod pass;

@@ -5,12 +5,14 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::contained::contained;
 use super::people::{Asked, People, Settled};
 use super::row::Origin;
 use super::{Ingest, IngestError, Source, SourceOutcome, SourceProblem};
 use crate::ledger::LedgerError;
 use crate::ledger::person::PersonTold;
 use crate::ledger::row::{PassEnding, PassId, RowSeen};
+use crate::record::RowOutcome;
 use crate::record::matching::Person;
 use crate::record::reader::Reader;
 use crate::source::problem::SourceError;
@@ -72,8 +74,9 @@ impl Manner<'_> {
         }
     }
 
-    fn read(&self, row: &Row, known: Option<&Person>) -> crate::record::RowOutcome {
-        self.reader.read_of(row, self.today, known)
+    fn read(&self, row: &Row, known: Option<&Person>) -> RowOutcome {
+        contained(|| row.place.clone(), || self.reader.read_of(row, self.today, known))
+            .unwrap_or_else(|issue| RowOutcome { records: Vec::new(), issues: vec![*issue] })
     }
 }
 

@@ -5,14 +5,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
+use super::contained::contained;
 use super::register::{Posyandu, Register};
 use crate::growth::Standards;
 use crate::growth::pertumbuhan::{self, Derived};
 use crate::growth::weighing::Past;
 use crate::issue::{Code, Issue, Place};
-use crate::ledger::entry::{NewEntry, NewResource};
+use crate::ledger::entry::{NewEntry, NewResource, OUT_OF_RANGE};
 use crate::ledger::row::{CurrentRecord, VisitRecords};
 use crate::mapping::head::visit_record;
 use crate::mapping::registration::{Person, mothers_number};
@@ -48,12 +50,14 @@ pub struct Mapper<'a> {
     pub organizations: &'a [(String, String)],
     /// Names of the puskesmas that register persons whom SATUSEHAT does not know.
     pub registering: &'a BTreeSet<String>,
+    /// Earliest local service date that SATUSEHAT takes: older visits are left out.
+    pub earliest: Date,
     /// What all of this amounts to, see [`version`].
     pub version: String,
 }
 
 /// One name for everything but the records that decides what a visit becomes: mapping files, SATUSEHAT's rules,
-/// accepted guesses, register, organizations, who registers persons. When it changes, what was not sent yet is mapped again.
+/// accepted guesses, register, organizations, who registers persons, the earliest date. When it changes, what was not sent yet is mapped again.
 #[must_use]
 pub fn version(
     mappings: &MappingSet,
@@ -62,6 +66,7 @@ pub fn version(
     register: &Register,
     organizations: &[(String, String)],
     registering: &BTreeSet<String>,
+    earliest: Date,
 ) -> String {
     let mut hash = Sha256::new_with_prefix(profiles.digest);
     let organizations = organizations.iter().flat_map(|(name, id)| [name, id]);
@@ -70,6 +75,7 @@ pub fn version(
         hash.update([0]);
     }
     register.all().iter().for_each(|posyandu| hash.update(posyandu.record.content_hash()));
+    hash.update(earliest.to_string().as_bytes());
     format!("{}+{}", mappings.version, data_encoding::HEXLOWER.encode(&hash.finalize()[..3]))
 }
 
@@ -105,9 +111,17 @@ impl Mapper<'_> {
             refused: true,
         };
         let past = self.past(visit)?;
-        match self.outcome(visit, &records, &past, place) {
-            Ok((prepared, posyandu, sasaran)) => {
-                let registration = self.registration(visit, &posyandu, sasaran);
+        let mapped = contained(
+            || place.clone(),
+            || {
+                self.outcome(visit, &records, &past, place.clone()).map(|(prepared, posyandu, sasaran)| {
+                    let registration = self.registration(visit, &posyandu, sasaran);
+                    (prepared, posyandu, sasaran, registration)
+                })
+            },
+        );
+        match mapped.unwrap_or_else(|issue| Err(vec![*issue])) {
+            Ok((prepared, posyandu, sasaran, registration)) => {
                 self.fill(&mut entry, *prepared, &posyandu, sasaran, registration)?;
             }
             Err(issues) => {
@@ -115,7 +129,20 @@ impl Mapper<'_> {
                 entry.issues = issues;
             }
         }
+        entry.issues.extend(self.out_of_range(visit, &records));
         Ok(entry)
+    }
+
+    /// Why a visit is not sent however good it is: the server takes nothing so old (faults, row 41). A warning, since
+    /// nobody has to act, and one slip of the pen in a year looks the same.
+    fn out_of_range(&self, visit: &VisitRecords, records: &[(Record, [u8; 32])]) -> Option<Issue> {
+        let day = visit.visit.service_date;
+        let is_visit = |record: &&Record| Group::by_dataset(&record.schema.dataset).is_some();
+        let of_day = || records.iter().map(|(record, _)| record).filter(|record| record.date("tanggal") == Some(day));
+        let place = of_day().find(is_visit).or_else(|| of_day().next());
+        let place = place.map(|record| record.place_of("tanggal")).unwrap_or_default();
+        let issue = Issue::warning(Code::BusinessRule, OUT_OF_RANGE).with("nilai", day).with("batas", self.earliest);
+        (day < self.earliest).then(|| issue.on("tanggal").at(place))
     }
 
     #[allow(clippy::type_complexity, reason = "three parts of one success, used once")]

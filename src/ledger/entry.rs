@@ -32,6 +32,9 @@ impl EntryId {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Lease(pub(super) String);
 
+/// The issue of a visit that lies outside what the server takes; with it among its issues an entry is waived at once.
+pub const OUT_OF_RANGE: &str = "visit.out_of_range";
+
 /// An entry to be made.
 #[derive(Clone, Debug)]
 pub struct NewEntry {
@@ -55,6 +58,14 @@ pub struct NewEntry {
     pub issues: Vec<Issue>,
     /// The mapping refuses it: it goes to a person at once.
     pub refused: bool,
+}
+
+impl NewEntry {
+    /// Whether a rule leaves it out: the issue that says so is kept with it, as the reason.
+    #[must_use]
+    pub fn is_waived(&self) -> bool {
+        self.issues.iter().any(|issue| issue.rule == OUT_OF_RANGE)
+    }
 }
 
 /// A resource of an entry to be made.

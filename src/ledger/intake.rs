@@ -281,6 +281,7 @@ impl Ledger {
     fn seal_entry(&self, entry: NewEntry) -> Result<SealedEntry, LedgerError> {
         let context = entry_context(&entry.visit_key, &entry.content_hash);
         Ok(SealedEntry {
+            waived: entry.is_waived(),
             person: self.keys.seal(&format!("person/{context}"), entry.person.reveal().as_bytes())?,
             bundle: self.keys.seal(&format!("bundle/{context}"), entry.bundle.reveal().as_bytes())?,
             issues: self.seal_issues(&format!("issue/{context}"), &entry.issues)?,

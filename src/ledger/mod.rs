@@ -103,6 +103,9 @@ pub enum LedgerError {
         #[source]
         source: io::Error,
     },
+    /// The folder lies on another machine: locks and syncs there cannot be relied on.
+    #[error("the ledger's folder {} lies on a network file system: put data_dir on a disk of this machine", .0.display())]
+    Network(PathBuf),
     /// There is no ledger to read.
     #[error("there is no ledger at {0}")]
     Absent(String),

@@ -23,7 +23,7 @@ pub enum Part {
     Waiting,
     /// A person must act; the reason is the rule.
     Refused,
-    /// Not to be sent; the reason is who decided: `person` or `rule`.
+    /// Not to be sent; the reason is `person`, or the rule that left it out: `out_of_range`.
     Waived,
     /// Another row took its place.
     Replaced,

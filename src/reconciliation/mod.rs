@@ -28,7 +28,7 @@ use crate::ledger::entry::OpenEntry;
 use crate::ledger::state::Event;
 use crate::ledger::{Ledger, LedgerError};
 use crate::remote::answer::{Answer, Class};
-use crate::remote::breaker::{Gate, Why};
+use crate::remote::breaker::{Gate, TRY_AGAIN, Why};
 use crate::remote::lane::Lane;
 use crate::remote::rate_limit::clamped;
 use control::Controls;
@@ -43,8 +43,8 @@ const BATCH: u32 = 200;
 const UNTOUCHED_MAX: usize = 5_000;
 /// As many look-ups in a row without a usable answer end a lane's run.
 const TROUBLES_MAX: u32 = 5;
-/// Wait after a look-up that got no usable answer.
-const TROUBLE_WAIT: Duration = Duration::from_secs(60);
+/// Wait after a look-up that got no usable answer. Lanes in trouble wait for their next try besides.
+const TROUBLE_WAIT: Duration = TRY_AGAIN;
 
 /// What can go wrong with reconciliation itself; answers of the server are values.
 #[derive(Debug, thiserror::Error)]
@@ -157,7 +157,7 @@ impl Line {
         if breaker.stopped().is_none_or(|stopped| stopped.why == Why::MassRefusal) {
             return true;
         }
-        !matches!(breaker.gate(now, now.as_millisecond().unsigned_abs()), Gate::Closed(_))
+        !matches!(breaker.gate_to_look(now, now.as_millisecond().unsigned_abs()), Gate::Closed(_))
     }
 }
 

@@ -41,6 +41,9 @@ pub struct Schedule<'a> {
 
 /// Shortest wait before the next look.
 const WAIT_MIN: Duration = Duration::from_secs(1);
+/// Longest wait for the next look from the second moment on: a visit sent later may have shown up meanwhile, and then
+/// settles it.
+const WAIT_MAX: Duration = Duration::from_secs(30);
 /// As many looks at least, if the schedule has them, before the last one decides.
 const LOOKS_MIN: usize = 3;
 
@@ -67,12 +70,14 @@ impl Schedule<'_> {
         self.since.saturating_add(after.copied().unwrap_or(Duration::ZERO)).unwrap_or(Timestamp::MAX)
     }
 
-    /// When to look again: at the next moment; once they have passed, after as long a wait as lies between them.
+    /// When to look again: at the next moment, or earlier where a control may settle it; once the moments have passed,
+    /// after as long a wait as lies between them.
     #[must_use]
     pub fn next(&self) -> Timestamp {
         let soonest = self.now.saturating_add(WAIT_MIN).unwrap_or(Timestamp::MAX);
         if let Some(next) = self.probe_after.iter().map(|after| self.at(Some(after))).find(|at| *at > self.now) {
-            return next.max(soonest);
+            let latest = self.controls_since().and_then(|_| self.now.checked_add(WAIT_MAX).ok());
+            return latest.map_or(next, |latest| next.min(latest)).max(soonest);
         }
         let at = |index: usize| self.probe_after.get(index).copied();
         let index = usize::try_from(self.probes).unwrap_or(usize::MAX);
@@ -137,13 +142,15 @@ mod tests {
     #[test]
     fn the_looks_follow_the_schedule_and_only_the_last_gives_it_back() {
         assert_eq!(due(&decide(&[Seen::Absent], at(0, 5), false).0), 60);
-        assert_eq!(due(&decide(&[Seen::Absent], at(1, 60), false).0), 600);
+        assert_eq!(due(&decide(&[Seen::Absent], at(1, 60), false).0), 90, "a control may settle it by then");
+        assert_eq!(due(&decide(&[Seen::Absent], at(9, 580), false).0), 600);
         assert!(matches!(decide(&[Seen::Absent], at(2, 600), false).0, Event::NotFound { .. }));
     }
 
     #[test]
     fn an_outage_that_spent_the_looks_does_not_shorten_the_time() {
-        assert_eq!(due(&decide(&[Seen::Absent], at(9, 100), false).0), 600);
+        assert_eq!(due(&decide(&[Seen::Absent], at(9, 100), false).0), 130);
+        assert!(matches!(decide(&[Seen::Absent], at(9, 599), false).0, Event::StillUnknown { .. }));
         assert!(matches!(decide(&[Seen::Absent], at(9, 700), false).0, Event::NotFound { .. }));
     }
 
@@ -165,7 +172,7 @@ mod tests {
         assert_eq!(at(3, 200).controls_since(), Some(at(0, 100).now));
         assert_eq!(at(0, -60).controls_since(), None, "a clock that was set back proves nothing");
         assert!(matches!(decide(&[Seen::Absent], at(1, 60), true).0, Event::NotFound { .. }));
-        assert_eq!(due(&decide(&[Seen::Absent, Seen::Unclear], at(1, 60), true).0), 600);
+        assert_eq!(due(&decide(&[Seen::Absent, Seen::Unclear], at(1, 60), true).0), 90);
     }
 
     #[test]

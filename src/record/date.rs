@@ -8,8 +8,6 @@ use jiff::civil::{Date, Time, date};
 
 use crate::source::profile::field::DateStyle;
 
-/// Earliest service date that SATUSEHAT takes.
-pub const FLOOR: Date = date(2014, 6, 3);
 /// Day that spreadsheets count from, so that serial 36526 is 2000-01-01.
 const SERIAL_DAY_ZERO: Date = date(1899, 12, 30);
 /// Serial numbers taken for dates: 1927-05-18 to 2099-12-31. Smaller ones may be an age or a year, and below 61 the

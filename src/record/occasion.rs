@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 
 use super::Value;
-use super::date::{FLOOR, months_between};
+use super::date::months_between;
 use super::draft::{Draft, Scene};
 use super::format::AGE_YEARS_MAX;
 use super::group::Group;
@@ -60,8 +60,6 @@ pub fn check_day(draft: &Draft<'_>, told: &Told<'_>, scene: &mut Scene<'_>, befo
         Issue::error(Code::Value, "date.future")
     } else if told.birth.as_ref().is_some_and(born_later) {
         Issue::error(Code::Invariant, before_birth)
-    } else if day < FLOOR {
-        Issue::error(Code::BusinessRule, "date.too_old").with("batas", FLOOR)
     } else {
         return true;
     };

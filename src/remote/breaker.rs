@@ -57,6 +57,15 @@ pub struct Stopped {
     pub try_at: Option<Timestamp>,
     /// When the first of the refusals alike came, for a mass refusal.
     pub first_refusal: Option<Timestamp>,
+    /// A look-up has gone ahead of the tries, see [`Breaker::gate_to_look`].
+    #[serde(default)]
+    pub looked: bool,
+}
+
+impl Stopped {
+    fn new(why: Why, words: &str, since: Timestamp, try_at: Option<Timestamp>) -> Self {
+        Self { why, words: words.to_owned(), since, try_at, first_refusal: None, looked: false }
+    }
 }
 
 /// What a lane may do now.
@@ -118,6 +127,25 @@ impl Breaker {
         }
     }
 
+    /// What a look-up may do now: as [`Breaker::gate`], and in each stop for trouble one may go ahead of the tries. It
+    /// changes nothing at the server, and one lost answer is often all the trouble there is: whoever has nothing else to
+    /// send would be in doubt for half a minute longer.
+    pub fn gate_to_look(&mut self, now: Timestamp, seed: u64) -> Gate {
+        if !self.may_look_ahead() {
+            return self.gate(now, seed);
+        }
+        if let Some(stopped) = &mut self.stopped {
+            stopped.looked = true;
+        }
+        Gate::Try
+    }
+
+    /// Whether a look-up may still go ahead of the tries.
+    #[must_use]
+    pub fn may_look_ahead(&self) -> bool {
+        self.stopped.as_ref().is_some_and(|stopped| stopped.why == Why::Trouble && !stopped.looked)
+    }
+
     /// Something was accepted or found: the server works. True when the lane goes on after a stop.
     pub fn worked(&mut self) -> bool {
         self.troubles = 0;
@@ -146,7 +174,7 @@ impl Breaker {
             return goes_on;
         }
         let first_refusal = self.first_refusal;
-        self.stop(Stopped { why: Why::MassRefusal, words: reason.to_owned(), since: now, try_at: None, first_refusal })
+        self.stop(Stopped { first_refusal, ..Stopped::new(Why::MassRefusal, reason, now, None) })
     }
 
     /// The server is in trouble. True when something changed.
@@ -167,19 +195,13 @@ impl Breaker {
     /// Stops at once for a server in trouble: not one answer of a whole run was of use.
     pub fn give_up(&mut self, words: &str, now: Timestamp, seed: u64) -> bool {
         let try_at = Some(next_try(Why::Trouble, now, seed));
-        let words = words.to_owned();
-        self.stop(Stopped { why: Why::Trouble, words, since: now, try_at, first_refusal: None })
+        self.stop(Stopped::new(Why::Trouble, words, now, try_at))
     }
 
     /// Access or configuration is wrong: stops at once. True when something changed.
     pub fn misconfigured(&mut self, words: &str, now: Timestamp, seed: u64) -> bool {
-        let stopped = Stopped {
-            why: Why::Configuration,
-            words: words.to_owned(),
-            since: now,
-            try_at: Some(next_try(Why::Configuration, now, seed)),
-            first_refusal: None,
-        };
+        let try_at = Some(next_try(Why::Configuration, now, seed));
+        let stopped = Stopped::new(Why::Configuration, words, now, try_at);
         if self.stopped.as_ref().is_some_and(|known| known.why == Why::Trouble) {
             // The server answers again, and what it says is worse.
             self.stopped = None;
@@ -248,6 +270,27 @@ mod tests {
         assert!((week / 61..=week / 30).contains(&(tries.len() as i64)), "{} tries in a week", tries.len());
         assert!(breaker.worked());
         assert_eq!(breaker.gate(at(week), 0), Gate::Open);
+    }
+
+    #[test]
+    fn one_look_up_goes_ahead_of_the_tries_and_no_second_one() {
+        let mut breaker = Breaker::default();
+        assert_eq!(breaker.gate_to_look(at(0), 1), Gate::Open);
+        breaker.give_up("lost", at(0), 1);
+        assert!(matches!(breaker.gate(at(5), 1), Gate::Closed(_)), "nothing is sent");
+        assert_eq!(breaker.gate_to_look(at(5), 1), Gate::Try);
+        breaker.trouble("lost", at(5), 1);
+        let kept = serde_json::to_string(breaker.stopped().unwrap()).unwrap();
+        let mut breaker = Breaker::from_kept(serde_json::from_str(&kept).unwrap());
+        assert!(matches!(breaker.gate_to_look(at(6), 1), Gate::Closed(_)), "a restart gives no second one");
+        assert!(matches!(breaker.gate_to_look(at(34), 1), Gate::Closed(_)), "half a minute after it at the earliest");
+        assert_eq!(breaker.gate_to_look(at(36), 1), Gate::Try);
+        assert!(breaker.answered());
+        breaker.give_up("lost again", at(100), 1);
+        assert_eq!(breaker.gate_to_look(at(105), 1), Gate::Try, "another stop, another look");
+        let mut wrong = Breaker::default();
+        wrong.misconfigured("invalid_client", at(0), 7);
+        assert!(matches!(wrong.gate_to_look(at(5), 7), Gate::Closed(_)));
     }
 
     #[test]

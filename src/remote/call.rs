@@ -49,7 +49,7 @@ impl Remote {
             }
             counter.fetch_add(1, Ordering::Relaxed);
             let stopwatch = inner.clock.stopwatch();
-            let outcome = exchange::send(&inner.client, request).await;
+            let outcome = exchange::send(&inner.client(), request).await;
             *watched = stopwatch.elapsed();
             inner.ended(inner.call(kind, counter), &outcome, *watched);
             let Ok(received) = &outcome else { return Ok(outcome) };
@@ -252,7 +252,7 @@ impl Inner {
         *request.body_mut() = Some(form.into());
         self.counters.token.fetch_add(1, Ordering::Relaxed);
         let stopwatch = self.clock.stopwatch();
-        let outcome = crash::around("send.token", exchange::send(&self.client, request)).await;
+        let outcome = crash::around("send.token", exchange::send(&self.client(), request)).await;
         self.ended(Call::Token, &outcome, stopwatch.elapsed());
         let read = match outcome {
             Ok(received) => Token::read(&received.reply(), self.clock.now()),

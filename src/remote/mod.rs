@@ -11,6 +11,7 @@ mod complaint;
 pub mod excerpt;
 pub mod exchange;
 pub mod fence;
+pub mod given;
 pub mod identity;
 pub mod lane;
 pub mod memory;
@@ -38,6 +39,7 @@ use crate::crash;
 use crate::observed::LaneObserved;
 use crate::redact::{MASK, Personal};
 use answer::{Answer, Class};
+use given::Given;
 use memory::Memory;
 use pace::Learnt;
 use rate_limit::{Kind, Limiter};
@@ -166,7 +168,10 @@ pub struct Remote {
 }
 
 struct Inner {
-    client: Client,
+    client: RwLock<Client>,
+    /// Makes another one like it, without its connections.
+    connect: Box<dyn Fn() -> Result<Client, RemoteError> + Send + Sync>,
+    given: OnceLock<Arc<Given>>,
     token_url: Url,
     fhir_url: Url,
     client_id: String,
@@ -228,8 +233,12 @@ impl Remote {
         token_url.set_path(&path);
         token_url.set_query(Some("grant_type=client_credentials"));
         let uses_tls = token_url.scheme() == "https" || fhir_url.scheme() == "https";
+        let again = Options { client_secret: Personal::new(String::new()), ..options.clone() };
+        let connect = move || exchange::client(&again.connecting(), uses_tls);
         let inner = Inner {
-            client: exchange::client(&options.connecting(), uses_tls)?,
+            client: RwLock::new(connect()?),
+            connect: Box::new(connect),
+            given: OnceLock::new(),
             token_url,
             fhir_url,
             limiter: Limiter::new(options.requests_per_minute, options.concurrency, clock.clone()),
@@ -267,18 +276,6 @@ impl Remote {
         &self.inner.organization_id
     }
 
-    /// Counts from now on what this client does; the first to count stays.
-    pub fn observe(&self, observed: LaneObserved) {
-        observed.pace(self.pace_per_minute(), self.inner.requests_per_minute);
-        let _ = self.inner.observed.set(observed);
-    }
-
-    /// Who counts, if somebody does.
-    #[must_use]
-    pub fn observed(&self) -> Option<&LaneObserved> {
-        self.inner.observed.get()
-    }
-
     /// Sends a transaction Bundle.
     pub async fn transaction(&self, bundle: String) -> Answer {
         let Ok(shape) = serde_json::from_str::<BundleSent>(&bundle) else {
@@ -287,7 +284,8 @@ impl Remote {
         let types = shape.entry.into_iter().map(|entry| entry.resource.resource_type).collect();
         let url = self.inner.fhir_url.clone();
         let counter = &self.inner.counters.transaction;
-        crash::around("send.bundle", self.write(&Sent::Transaction(types), Method::POST, url, bundle, counter)).await
+        let sent = Sent::Transaction(types);
+        self.own(crash::around("send.bundle", self.write(&sent, Method::POST, url, bundle, counter)).await)
     }
 
     /// Creates one resource.
@@ -296,7 +294,8 @@ impl Remote {
             return Answer::of(Class::Content, "not sent: the resource does not fit its address");
         };
         let counter = &self.inner.counters.create;
-        crash::around("send.create", self.write(&Sent::Create(sent), Method::POST, url, body, counter)).await
+        let sent = Sent::Create(sent);
+        self.own(crash::around("send.create", self.write(&sent, Method::POST, url, body, counter)).await)
     }
 
     /// Replaces one resource under the id the server gave it.

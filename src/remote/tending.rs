@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use super::allowance::Giver;
 use super::memory::Memory;
 use super::{CallCounts, Remote};
+use crate::observed::LaneObserved;
 use crate::redact::Personal;
 
 /// Clock skew above which dates may be refused as "future", and no day may be closed (faults.md, row 37).
@@ -73,6 +74,18 @@ impl Remote {
     #[must_use]
     pub fn host(&self) -> &str {
         self.inner.fhir_url.host_str().unwrap_or("")
+    }
+
+    /// Counts from now on what this client does; the first to count stays.
+    pub fn observe(&self, observed: LaneObserved) {
+        observed.pace(self.pace_per_minute(), self.inner.requests_per_minute);
+        let _ = self.inner.observed.set(observed);
+    }
+
+    /// Who counts, if somebody does.
+    #[must_use]
+    pub fn observed(&self) -> Option<&LaneObserved> {
+        self.inner.observed.get()
     }
 
     /// Calls made so far.

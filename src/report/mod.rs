@@ -159,7 +159,7 @@ pub struct DayReport {
     pub late: Vec<Late>,
     /// What a person must do, by place.
     pub work: Vec<WorkItem>,
-    /// What looked wrong and was sent all the same; what the mapping leaves out is told by its rule alone.
+    /// What looked wrong and holds nothing up; what the mapping leaves out is told by its rule alone.
     pub warnings: Vec<WorkItem>,
     /// All warnings by rule, those left out too; the most frequent first.
     pub warning_rules: Vec<RuleTally>,

@@ -1,14 +1,18 @@
-//! The last calls and what was answered, for the person who looks at the stand-in.
+//! The last calls and what was answered, for the person who looks at the stand-in; when many more arrived, for tests that
+//! count them.
 //!
 //! It must not keep credentials, nor more than its ceilings.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use axum::body::Bytes;
 use jiff::Timestamp;
 
 /// Exchanges kept.
 const EXCHANGES_MAX: usize = 200;
+/// Arrivals kept.
+const ARRIVALS_MAX: usize = 200_000;
 /// Bytes kept of each body.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
@@ -35,11 +39,25 @@ pub(super) struct Exchange {
     pub request_id: String,
 }
 
-/// The last exchanges, newest last.
+/// When a call arrived, and from whom.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// When, by the simulator's clock.
+    pub at: Timestamp,
+    /// Whose token it carried or asked for; empty when that is nobody known.
+    pub client_id: Arc<str>,
+    /// Whether it asked for a token.
+    pub is_token: bool,
+    /// HTTP status of the answer.
+    pub status: u16,
+}
+
+/// The last exchanges and arrivals, newest last.
 #[derive(Default)]
 pub(super) struct Journal {
     exchanges: VecDeque<Exchange>,
     count: u64,
+    arrivals: VecDeque<Arrival>,
 }
 
 impl Journal {
@@ -53,6 +71,19 @@ impl Journal {
             self.exchanges.pop_front();
         }
         self.exchanges.push_back(exchange);
+    }
+
+    /// Keeps an arrival and forgets the oldest.
+    pub(super) fn arrived(&mut self, arrival: Arrival) {
+        if self.arrivals.len() == ARRIVALS_MAX {
+            self.arrivals.pop_front();
+        }
+        self.arrivals.push_back(arrival);
+    }
+
+    /// The arrivals that are still known, oldest first.
+    pub(super) fn arrivals(&self) -> impl Iterator<Item = &Arrival> {
+        self.arrivals.iter()
     }
 
     /// The exchanges that are still known, newest first.

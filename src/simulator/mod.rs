@@ -12,7 +12,7 @@ mod distort;
 pub mod fault;
 mod generator;
 mod injector;
-mod journal;
+pub mod journal;
 mod methods;
 pub mod options;
 mod outcome;
@@ -43,7 +43,7 @@ use self::connection::{Door, Valve};
 use self::fault::{FaultError, FaultKind};
 use self::generator::Generator;
 use self::injector::Injector;
-use self::journal::Journal;
+use self::journal::{Arrival, Journal};
 use self::options::Options;
 use self::outcome::Reply;
 use self::people::{Index, People};
@@ -226,6 +226,12 @@ impl Simulator {
         stats.faults = state.injector.struck.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect();
         stats.duplicates_live = u64::try_from(state.store.duplicates()).unwrap_or(u64::MAX);
         stats
+    }
+
+    /// When calls arrived and from whom, oldest first; those of long ago are forgotten.
+    #[must_use]
+    pub fn arrivals(&self) -> Vec<Arrival> {
+        self.journal().arrivals().cloned().collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, Method, Response, Uri};
 use super::connection::{Flow, Valve};
 use super::fault::AppliesTo;
 use super::injector::Asked;
-use super::journal::Exchange;
+use super::journal::{Arrival, Exchange};
 use super::methods::{Wish, turned_away};
 use super::outcome::{Complaint, Reply};
 use super::search::Query;
@@ -39,6 +39,13 @@ impl Call<'_> {
     /// The value of a header, when it is text.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The parameters of a request for a token, from its address and its body.
+    fn form(&self) -> HashMap<String, String> {
+        let mut form: HashMap<String, String> = self.query.parameters.iter().cloned().collect();
+        form.extend(form_of(self.body));
+        form
     }
 
     fn kind(&self) -> AppliesTo {
@@ -80,6 +87,8 @@ async fn handle(Shared(simulator): Shared<Arc<Simulator>>, parts: Parts, body: B
         None => simulator.answer(&call),
     };
     let secret = path == TOKEN_PATH;
+    let client_id = simulator.client_of(&call);
+    simulator.journal().arrived(Arrival { at: now, client_id, is_token: secret, status: reply.status });
     simulator.journal().keep(Exchange {
         number: 0,
         at: now,
@@ -102,6 +111,14 @@ async fn handle(Shared(simulator): Shared<Arc<Simulator>>, parts: Parts, body: B
 }
 
 impl Simulator {
+    /// Who makes a call, as it says itself; empty when that is nobody known.
+    fn client_of(&self, call: &Call<'_>) -> Arc<str> {
+        if call.path == TOKEN_PATH {
+            return call.form().remove("client_id").unwrap_or_default().into();
+        }
+        self.state().tokens.owner(call.header("authorization")).unwrap_or_default().into()
+    }
+
     /// Answers a call as if nothing could go wrong on the way.
     pub(super) fn answer(&self, call: &Call<'_>) -> Reply {
         self.answer_in_part(call, None)
@@ -117,9 +134,7 @@ impl Simulator {
             if call.method != Method::POST {
                 return Reply::empty(404);
             }
-            let mut form: HashMap<String, String> = call.query.parameters.iter().cloned().collect();
-            form.extend(form_of(call.body));
-            return state.tokens.issue(&self.options, &form, now, &mut state.generator);
+            return state.tokens.issue(&self.options, &call.form(), now, &mut state.generator);
         }
         let Some(rest) = call.path.strip_prefix(FHIR_PATH) else { return Reply::empty(404) };
         let caller = match state.tokens.caller(call.header("authorization"), now) {

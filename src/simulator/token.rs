@@ -100,6 +100,12 @@ impl Tokens {
         Ok(Caller { client_id: grant.client_id.clone(), organization })
     }
 
+    /// Whose a token is or was; `None` for one that was never given out.
+    pub(super) fn owner(&self, authorization: Option<&str>) -> Option<&str> {
+        let token = authorization?.strip_prefix("Bearer ")?;
+        self.grants.get(token).map(|grant| grant.client_id.as_str())
+    }
+
     /// Remembers the organisation an open simulator has learnt.
     pub(super) fn learn(&mut self, client_id: &str, organization: &str) {
         self.organizations.insert(client_id.to_owned(), organization.to_owned());

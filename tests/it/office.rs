@@ -23,6 +23,7 @@ use posyandu_gateway::seal::Keys;
 use posyandu_gateway::simulator::fault::Fault;
 use posyandu_gateway::simulator::options::{Client, Options};
 use posyandu_gateway::simulator::people::People;
+use posyandu_gateway::simulator::quota::Quota;
 use posyandu_gateway::simulator::{self, Simulator};
 use serde_json::Value;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -60,6 +61,10 @@ pub struct Setting {
     pub index_lag_seconds: u64,
     /// Up to so many more, another number for each resource.
     pub index_lag_jitter_seconds: u64,
+    /// Longest Bundle that is taken.
+    pub bundle_entries_max: Option<usize>,
+    /// Hidden limits of calls per client.
+    pub quotas: Vec<Quota>,
     /// One patient in so many is not known to the server; 0 leaves all of the sample's.
     pub unknown_every: usize,
     /// The PostgreSQL that holds the ledger; without one it is a file.
@@ -78,6 +83,8 @@ impl Default for Setting {
             delivery: STEP_BY_STEP,
             index_lag_seconds: 0,
             index_lag_jitter_seconds: 0,
+            bundle_entries_max: None,
+            quotas: Vec::new(),
             unknown_every: 0,
             server: None,
         }
@@ -146,6 +153,8 @@ impl Office {
             seed: setting.seed,
             index_lag_seconds: setting.index_lag_seconds,
             index_lag_jitter_seconds: setting.index_lag_jitter_seconds,
+            bundle_entries_max: setting.bundle_entries_max,
+            quotas: setting.quotas,
             people: people(setting.unknown_every),
             ..Options::default()
         };

@@ -169,7 +169,8 @@ mod tests {
     #[test]
     fn short_trouble_is_no_alarm_and_a_wrong_setting_is_at_once() {
         let since: Timestamp = "2026-11-18T03:00:00Z".parse().unwrap();
-        let stopped = |why| Stopped { why, words: String::new(), since, try_at: None, first_refusal: None };
+        let stopped =
+            |why| Stopped { why, words: String::new(), since, try_at: None, first_refusal: None, looked: false };
         let after = |why, minutes| level(lane_stopped(&stopped(why), since + jiff::SignedDuration::from_mins(minutes)));
         assert_eq!((after(Why::Trouble, 14), after(Why::Trouble, 15)), (None, Some("trouble")));
         assert_eq!((after(Why::Configuration, 0), after(Why::MassRefusal, 99)), (Some("configuration"), None));

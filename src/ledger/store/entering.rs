@@ -14,7 +14,7 @@ use super::statement::Statement;
 use super::transition::{self, Step};
 use super::{hex, json, rows};
 use crate::ledger::LedgerError;
-use crate::ledger::entry::NewResource;
+use crate::ledger::entry::{NewResource, OUT_OF_RANGE};
 use crate::ledger::state::{Event, PREDECESSOR, State};
 
 /// The first line of every entry's history.
@@ -33,6 +33,7 @@ pub struct SealedEntry {
     pub resources: Vec<NewResource>,
     pub issues: Vec<SealedIssue>,
     pub refused: bool,
+    pub waived: bool,
 }
 
 /// The visit an entry is made for, with its newest entry that is not superseded.
@@ -46,16 +47,22 @@ struct Target {
     live_state: Option<String>,
     live_hash: Option<Vec<u8>>,
     live_refused: Option<i64>,
+    live_waived: i64,
     successor: Option<i64>,
     successor_hash: Option<Vec<u8>>,
     successor_refused: Option<i64>,
+    successor_waived: i64,
 }
 
 const TARGETS: &str = "SELECT visit.id, visit.key, visit.emptied,
         (SELECT coalesce(max(version), 0) FROM entry WHERE entry.visit = visit.id) AS versions,
         live.id AS live, live.state AS live_state, live.content_hash AS live_hash,
         live.mapping_refused AS live_refused, successor.mapping_refused AS successor_refused,
-        successor.id AS successor, successor.content_hash AS successor_hash
+        successor.id AS successor, successor.content_hash AS successor_hash,
+        (SELECT count(*) FROM issue
+            WHERE issue.entry = live.id AND issue.entry IS NOT NULL AND issue.rule = ?2) AS live_waived,
+        (SELECT count(*) FROM issue
+            WHERE issue.entry = successor.id AND issue.entry IS NOT NULL AND issue.rule = ?2) AS successor_waived
     FROM {?1: bytes} AS j CROSS JOIN visit ON visit.key = j.value
     LEFT JOIN entry AS live
         ON live.visit = visit.id AND live.state <> 'superseded' AND live.blocked_on IS DISTINCT FROM 'predecessor'
@@ -70,7 +77,7 @@ struct Seen {
 /// Makes entries, one version per visit; equal content makes none.
 pub async fn enter(link: &mut Link, entries: &[SealedEntry], now: Timestamp) -> Result<(), LedgerError> {
     let keys: Vec<String> = entries.iter().map(|entry| hex(&entry.visit_key)).collect();
-    let targets: Vec<Target> = link.all(TARGETS, values![json(&keys)?]).await?;
+    let targets: Vec<Target> = link.all(TARGETS, values![json(&keys)?, OUT_OF_RANGE]).await?;
     let mut targets: HashMap<Vec<u8>, Target> =
         targets.into_iter().map(|target| (target.key.clone(), target)).collect();
     let (mut first, mut seen) = (Vec::new(), Vec::new());
@@ -85,7 +92,7 @@ pub async fn enter(link: &mut Link, entries: &[SealedEntry], now: Timestamp) -> 
         }
     }
     let ids = insert(link, &first, now).await?;
-    refuse(link, &first, &ids, now).await?;
+    set_aside(link, &first, &ids, now).await?;
     link.execute(
         "UPDATE visit SET entered_revision = j.revision
          FROM {?1: visit int, revision int} AS j WHERE visit.id = j.visit AND visit.entered_revision < j.revision",
@@ -97,9 +104,12 @@ pub async fn enter(link: &mut Link, entries: &[SealedEntry], now: Timestamp) -> 
 
 /// A version of a visit that has had others.
 async fn enter_newer(link: &mut Link, entry: &SealedEntry, target: &Target, now: Timestamp) -> Result<(), LedgerError> {
-    let wanted = (Some(entry.content_hash.as_slice()), Some(i64::from(entry.refused)));
-    let live = (target.live_hash.as_deref(), target.live_refused);
-    let successor = (target.successor_hash.as_deref(), target.successor_refused);
+    let wanted = (Some(entry.content_hash.as_slice()), Some(i64::from(entry.refused)), entry.waived);
+    let live_state = target.live_state.as_deref().and_then(State::from_word);
+    // What the server holds already is not left out afterwards.
+    let live_waived = if live_state == Some(State::Delivered) { entry.waived } else { target.live_waived > 0 };
+    let live = (target.live_hash.as_deref(), target.live_refused, live_waived);
+    let successor = (target.successor_hash.as_deref(), target.successor_refused, target.successor_waived > 0);
     if wanted == if target.successor.is_some() { successor } else { live } {
         return same_by_another_mapping(link, entry, target).await;
     }
@@ -110,7 +120,7 @@ async fn enter_newer(link: &mut Link, entry: &SealedEntry, target: &Target, now:
             return Ok(());
         }
     }
-    let waits = target.live_state.as_deref().and_then(State::from_word).is_some_and(State::is_out);
+    let waits = live_state.is_some_and(State::is_out);
     if let Some(live) = target.live.filter(|_| !waits) {
         transition::apply(link, live, &Event::NewerVersion, now).await?;
     }
@@ -120,14 +130,16 @@ async fn enter_newer(link: &mut Link, entry: &SealedEntry, target: &Target, now:
         return Ok(());
     }
     transition::inherit(link, &ids).await?;
-    refuse(link, &[version], &ids, now).await
+    set_aside(link, &[version], &ids, now).await
 }
 
-/// What the mapping refused goes to a person at once.
-async fn refuse(link: &mut Link, versions: &[Version<'_>], ids: &[i64], now: Timestamp) -> Result<(), LedgerError> {
-    let refused = versions.iter().zip(ids).filter(|(version, _)| version.entry.refused);
-    let steps = refused
-        .map(|(_, id)| Ok(Step::new(*id, State::Pending, &Event::RefusedContent)?.0))
+/// What a rule leaves out is waived at once, and what the mapping refused goes to a person at once.
+async fn set_aside(link: &mut Link, versions: &[Version<'_>], ids: &[i64], now: Timestamp) -> Result<(), LedgerError> {
+    let steps = versions
+        .iter()
+        .zip(ids)
+        .filter_map(|(version, id)| Some((id, transition::set_aside(version.entry.waived, version.entry.refused)?)))
+        .map(|(id, event)| Ok(Step::new(*id, State::Pending, &event)?.0))
         .collect::<Result<Vec<_>, LedgerError>>()?;
     transition::take(link, &steps, now).await
 }

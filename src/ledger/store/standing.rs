@@ -7,7 +7,7 @@ use super::lists::narrowed;
 use crate::ledger::LedgerError;
 use crate::ledger::reading::Filter;
 
-/// Why an entry stands where it does: when it was accepted, what it waits for, who waived it, which rule refused it
+/// Why an entry stands where it does: when it was accepted, what it waits for, who or what waived it, which rule refused it
 /// (of the mapping, else of the last answer).
 macro_rules! entry_reason {
     () => {
@@ -15,7 +15,7 @@ macro_rules! entry_reason {
                 THEN CASE WHEN entry.state_since <= entry.day_ends_at THEN 'same_day' ELSE 'late' END
             WHEN entry.state = 'blocked' THEN entry.blocked_on
             WHEN entry.state = 'waived' THEN CASE WHEN EXISTS (SELECT 1 FROM decision
-                WHERE decision.entry = entry.id AND decision.event = 'waived_by') THEN 'person' ELSE 'rule' END
+                WHERE decision.entry = entry.id AND decision.event = 'waived_by') THEN 'person' ELSE 'out_of_range' END
             WHEN entry.state IN ('refused', 'exhausted') THEN coalesce(
                 (SELECT issue.rule FROM issue WHERE issue.entry = entry.id AND issue.entry IS NOT NULL
                     AND issue.severity = 'error' ORDER BY issue.id LIMIT 1),

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::link::Link;
 use super::{json, time};
 use crate::ledger::LedgerError;
-use crate::ledger::entry::EntryId;
+use crate::ledger::entry::{EntryId, OUT_OF_RANGE};
 use crate::ledger::state::{Event, PREDECESSOR, State};
 
 /// A checked step of one entry.
@@ -110,13 +110,25 @@ pub async fn state_of(link: &mut Link, entry: i64) -> Result<State, LedgerError>
 }
 
 const FOLLOWERS: &str = "SELECT entry.id, entry.state, successor.id, successor.due_at, successor.mapping_refused,
-        visit.emptied
+        (SELECT count(*) FROM issue
+            WHERE issue.entry = successor.id AND issue.entry IS NOT NULL AND issue.rule = ?2), visit.emptied
     FROM {?1: int} AS j CROSS JOIN entry ON entry.id = j.value JOIN visit ON visit.id = entry.visit
     LEFT JOIN entry AS successor ON successor.visit = entry.visit AND successor.blocked_on = 'predecessor'
     WHERE successor.id IS NOT NULL OR visit.emptied = 1";
 
-/// Entry, its state, its successor with due time and the mapping's refusal, and whether its visit was emptied.
-type Follower = (i64, String, Option<i64>, Option<i64>, Option<i64>, i64);
+/// Entry, its state, its successor with due time, the mapping's refusal and a rule's waiver, and whether its visit was
+/// emptied.
+type Follower = (i64, String, Option<i64>, Option<i64>, Option<i64>, i64, i64);
+
+/// What happens at once to a new version that is not to be sent: a rule's waiver goes before a refusal, which nobody
+/// needs to mend then.
+pub fn set_aside(waived: bool, refused: bool) -> Option<Event> {
+    match (waived, refused) {
+        (true, _) => Some(Event::WaivedBy),
+        (false, true) => Some(Event::RefusedContent),
+        (false, false) => None,
+    }
+}
 
 /// An entry that came back from the server makes way: for the newer version that waited for it, or, when its records
 /// were withdrawn meanwhile, for nothing.
@@ -124,17 +136,17 @@ async fn follow(link: &mut Link, settled: &[i64], now: Timestamp) -> Result<(), 
     if settled.is_empty() {
         return Ok(());
     }
-    let rows: Vec<Follower> = link.all(FOLLOWERS, values![json(settled)?]).await?;
-    let (mut leaving, mut coming, mut refusing, mut heirs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for (entry, word, successor, due, refused, emptied) in rows {
+    let rows: Vec<Follower> = link.all(FOLLOWERS, values![json(settled)?, OUT_OF_RANGE]).await?;
+    let (mut leaving, mut coming, mut aside, mut heirs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (entry, word, successor, due, refused, waived, emptied) in rows {
         let state = State::from_word(&word).ok_or(LedgerError::Spoiled("state"))?;
         match successor {
             Some(successor) if successor != entry && !state.is_out() && state != State::Superseded => {
                 let due = due.map_or(Ok(now), time)?.max(now);
                 leaving.push(Step::new(entry, state, &Event::NewerVersion)?.0);
                 coming.push(Step::new(successor, State::Blocked, &Event::DependencyAppeared { due })?.0);
-                if refused == Some(1) {
-                    refusing.push(Step::new(successor, State::Pending, &Event::RefusedContent)?.0);
+                if let Some(event) = set_aside(waived > 0, refused == Some(1)) {
+                    aside.push(Step::new(successor, State::Pending, &event)?.0);
                 }
                 heirs.push(successor);
             }
@@ -147,7 +159,7 @@ async fn follow(link: &mut Link, settled: &[i64], now: Timestamp) -> Result<(), 
     take_alone(link, &leaving, now).await?;
     inherit(link, &heirs).await?;
     take_alone(link, &coming, now).await?;
-    take_alone(link, &refusing, now).await
+    take_alone(link, &aside, now).await
 }
 
 const INHERIT: &str = "UPDATE entry_resource SET server_id = older.server_id, server_version = older.server_version,

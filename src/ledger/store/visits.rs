@@ -68,13 +68,15 @@ pub async fn feeding(link: &mut Link, entries: &[i64]) -> Result<Vec<StaleRecord
 }
 
 /// Marks visits for mapping again that another mapping made and that are not at the server nor on their way: those
-/// that wait, and those that the mapping refused. What was delivered is marked only by an approved plan.
+/// that wait, and those that the mapping refused or a rule left out. What was delivered is marked only by an approved plan.
 pub async fn remap(link: &mut Link, mapping_version: &str) -> Result<u64, LedgerError> {
     let marked = link
         .execute(
             "UPDATE visit SET revision = revision + 1 WHERE emptied = 0 AND revision = entered_revision AND id IN (
             SELECT visit FROM entry WHERE mapping_version <> ?1
-                AND (state IN ('pending', 'blocked') OR (state = 'refused' AND mapping_refused = 1)))",
+                AND (state IN ('pending', 'blocked') OR (state = 'refused' AND mapping_refused = 1)
+                    OR (state = 'waived' AND NOT EXISTS (SELECT 1 FROM decision
+                        WHERE decision.entry = entry.id AND decision.event = 'waived_by'))))",
             values![mapping_version],
         )
         .await?;

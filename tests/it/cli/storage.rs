@@ -83,6 +83,42 @@ fn a_write_that_the_system_refuses_ends_in_a_sentence_and_loses_nothing() {
 }
 
 #[test]
+fn with_few_file_descriptors_less_goes_at_once_and_nothing_is_lost() {
+    let server = Satusehat::start(&[]);
+    let town = town(&server.address);
+    for files in ["20", "28", "64"] {
+        let program = env!("CARGO_BIN_EXE_posyandu-gateway");
+        let script = format!("ulimit -n {files}; exec '{program}' run --once");
+        let told = Told::of(Command::new("bash").args(["-c", &script]).current_dir(town.folder.path()));
+        assert!(matches!(told.code, Some(0..=3)), "{files} files: {:?} {}", told.code, told.err);
+        town.counts();
+        let stats = server.stats();
+        assert_eq!(stats["duplicates_live"], 0, "{stats}");
+    }
+    finishes(&town, &server);
+}
+
+#[test]
+fn copies_and_looks_beside_a_run_disturb_nobody() {
+    let slow = "{when: {of: write, every: 1}, do: {fault: delay, delay_ms: 100}}";
+    let server = Satusehat::start(&["--fault", slow]);
+    let town = town(&server.address);
+    let mut run = town.command(&["run", "--once"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut copies = 0;
+    while run.try_wait().unwrap().is_none() {
+        copies += 1;
+        let copied = town.gateway(&["ledger", "backup", &format!("salinan-{copies}")]);
+        assert_eq!(copied.code, Some(0), "{}", copied.err);
+        let told = town.gateway(&["report", "--format", "json"]);
+        assert!(matches!(told.code, Some(0 | 1)), "{}", told.err);
+        town.counts();
+    }
+    assert!(copies > 2, "only {copies} copies were made beside the run");
+    assert_eq!(run.wait().unwrap().code(), Some(1));
+    finishes(&town, &server);
+}
+
+#[test]
 fn keys_that_do_not_fit_are_turned_away_with_both_files_named() {
     let town = town(&free_address());
     assert_eq!(town.gateway(&["run", "--once"]).code, Some(3));

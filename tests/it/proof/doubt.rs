@@ -57,12 +57,13 @@ fn figures(sorted: &[i64]) -> Value {
     })
 }
 
-async fn lasted(daemon: &Daemon, books: &Books) -> Lasted {
+/// How long each was in doubt while the server was there, which it was from `reachable` on.
+async fn lasted(daemon: &Daemon, books: &Books, reachable: Timestamp) -> Lasted {
     let mut lasted = Lasted::default();
     for line in &books.lines {
         let mut since = None;
         for step in daemon.ledger.story(line.entry_id).await.unwrap().events {
-            let waited = since.map(|since| step.at.duration_since(since).as_secs());
+            let waited = since.map(|since| step.at.duration_since(reachable.max(since)).as_secs().max(0));
             match (&step.event, waited) {
                 (Some(Event::NoAnswer { .. }), _) => since = Some(step.at),
                 (Some(Event::FoundEqual), Some(waited)) => lasted.found.push(waited),
@@ -94,15 +95,71 @@ async fn office(setting: Setting) -> (Office, Vec<String>) {
     (office, text.split_inclusive('\n').map(str::to_owned).collect())
 }
 
-/// So many readings after which answers may get lost, and some more, until nothing waits: nothing lost, nothing doubled.
-async fn live(troubled: usize, seed: u64, (lag, jitter): (u64, u64)) -> Lasted {
-    let lost = |kind| Fault {
-        probability: Some(0.15),
-        until_second: Some(troubled as u64 * STEP.as_secs()),
-        ..Fault::at_calls(kind, AppliesTo::Write, &[])
-    };
+/// What happens to a lane.
+struct Life {
+    /// Visits of each reading that brings some, and rounds from one such reading to the next.
+    visits: usize,
+    rounds: usize,
+    /// Readings after which answers may get lost, and how many of a hundred do, before and after the write.
+    troubled: usize,
+    lost_percent: f64,
+    /// Then nothing answers for so long.
+    outage: Duration,
+    /// Readings without trouble after that.
+    calm: usize,
+    /// Lag and jitter of the search.
+    lag: (u64, u64),
+}
+
+impl Life {
+    /// Visits come in without a break, of which some answers get lost.
+    fn busy(troubled: usize, lag: (u64, u64)) -> Self {
+        let outage = Duration::ZERO;
+        Self { visits: VISITS, rounds: 1, troubled, lost_percent: 15.0, outage, calm: CALM, lag }
+    }
+
+    /// A visit now and then: an answer that gets lost is all that the lane has heard lately, so that it rests.
+    fn quiet(lag: (u64, u64)) -> Self {
+        Self { visits: 1, rounds: 10, troubled: 10, lost_percent: 30.0, calm: 2, ..Self::busy(0, lag) }
+    }
+
+    /// Some answers get lost, and then the server is gone for a while.
+    fn cut_off(outage: Duration) -> Self {
+        Self { outage, ..Self::busy(3, QUICK) }
+    }
+
+    fn faults(&self) -> Vec<Fault> {
+        let troubled = (self.troubled * self.rounds) as u64 * STEP.as_secs();
+        let lost = |kind| Fault {
+            probability: Some(self.lost_percent / 100.0),
+            until_second: Some(troubled),
+            ..Fault::at_calls(kind, AppliesTo::Write, &[])
+        };
+        let gone = Fault {
+            probability: Some(1.0),
+            from_second: Some(troubled),
+            until_second: Some(troubled + self.outage.as_secs()),
+            ..Fault::at_calls(FaultKind::DroppedBefore, AppliesTo::Any, &[])
+        };
+        let mut all = vec![lost(FaultKind::DroppedAnswer), lost(FaultKind::DroppedBefore)];
+        all.extend((!self.outage.is_zero()).then_some(gone));
+        all
+    }
+
+    /// From when on the server answers for good.
+    fn reachable_after(&self) -> Duration {
+        match self.outage {
+            Duration::ZERO => Duration::ZERO,
+            outage => STEP * u32::try_from(self.troubled * self.rounds).unwrap() + outage,
+        }
+    }
+}
+
+/// A life until nothing waits: nothing lost, nothing doubled.
+async fn live(life: &Life, seed: u64) -> Lasted {
+    let (lag, jitter) = life.lag;
     let setting = Setting {
-        faults: vec![lost(FaultKind::DroppedAnswer), lost(FaultKind::DroppedBefore)],
+        faults: life.faults(),
         seed,
         delivery: "concurrency = 4\nonce_seconds = 0",
         index_lag_seconds: lag,
@@ -111,10 +168,15 @@ async fn live(troubled: usize, seed: u64, (lag, jitter): (u64, u64)) -> Lasted {
     };
     let (office, rows) = office(setting).await;
     let (head, rows) = rows.split_at(HEAD);
-    let rows: Vec<&String> = rows.iter().filter(|row| row.contains(TODAY)).take((troubled + CALM) * VISITS).collect();
+    let rows: Vec<&String> = rows.iter().filter(|row| row.contains(TODAY)).collect();
     let daemon = office.daemon().await;
     let start = office.clock.now();
-    for count in (VISITS..=rows.len()).step_by(VISITS) {
+    let reachable = start + life.reachable_after();
+    let rounds = |readings: usize| readings * life.rounds;
+    let out = usize::try_from(life.outage.as_secs().div_ceil(STEP.as_secs())).unwrap();
+    for round in 0..rounds(life.troubled) + out + rounds(life.calm) {
+        // In a long outage there are soon no more rows of one day.
+        let count = ((round / life.rounds + 1) * life.visits).min(rows.len());
         let rows: String = rows[..count].iter().map(|row| row.as_str()).collect();
         std::fs::write(office.folder.path().join(EXPORT), head.concat() + &rows).unwrap();
         Box::pin(daemon.once(&|_| {})).await.unwrap();
@@ -129,14 +191,17 @@ async fn live(troubled: usize, seed: u64, (lag, jitter): (u64, u64)) -> Lasted {
     }
     let books = Books::read(&daemon.ledger).await;
     agree(&office, &books);
-    let lasted = lasted(&daemon, &books).await;
+    // Nobody knows that the server is back before it answers.
+    let answered = office.simulator.arrivals().into_iter().map(|call| call.at).find(|at| *at >= reachable).unwrap();
+    let lasted = lasted(&daemon, &books, if life.outage.is_zero() { start } else { answered }).await;
     eprintln!(
-        "lag {lag} s and up to {jitter} s more, {:.0} s: found {}, absent {}",
+        "lag {lag} s and up to {jitter} s more, {} s out, {:.0} s: found {}, absent {}",
+        life.outage.as_secs(),
         office.clock.now().duration_since(start).as_secs_f64(),
         figures(&lasted.found),
         figures(&lasted.absent)
     );
-    assert!(!lasted.found.is_empty() && !lasted.absent.is_empty());
+    assert!(lasted.found.len() + lasted.absent.len() > 0, "no answer got lost");
     assert!(percentile(&lasted.found, 100) <= DOUBT_SECONDS_MAX, "{:?}", lasted.found);
     assert!(percentile(&lasted.absent, 100) <= DOUBT_SECONDS_MAX, "{:?}", lasted.absent);
     lasted
@@ -148,12 +213,13 @@ async fn doubt_is_short_while_the_server_answers() {
     let mut lasted = Lasted::default();
     let mut seed = run.seed;
     while lasted.found.len() + lasted.absent.len() < usize::try_from(run.size).unwrap() {
-        let more = live(TROUBLED, seed, QUICK).await;
+        let more = live(&Life::busy(TROUBLED, QUICK), seed).await;
         lasted.found.extend(more.found);
         lasted.absent.extend(more.absent);
         seed += 1;
     }
     for doubts in [&mut lasted.found, &mut lasted.absent] {
+        assert!(!doubts.is_empty());
         doubts.sort_unstable();
         assert!(percentile(doubts, 99) <= DOUBT_SECONDS_P99_MAX, "{doubts:?}");
     }
@@ -164,11 +230,29 @@ async fn doubt_is_short_while_the_server_answers() {
     run.told((lasted.found.len() + lasted.absent.len()) as u64, &figures);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn doubt_of_a_quiet_lane_is_short() {
+    for lag in [(0, 0), QUICK] {
+        let lasted = live(&Life::quiet(lag), 1).await;
+        assert!(percentile(&lasted.found, 99) <= DOUBT_SECONDS_P99_MAX, "{:?}", lasted.found);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn doubt_is_short_once_the_server_is_back() {
+    for outage in [20, 60, 150, 300, 900] {
+        let lasted = live(&Life::cut_off(Duration::from_secs(outage)), outage).await;
+        for doubts in [&lasted.found, &lasted.absent] {
+            assert!(percentile(doubts, 99) <= DOUBT_SECONDS_P99_MAX, "{outage} s: {doubts:?}");
+        }
+    }
+}
+
 /// Slower than the first look, than the second, than the third, and out of turn by as much again: each day's books agree
 /// with the server, which refuses no duplicate.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_lag_of_the_search_doubles_a_visit() {
     for (seed, lag) in [(1, (30, 0)), (2, (50, 0)), (3, (30, 30)), (4, (100, 100))] {
-        live(5, seed, lag).await;
+        live(&Life::busy(5, lag), seed).await;
     }
 }

@@ -19,9 +19,13 @@ use posyandu_gateway::simulator::fault::{AppliesTo, Fault, FaultKind};
 use serde_json::json;
 use tokio::runtime::Runtime;
 
+use super::rate;
 use super::run::{Chance, Run};
 use crate::office::{AFTERNOON, Books, Office, Setting, agree, sound};
 
+/// The sample's calls a minute, and those of the seeds.
+const SAMPLE_PACE: &str = "requests_per_minute = 60000\n";
+const PACES: [u32; 4] = [20, 60, 600, 60_000];
 /// Seeds of every run.
 const SEEDS_EVERY_RUN: u64 = 12;
 /// Lines of the export's head.
@@ -103,7 +107,7 @@ fn faults(chance: &mut Chance) -> Vec<Fault> {
 }
 
 /// One puskesmas hands in alone: then nothing but the seed decides the order of the calls.
-fn alone(folder: &Path) {
+pub fn alone(folder: &Path) {
     let file = folder.join("posyandu-gateway.toml");
     let text = std::fs::read_to_string(&file).unwrap();
     let (kept, rest) = text.split_once("[[source]]\nname = \"tengah\"").unwrap();
@@ -111,11 +115,21 @@ fn alone(folder: &Path) {
     std::fs::write(&file, format!("{kept}{delivery}")).unwrap();
 }
 
+/// Lets every puskesmas make so many calls a minute.
+pub fn pace(folder: &Path, per_minute: u32) {
+    let file = folder.join("posyandu-gateway.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains(SAMPLE_PACE), "the sample's configuration looks otherwise now");
+    std::fs::write(&file, text.replace(SAMPLE_PACE, &format!("requests_per_minute = {per_minute}\n"))).unwrap();
+}
+
 /// The gateway of a seed: its server lives on, itself stops now and then.
 struct World {
     office: Office,
     /// Where the server runs; it is never stopped.
     server: Runtime,
+    /// Calls a minute that each puskesmas may make.
+    per_minute: u32,
     chance: Chance,
     seen: Seen,
 }
@@ -138,6 +152,8 @@ async fn stop(daemon: &Daemon, commits: u64, turns: u64) {
 impl World {
     fn new(seed: u64, storage: &Path) -> Self {
         let mut chance = Chance(seed);
+        // Of its own chance, so that older seeds keep their plans.
+        let per_minute = *Chance(!seed).pick(&PACES);
         let server = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let setting = Setting {
             duplicate_check: chance.percent(30),
@@ -154,9 +170,10 @@ impl World {
             if chance.percent(70) {
                 alone(office.folder.path());
             }
+            pace(office.folder.path(), per_minute);
             office
         });
-        Self { office, server, chance, seen: Seen::new() }
+        Self { office, server, per_minute, chance, seen: Seen::new() }
     }
 
     /// One life: rounds, pauses and corrections until it stops, or `None` when it lived to its end.
@@ -242,6 +259,7 @@ impl World {
             assert_eq!(books.in_state(State::Refused) + books.in_state(State::Exhausted), 0);
             self.read_back(&daemon, &books).await;
             self.remember(&daemon, &books).await;
+            rate::keeps_its_limits(&self.office.simulator.arrivals(), self.per_minute);
         });
         drop(runtime);
         daemon.rules

@@ -13,7 +13,7 @@ const BEGIN: &str = "<!-- table: written by tests/faults -->\n";
 const END: &str = "<!-- end of table -->\n";
 
 /// Families in the order of the table, with what is counted.
-const FAMILIES: [(&str, &str); 15] = [
+const FAMILIES: [(&str, &str); 16] = [
     ("points", "kills at named points"),
     ("kills", "kills -9 at random moments"),
     ("database", "databases killed under a run"),
@@ -27,8 +27,9 @@ const FAMILIES: [(&str, &str); 15] = [
     ("model", "command sequences against the model"),
     ("answers", "mutated answers"),
     ("files", "mutated files"),
-    ("week", "outages of a week"),
+    ("week", "visits kept through an outage of a week"),
     ("doubt", "unknown outcomes cleared up"),
+    ("rate", "calls a minute of a hidden limit, found and used"),
 ];
 
 fn path(name: &str) -> PathBuf {

@@ -24,8 +24,13 @@ fn day_rules() {
                 &[("visit.age_out_of_group", ERROR)],
             ),
             (
-                &[("Tgl Kunjungan", "02-06-2014"), ("Tanggal Lahir", "05-12-2013"), ("NIK Anak", "1001014512130001")],
-                &[("date.too_old", ERROR)],
+                &[
+                    ("Tgl Kunjungan", "02-06-2014"),
+                    ("Tanggal Lahir", "05-12-2013"),
+                    ("NIK Anak", "1001014512130001"),
+                    ("Vit A", ""),
+                ],
+                &[],
             ),
         ],
     );
