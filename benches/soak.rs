@@ -15,7 +15,7 @@ mod sink;
 mod visits;
 
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,8 @@ use posyandu_gateway::config::assets;
 use posyandu_gateway::delivery::Tally;
 use posyandu_gateway::seal::Keys;
 
+/// What the daemon is run with.
+const UNIT: &str = include_str!("../packaging/systemd/posyandu-gateway.service");
 /// Visits in each run.
 const VISITS: usize = 20_000;
 /// Visits when it runs as a test.
@@ -54,6 +56,9 @@ fn main() -> ExitCode {
         runtime.block_on(sink::run(Duration::from_millis(latency.parse().unwrap())));
         return ExitCode::SUCCESS;
     }
+    if let Some(code) = as_the_unit_runs_it(&arguments) {
+        return code;
+    }
     let usual = if arguments.iter().any(|argument| argument == "--bench") { VISITS } else { VISITS_TESTED };
     let number = std::env::var("SOAK_VISITS").map_or(usual, |text| text.parse().unwrap());
     let legs = runtime.block_on(soak(number));
@@ -62,6 +67,17 @@ fn main() -> ExitCode {
         println!("FAILED: {complaint}");
     }
     if complaints.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs this program again with the environment that the systemd unit sets; `None` when it has it already.
+fn as_the_unit_runs_it(arguments: &[String]) -> Option<ExitCode> {
+    let settings: Vec<_> = UNIT.lines().filter_map(|line| line.strip_prefix("Environment=")?.split_once('=')).collect();
+    assert!(!settings.is_empty(), "the unit sets nothing");
+    if settings.iter().all(|(name, value)| std::env::var(name).as_deref() == Ok(value)) {
+        return None;
+    }
+    let status = Command::new(std::env::current_exe().unwrap()).args(arguments).envs(settings).status().unwrap();
+    Some(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// What the process held when a leg was done.
