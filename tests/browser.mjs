@@ -15,9 +15,10 @@ const WIDTHS = { telepon: { width: 375, height: 740 }, meja: { width: 1280, heig
 // Account and the pages that are looked at under it.
 const TOURS = {
   dina: ["/", "/?puskesmas=Puskesmas%20Utara", "/kerja", "/kerja?siapa=kader", "/kunjungan/1", "/kunjungan/3", "/pemetaan",
-    "/antrean", "/laporan", "/keputusan"],
+    "/antrean", "/laporan", "/keputusan", "/selisih", "/selisih?umur=3", "/orang", "/orang/1", "/orang/2", "/segel?sampai=2026-11-30"],
+  audit: ["/selisih", "/laporan", "/segel?sampai=2026-11-30"],
   adm: ["/akun", "/audit"],
-  kader: ["/", "/kerja"],
+  kader: ["/", "/kerja", "/selisih", "/orang/1", "/laporan"],
 };
 const problems = [];
 const bad = (where, what) => problems.push(`${where}: ${what}`);
