@@ -11,6 +11,12 @@ use crate::ledger::question::{Candidate, Question, SHARED_NUMBER};
 use crate::record::matching::Person;
 use crate::words::{self, Language};
 
+/// Whether a row that is stopped by a rule asks whom it is about.
+#[must_use]
+pub fn is_asked(rule: &str) -> bool {
+    matches!(rule, "person.several" | "person.two_niks" | "person.too_many" | SHARED_NUMBER)
+}
+
 /// Why a row asks.
 #[must_use]
 pub fn why(question: &Question, language: Language) -> String {

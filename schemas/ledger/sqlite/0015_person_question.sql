@@ -30,7 +30,7 @@ CREATE TABLE person_carried (
 ) STRICT, WITHOUT ROWID;
 
 -- Who a row is about by a person's word, known by the id of the command that brought it; the last one holds. `identity`
--- is the keyed hash that names the person in visits.
+-- is the keyed hash that names the person in visits, `nik` the keyed name of a number that became that person's.
 CREATE TABLE person_decision (
     id            INTEGER PRIMARY KEY,
     question      INTEGER NOT NULL REFERENCES person_question (id),
@@ -38,16 +38,18 @@ CREATE TABLE person_decision (
     command       TEXT    NOT NULL,
     verdict       TEXT    NOT NULL,
     identity      BLOB,
+    nik           BLOB,
     reason_sealed BLOB    NOT NULL,
     at            INTEGER NOT NULL,
     CONSTRAINT person_decision_command_once UNIQUE (command),
     CONSTRAINT person_decision_verdict CHECK (verdict IN ('same', 'other', 'open')),
     CONSTRAINT person_decision_names_somebody CHECK ((identity IS NULL) = (verdict = 'open')),
-    CONSTRAINT person_decision_keys_are_hashes CHECK (length(key) = 32 AND (identity IS NULL OR length(identity) = 32))
+    CONSTRAINT person_decision_keys_are_hashes CHECK (length(key) = 32 AND (identity IS NULL OR length(identity) = 32)
+        AND (nik IS NULL OR length(nik) = 32))
 ) STRICT;
 CREATE INDEX person_decision_by_key ON person_decision (key, id);
 CREATE INDEX person_decision_by_identity ON person_decision (identity);
-CREATE INDEX person_question_by_number ON person_question (nik) WHERE nik IS NOT NULL;
+CREATE INDEX person_decision_by_number ON person_decision (nik) WHERE nik IS NOT NULL;
 CREATE INDEX person_decision_by_question ON person_decision (question, id);
 CREATE TRIGGER person_decision_append_only_update BEFORE UPDATE ON person_decision
 BEGIN SELECT RAISE(ABORT, 'person_decision_append_only'); END;

@@ -168,8 +168,8 @@ pub const KINDS: [Kind; 29] = [
         is_history: true,
         table: "person_decision",
         key: ("id", "0"),
-        text: "json_array(t.id, t.question, hex(t.key), t.command, t.verdict, hex(t.identity), hex(t.reason_sealed),
-            t.at)",
+        text: "json_array(t.id, t.question, hex(t.key), t.command, t.verdict, hex(t.identity), hex(t.nik),
+            hex(t.reason_sealed), t.at)",
         touched: &[("INSERT ON person_decision", "NEW.id", "0")],
     },
     Kind {

@@ -150,9 +150,8 @@ pub async fn answers(
             CROSS JOIN person_decision AS held ON held.key = j.value
             WHERE held.verdict <> 'open'
                 AND held.id = (SELECT max(last.id) FROM person_decision AS last WHERE last.key = held.key)
-        UNION ALL SELECT 'nik', question.nik, held.question, held.verdict, held.identity FROM {?2: bytes} AS k
-            CROSS JOIN person_question AS question ON question.nik = k.value
-            CROSS JOIN person_decision AS held ON held.question = question.id AND held.key = question.key
+        UNION ALL SELECT 'nik', held.nik, held.question, held.verdict, held.identity FROM {?2: bytes} AS k
+            CROSS JOIN person_decision AS held ON held.nik = k.value
             WHERE held.verdict = 'same'
                 AND held.id = (SELECT max(last.id) FROM person_decision AS last WHERE last.question = held.question)
         UNION ALL SELECT 'person', held.identity, held.question, held.verdict, held.identity FROM {?3: bytes} AS l
@@ -234,13 +233,13 @@ const FORGET_OTHER: &str = "DELETE FROM person_alias WHERE person IN (SELECT per
     JOIN person ON person.identity = held.identity WHERE held.verdict = 'other' AND held.id =
         (SELECT max(last.id) FROM person_decision AS last WHERE last.question = ?1))";
 const FORGET_SAME: &str = "DELETE FROM person_alias WHERE kind = 'nik'
-    AND (key, person) IN (SELECT question.nik, person.id FROM person_decision AS held
-        JOIN person_question AS question ON question.id = held.question AND question.key = held.key
+    AND (key, person) IN (SELECT held.nik, person.id FROM person_decision AS held
         JOIN person ON person.identity = held.identity
-        WHERE held.verdict = 'same' AND question.nik IS NOT NULL AND held.id =
+        WHERE held.verdict = 'same' AND held.nik IS NOT NULL AND held.id =
             (SELECT max(last.id) FROM person_decision AS last WHERE last.question = ?1))";
 
-/// Keeps an answer and forgets what the one before it taught; gives 1. The same command twice is one answer.
+/// Keeps an answer and forgets what the one before it taught; gives 1, or 0 when there
+/// is nothing to take back. The same command twice is one answer.
 pub async fn answer(link: &mut Link, answer: &Answering, now: Timestamp) -> Result<i64, LedgerError> {
     let statement = "SELECT question, verdict, identity FROM person_decision WHERE command = ?1";
     let known: Option<(i64, String, Option<Vec<u8>>)> = link.optional(statement, values![&answer.command]).await?;
@@ -250,15 +249,20 @@ pub async fn answer(link: &mut Link, answer: &Answering, now: Timestamp) -> Resu
         return if is_same { Ok(1) } else { Err(LedgerError::CommandUsed) };
     }
     let statement = "SELECT identity FROM person_decision WHERE question = ?1 ORDER BY id DESC LIMIT 1";
-    let held: Option<Option<Vec<u8>>> = link.optional(statement, values![answer.question]).await?.map(|(one,)| one);
-    if held.is_some_and(|held| held.as_deref() != answer.identity.as_ref().map(<[u8; 32]>::as_slice)) {
+    let held: Option<(Option<Vec<u8>>,)> = link.optional(statement, values![answer.question]).await?;
+    let held = held.and_then(|(identity,)| identity);
+    if held.is_none() && answer.identity.is_none() {
+        return Ok(0);
+    }
+    if held.is_some_and(|held| Some(held.as_slice()) != answer.identity.as_ref().map(<[u8; 32]>::as_slice)) {
         for forget in [FORGET_OTHER, FORGET_SAME] {
             link.execute(forget, values![answer.question]).await?;
         }
         take_back(link, answer.question, now).await?;
     }
-    let insert = "INSERT INTO person_decision (question, key, command, verdict, identity, reason_sealed, at)
-        SELECT question.id, question.key, ?2, ?3, ?4, ?5, ?6 FROM person_question AS question WHERE question.id = ?1";
+    let insert = "INSERT INTO person_decision (question, key, command, verdict, identity, nik, reason_sealed, at)
+        SELECT question.id, question.key, ?2, ?3, ?4, CASE WHEN ?3 = 'same' THEN question.nik END, ?5, ?6
+        FROM person_question AS question WHERE question.id = ?1";
     let identity = answer.identity.as_ref().map(<[u8; 32]>::as_slice);
     let values = values![
         answer.question,

@@ -20,7 +20,8 @@ use posyandu_gateway::seal::Keys;
 use serde_json::Value;
 
 use super::town::{CONFIG, Town};
-use crate::dashboard::site::{end, visits};
+use crate::dashboard::more::{NAME_ELSEWHERE, questions};
+use crate::dashboard::site::{NAME, NIK, end, visits};
 use crate::ledger::{DAY, sha};
 
 /// The town's gateway in this process, on the machine's clock.
@@ -219,4 +220,45 @@ fn accounts_are_made_with_a_code_and_closed() {
         account(wrong).only_sentence(2, &[word]);
     }
     assert_eq!(listed().len(), 1);
+}
+
+#[tokio::test]
+async fn whom_a_row_is_about_is_answered_once_and_taken_back_and_nobody_is_named() {
+    let town = Town::ready("127.0.0.1:9");
+    let none = town.gateway(&["persons"]);
+    assert_eq!(none.code, Some(0), "{}", none.out);
+    let filled = daemon(&town).await;
+    questions(&filled.ledger).await;
+    close(filled).await;
+    let listed = |more: &[&str]| {
+        let told = town.gateway(&[&["persons", "--format", "json"], more].concat());
+        let text = town.gateway(&[&["persons"], more].concat());
+        for secret in [NAME, NIK, NAME_ELSEWHERE] {
+            assert!(!told.out.contains(secret) && !text.out.contains(secret), "{}", text.out);
+        }
+        let numbers: Vec<i64> =
+            told.json()["questions"].as_array().unwrap().iter().map(|one| one["number"].as_i64().unwrap()).collect();
+        (told.code, numbers)
+    };
+    assert_eq!(listed(&[]), (Some(1), vec![2, 1]));
+    assert_eq!(listed(&["--puskesmas", "Puskesmas Utara"]), (Some(1), vec![1]));
+    let answer = |command: &[&str], id: &str| {
+        let said = ["--reason", "dilihat di KK", "--command-id", id, "--format", "json"];
+        town.gateway(&[&["persons"], command, &said].concat())
+    };
+    for _ in 0..2 {
+        let told = answer(&["same", "1", "--person", "2"], "p-1").json();
+        assert_eq!((&told["question"], &told["person"], &told["command_id"]), (&1.into(), &2.into(), &"p-1".into()));
+    }
+    assert_eq!((listed(&[]), listed(&["--answered"])), ((Some(1), vec![2]), (Some(0), vec![1])));
+    answer(&["other", "1"], "p-1").only_sentence(2, &["command"]);
+    answer(&["other", "2"], "p-2").only_sentence(2, &["question 2", "corrected"]);
+    answer(&["same", "2", "--person", "1"], "p-3").only_sentence(2, &["question 2"]);
+    answer(&["other", "99"], "p-4").only_sentence(2, &["no question 99"]);
+    assert_eq!(answer(&["undo", "1"], "p-5").json()["person"], Value::Null);
+    answer(&["undo", "1"], "p-6").only_sentence(2, &["question 1"]);
+    assert_eq!(listed(&[]), (Some(1), vec![2, 1]));
+    let subjects: Vec<String> = trail(&town).await.into_iter().map(|line| format!("{} {}", line.0, line.1)).collect();
+    assert_eq!(subjects[0], "match_person question 1/2");
+    assert!(subjects.contains(&"reopen_person question 1".to_owned()), "{subjects:?}");
 }

@@ -2,6 +2,7 @@
 
 use posyandu_gateway::clock::Zone;
 use posyandu_gateway::issue::{Code, Issue, Place};
+use posyandu_gateway::ledger::Ledger;
 use posyandu_gateway::ledger::discrepancy::{Cause, Class, Comparison, Found};
 use posyandu_gateway::ledger::entry::EntryId;
 use posyandu_gateway::ledger::person::{AliasKind, PersonTold};
@@ -27,7 +28,7 @@ impl Site {
     pub async fn more(self) -> Self {
         discrepancies(&self).await;
         seals(&self).await;
-        questions(&self).await;
+        questions(&self.ledger).await;
         removal(&self).await;
         self
     }
@@ -85,7 +86,8 @@ async fn seals(site: &Site) {
     }
 }
 
-async fn questions(site: &Site) {
+/// Question 1 of the north (persons 1 and 2) and 2 of the middle (person 2, with a shared number).
+pub async fn questions(ledger: &Ledger) {
     let person = |name: &str, nik: &str, posyandu: &str| {
         let place = json!({"source": "register", "file": "register.csv", "row": "3", "column": null});
         let known = json!({"nik": nik, "is_genuine": true, "name": name, "birth": "2023-12-05", "sex": "P",
@@ -112,12 +114,9 @@ async fn questions(site: &Site) {
         };
         let (source, rule) = ("tanya".to_owned(), rule.to_owned());
         let asking = Asking { source, row_key: row.row_key, key: sha(&key), rule, nik: None, among };
-        let pass = site.ledger.begin_pass("tanya", posyandu).await.unwrap();
-        site.ledger
-            .see_rows_of(pass, &[row], &told, &Doubts { asking: vec![asking], ..Doubts::default() })
-            .await
-            .unwrap();
-        site.ledger.finish_pass(pass, false).await.unwrap();
+        let pass = ledger.begin_pass("tanya", posyandu).await.unwrap();
+        ledger.see_rows_of(pass, &[row], &told, &Doubts { asking: vec![asking], ..Doubts::default() }).await.unwrap();
+        ledger.finish_pass(pass, false).await.unwrap();
     }
 }
 

@@ -150,6 +150,8 @@ async fn whom_a_row_is_about_is_said_without_showing_anybody_of_another_place() 
         assert_eq!(questions(&text), number);
         assert!(!text.contains(NAME) && !text.contains(NIK));
     }
+    let work = site.get("/kerja", &kader).await.text;
+    assert!(work.contains("Tentukan orangnya"), "the work list leads there: {work}");
     for (cookie, path, status) in
         [(&kader, "/orang/1", 200), (&other, "/orang/1", 404), (&north, "/orang/2", 404), (&dinkes, "/orang/99", 404)]
     {

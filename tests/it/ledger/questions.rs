@@ -8,7 +8,7 @@ use posyandu_gateway::ledger::question::{Answer, Asking, Carried, Doubts, Questi
 use posyandu_gateway::ledger::row::{RowKind, RowSeen};
 use posyandu_gateway::redact::Personal;
 
-use super::{DAY, Desk, on_both_stores, row, sha};
+use super::{DAY, Desk, row, sha};
 
 const NUMBER: &str = "a number that nobody has";
 
@@ -58,6 +58,7 @@ async fn an_answer_is_once_and_is_taken_back_with_what_followed(desk: Desk) {
     let question = open(&desk, false).await.pop().unwrap();
     assert_eq!(question.candidates[0].content.reveal(), "\"one\"");
     assert!(by_key(&desk).await.is_none());
+    assert!(!desk.ledger.answer_person(&question, Verdict::Open, "p-0", "x").await.unwrap(), "nothing to take back");
     let ledger = &desk.ledger;
     let one = Verdict::Same(question.candidates[0].number);
     for _ in 0..2 {
