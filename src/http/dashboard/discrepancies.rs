@@ -152,9 +152,9 @@ fn table(ask: &Ask<'_>, title: &str, all: &[Discrepancy]) -> Markup {
                     td {
                         (if one.posyandu.is_empty() { "–".to_owned() } else { ask.board.name_of(&one.posyandu) })
                         @if ask.visitor.reach.puskesmas.is_none() { br; span.redup { (one.puskesmas) } }
-                        br; span.redup { (one.service_date) }
+                        br; span.redup.utuh { (one.service_date) }
                     }
-                    td {
+                    td.kalimat {
                         (class_of(say, one.class))
                         @if let Some(entry) = one.entry {
                             br; a href={ "/kunjungan/" (entry.number()) } { (say.f("dashboard.work.number", &[("nomor", entry.number().to_string())])) }
@@ -162,7 +162,7 @@ fn table(ask: &Ask<'_>, title: &str, all: &[Discrepancy]) -> Markup {
                         br; span.kode.redup { (one.thing) " · " (one.evidence) }
                     }
                     td { (named(say, one.owner)) }
-                    td { (discrepancy::next(one, say.0)) }
+                    td.kalimat { (discrepancy::next(one, say.0)) }
                     @if may_waive { td { (waiver(ask, one)) } }
                 }
             }

@@ -134,7 +134,7 @@ fn show(ask: &Ask<'_>, one: &Question, is_named: bool) -> Response<Body> {
     let content = html! {
         h1 { (title) }
         p { (question::why(one, say.0)) }
-        dl.angka {
+        dl class="angka teks" {
             div { dt { (say.t("dashboard.date")) } dd { (one.date) } }
             div { dt { (say.t("dashboard.posyandu")) } dd { (whereabouts(ask, one)) } }
             div { dt { (say.t("dashboard.work.where")) } dd { (work::cell(ask, &one.place)) } }
@@ -223,10 +223,10 @@ fn decide(ask: &Ask<'_>, one: &Question) -> Markup {
                     legend { (say.t("dashboard.persons.who")) }
                     @for candidate in &one.candidates {
                         @let value = format!("{number}/{}", candidate.number);
-                        label.pilihan { input type="radio" name="tentang" value=(value) required; " " (say.f("dashboard.persons.person_number", &[("nomor", candidate.number.to_string())])) }
+                        label.pilihan { input type="radio" name="tentang" value=(value) required; span { (say.f("dashboard.persons.person_number", &[("nomor", candidate.number.to_string())])) } }
                     }
                     @if one.may_be_other() {
-                        label.pilihan { input type="radio" name="tentang" value=(format!("{number}/{OTHER}")) required; " " (say.t("dashboard.persons.other")) }
+                        label.pilihan { input type="radio" name="tentang" value=(format!("{number}/{OTHER}")) required; span { (say.t("dashboard.persons.other")) } }
                     }
                 }
             }))

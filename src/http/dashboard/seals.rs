@@ -78,7 +78,7 @@ fn table(ask: &Ask<'_>, title: &str, found: &[Statement]) -> Markup {
                     tr {
                         @if at == 0 {
                             th scope="rowgroup" rowspan=(all.len()) {
-                                (day.0)
+                                span.utuh { (day.0) }
                                 @if ask.visitor.reach.puskesmas.is_none() { br; span.redup { (puskesmas) } }
                             }
                         }
@@ -109,8 +109,8 @@ fn line(ask: &Ask<'_>, one: &Statement) -> Markup {
         td {
             (say.f("dashboard.seals.kind", &[("nomor", one.number.to_string()), ("jenis", say.t(&format!("statement.kind.{}", one.kind.word())))]))
             @if let Some(content) = &content {
-                br; span.redup { (content.zone.text_at(one.made_at)) }
-                @if let Some(difference) = &content.difference { br; (say.f("statement.amends", &[("number", difference.amends.to_string())])) }
+                br; span.redup.utuh { (content.zone.text_at(one.made_at)) }
+                @if let Some(difference) = &content.difference { br; (say.f("dashboard.seals.amends", &[("nomor", difference.amends.to_string())])) }
                 @if content.made_late && one.kind == Kind::Seal { br; (say.t("statement.made_late")) }
             }
             @if !is_sound { br; strong class="tanda gagal" { (say.t("statement.unsound")) } }

@@ -41,7 +41,7 @@ async fn two_may_be_meant() -> Town {
 
 #[tokio::test]
 async fn a_row_becomes_the_visit_of_whoever_is_named_and_asks_again_when_that_is_taken_back() {
-    let town = two_may_be_meant().await;
+    let town = Box::pin(two_may_be_meant()).await;
     let question = waiting(&town).await;
     assert_eq!(
         (question.rule.as_str(), question.candidates.len(), question.place.row.as_str()),
@@ -72,7 +72,7 @@ async fn a_row_becomes_the_visit_of_whoever_is_named_and_asks_again_when_that_is
 
 #[tokio::test]
 async fn an_answer_holds_for_what_the_row_said() {
-    let town = two_may_be_meant().await;
+    let town = Box::pin(two_may_be_meant()).await;
     let question = waiting(&town).await;
     assert!(answer(&town, &question, Verdict::Same(question.candidates[0].number), "p-1").await);
     town.visits(&[Row { nik: "", name: "By Ny Siti Aminah", day: "18/11/2026", ..ani() }]);
@@ -146,7 +146,7 @@ async fn two_people_cannot_have_one_number() {
 
 #[tokio::test]
 async fn what_is_known_of_candidates_is_sealed() {
-    let town = two_may_be_meant().await;
+    let town = Box::pin(two_may_be_meant()).await;
     let question = waiting(&town).await;
     assert!(answer(&town, &question, Verdict::Same(question.candidates[0].number), "p-1").await);
     town.read().await;
