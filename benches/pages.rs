@@ -162,6 +162,7 @@ async fn site(ledger: &Arc<Ledger>, keys: Arc<Keys>, clock: Clock, folder: &Path
         guests: false,
         read_stop: |_| None,
         mapping: Arc::new(MappingSheet::default()),
+        observed: Observed::default(),
     };
     let schemas = Schemas::built_in().unwrap();
     let intake = Intake::new(Arc::clone(ledger), Arc::clone(&keys), &schemas, clock.clone()).unwrap();

@@ -24,6 +24,7 @@ use crate::config::{Config, FILE_NAME};
 use crate::daemon::{Daemon, Round};
 use crate::ingest::register::Register;
 use crate::ledger::Ledger;
+use crate::ledger::account::Reach;
 use crate::ledger::entry::NewEntry;
 use crate::ledger::row::VisitRecords;
 use crate::observed::Observed;
@@ -185,6 +186,7 @@ async fn gather(
         made_at: daemon.clock.now(),
         mapping_version: Some(daemon.rules.mappings.version.clone()),
         names: &|code| register.by_code(code).map(|posyandu| posyandu.name.clone()),
+        place: Reach::default(),
         listed_max: Some(LISTED_MAX),
     };
     DayReport::gather_and_show(&daemon.ledger, request, each).await

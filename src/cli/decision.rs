@@ -1,8 +1,11 @@
 //! A person's decision as commands take it: a reason, and an id by which the same command twice is one decision.
 //!
-//! It must not store anything.
+//! It must not keep a decision: each command hands it to the ledger, after the audit trail has it.
 
 use clap::Args;
+
+use crate::ledger::decision::{Decided, DecisionKind};
+use crate::ledger::{Ledger, LedgerError};
 
 /// Longest reason and command id, in bytes.
 const TEXT_BYTES_MAX: usize = 2_000;
@@ -34,4 +37,20 @@ impl Decision {
         let command = command.map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned);
         Ok((reason.to_owned(), command))
     }
+}
+
+/// Writes a decision about each of these into the audit trail, before any of them is kept.
+///
+/// # Errors
+/// Failures of the ledger; then nothing is to be kept.
+pub async fn audit(
+    ledger: &Ledger,
+    kind: DecisionKind,
+    abouts: &[String],
+    (command, reason): (&str, &str),
+) -> Result<(), LedgerError> {
+    for about in abouts {
+        ledger.audit_decision(Decided { account: "-", role: "cli", kind, about, command, reason }).await?;
+    }
+    Ok(())
 }

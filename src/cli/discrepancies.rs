@@ -6,11 +6,12 @@ use clap::{Args, Subcommand};
 use jiff::civil::Date;
 use serde_json::json;
 
-use super::decision::Decision;
+use super::decision::{self, Decision};
 use super::exit::Exit;
 use super::{Context, Format, installation, print, report};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::ledger::decision::DecisionKind;
 use crate::ledger::discrepancy::Standing;
 use crate::ledger::reading::Filter;
 use crate::report::{Span, discrepancy};
@@ -106,6 +107,8 @@ impl Waive {
                     "there is no open discrepancy {number}: `discrepancies` lists them"
                 );
             }
+            let abouts: Vec<String> = self.numbers.iter().map(i64::to_string).collect();
+            decision::audit(&ledger, DecisionKind::WaiveDiscrepancy, &abouts, (&command, &reason)).await?;
             Ok(ledger.waive_discrepancies(&self.numbers, &command, &reason).await?)
         };
         let waived = waived.await;

@@ -93,8 +93,12 @@ fn of_ledger(error: &LedgerError) -> Exit {
         | LedgerError::WrongKeys
         | LedgerError::Foreign(_)
         | LedgerError::Newer { .. } => Exit::Usage,
-        // A number on the command line that names nothing.
-        LedgerError::NoSuchEntry(_) => Exit::Usage,
+        // A number on the command line that names nothing, or a decision that does not fit where it stands.
+        LedgerError::NoSuchEntry(_)
+        | LedgerError::CommandUsed
+        | LedgerError::NeedsCorrection(_)
+        | LedgerError::NotADecision(_)
+        | LedgerError::Illegal(_) => Exit::Usage,
         _ => Exit::OtherSide,
     }
 }

@@ -5,12 +5,13 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::decision::Decision;
+use super::decision::{self, Decision};
 use super::exit::Exit;
 use super::{Context, Format, installation, print};
 use crate::clock::{Clock, Zone};
 use crate::config::Config;
 use crate::delivery::keeping::stopped;
+use crate::ledger::decision::DecisionKind;
 use crate::ledger::{Ledger, LedgerError};
 use crate::remote::breaker::{Stopped, Why};
 use crate::report::forecast::{Forecast, forecast};
@@ -158,10 +159,15 @@ impl Release {
         );
         let keys = installation::keys(config)?;
         let ledger = installation::open(config, keys, Clock::System).await?;
-        let since = stopped(&ledger, &self.puskesmas).await?.and_then(|stopped| stopped.first_refusal);
-        let visits = ledger.release_lane(&self.puskesmas, since, &command, &reason).await;
+        let released = async {
+            let since = stopped(&ledger, &self.puskesmas).await?.and_then(|stopped| stopped.first_refusal);
+            let about = [self.puskesmas.clone()];
+            decision::audit(&ledger, DecisionKind::ReleaseLane, &about, (&command, &reason)).await?;
+            ledger.release_lane(&self.puskesmas, since, &command, &reason).await
+        };
+        let released = released.await;
         ledger.close().await?;
-        let visits = visits?;
+        let visits = released?;
         print::result(&match format {
             Format::Json => json!({"puskesmas": self.puskesmas, "command_id": command, "visits": visits}).to_string(),
             _ => {

@@ -19,6 +19,7 @@ pub mod lanes;
 pub mod ledger;
 pub mod log;
 pub mod mapping;
+pub mod persons;
 pub mod print;
 pub mod provision;
 pub mod read_workbook;
@@ -131,6 +132,8 @@ enum Command {
     Alarms(alarms::Alarms),
     /// What SATUSEHAT holds and the records no longer tell of
     Removals(removals::Removals),
+    /// Rows that fit more than one person, and whom they are about
+    Persons(persons::Persons),
     /// The ledger itself: verify it, copy it, restore it from a copy
     Ledger(ledger::LedgerCommand),
     /// The mapping files: list them, or run their tests
@@ -233,6 +236,7 @@ async fn command(command: Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Account(account) => account.run(context).await,
         Command::Lanes(lanes) => lanes.run(context).await,
         Command::Alarms(alarms) => alarms.run(context).await,
+        Command::Persons(persons) => persons.run(context).await,
         Command::Removals(removals) => removals.run(context).await,
         Command::Ledger(ledger) => Box::pin(ledger.run(context)).await,
         Command::Mapping(mapping) => Box::pin(mapping.run(context)).await,

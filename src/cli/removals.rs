@@ -5,11 +5,12 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::decision::Decision;
+use super::decision::{self, Decision};
 use super::exit::Exit;
 use super::{Context, Format, installation, print};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::ledger::decision::DecisionKind;
 use crate::ledger::removal::{Removal, RemovalState};
 use crate::words::{self, Language};
 
@@ -124,6 +125,9 @@ impl Decide {
                     "there is no removal {number}: `removals` lists them"
                 );
             }
+            let kind = if confirmed { DecisionKind::ConfirmRemoval } else { DecisionKind::RejectRemoval };
+            let abouts: Vec<String> = self.numbers.iter().map(i64::to_string).collect();
+            decision::audit(&ledger, kind, &abouts, (&command, &reason)).await?;
             Ok(ledger.decide_removals(&self.numbers, confirmed, &command, &reason).await?)
         };
         let decided = decided.await;

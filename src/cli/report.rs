@@ -18,6 +18,7 @@ use crate::daemon::{Daemon, set_up};
 use crate::ingest::Ingest;
 use crate::ingest::register::Register;
 use crate::ledger::Ledger;
+use crate::ledger::account::Reach;
 use crate::report::{DayReport, Request, Span, csv, json, text};
 use crate::seal::Keys;
 use crate::words::Language;
@@ -194,7 +195,15 @@ pub async fn gather(
     mapping_version: Option<String>,
 ) -> anyhow::Result<DayReport> {
     let names = |code: &str| register.by_code(code).map(|posyandu| posyandu.name.clone());
-    let request = Request { span, zone, made_at: clock.now(), mapping_version, names: &names, listed_max: None };
+    let request = Request {
+        span,
+        zone,
+        made_at: clock.now(),
+        mapping_version,
+        names: &names,
+        place: Reach::default(),
+        listed_max: None,
+    };
     Ok(DayReport::gather(ledger, request).await?)
 }
 

@@ -5,12 +5,12 @@
 use clap::Args;
 use serde_json::json;
 
-use super::decision::Decision;
+use super::decision::{self, Decision};
 use super::exit::Exit;
 use super::{Context, Format, installation, print};
 use crate::clock::Clock;
 use crate::ledger::Ledger;
-use crate::ledger::account::Deed;
+use crate::ledger::decision::DecisionKind;
 use crate::ledger::entry::EntryId;
 use crate::ledger::state::Event;
 use crate::words;
@@ -95,16 +95,12 @@ impl Decide {
     /// One after the other: what was decided before a visit that cannot be stays decided, and the same command again
     /// finds it so.
     async fn each(&self, ledger: &Ledger, again: bool, reason: &str, command: &str) -> anyhow::Result<()> {
-        let action = if again { "retry" } else { "waive" };
+        let kind = if again { DecisionKind::Retry } else { DecisionKind::Waive };
         for number in &self.numbers {
             let id = if self.numbers.len() == 1 { command.to_owned() } else { format!("{command}/{number}") };
-            let subject = format!("visit {number}");
-            let (id, reason) = (id.as_str(), Some(reason));
-            let deed = Deed { account: "-", role: "cli", action, subject: &subject, command: Some(id), reason };
-            ledger.audit(deed).await?;
+            decision::audit(ledger, kind, &[number.to_string()], (&id, reason)).await?;
             let event = if again { Event::RetryCommanded { due: Clock::System.now() } } else { Event::WaivedBy };
-            let entry = EntryId::from_number(*number);
-            ledger.decide_once(entry, event, id, reason.unwrap_or_default()).await?;
+            ledger.decide_once(EntryId::from_number(*number), event, &id, reason).await?;
         }
         Ok(())
     }

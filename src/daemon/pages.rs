@@ -59,6 +59,7 @@ impl Daemon {
             guests: !takes_records,
             read_stop,
             mapping: Arc::new(sheet(&self.rules)),
+            observed: self.observed.clone(),
         };
         let (ledger, keys) = (Arc::clone(&self.ledger), Arc::clone(&self.keys));
         Ok(Some(Dashboard::new(options, ledger, keys, self.clock.clone(), Arc::clone(intake))))

@@ -10,6 +10,7 @@
 
 pub mod seen;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -92,6 +93,7 @@ impl Ingest<'_> {
             progress,
             folder: Arc::new(folder),
             known: self.ledger.taken_files(&source.location.source).await?,
+            answered: self.ledger.answered_files(&source.location.source).await?,
             version: version(place, register),
             now,
             today: source.zone.date_at(now),
@@ -122,6 +124,8 @@ struct Taking<'a> {
     folder: Arc<Folder>,
     /// Everything ever taken, oldest first.
     known: Vec<TakenFile>,
+    /// When a person last said who a row of a file is about.
+    answered: HashMap<String, Timestamp>,
     version: String,
     now: Timestamp,
     today: Date,
@@ -181,7 +185,9 @@ impl Taking<'_> {
 
     /// Whether an outcome still holds.
     fn stands(&self, taken: &TakenFile) -> bool {
+        let is_answered = self.answered.get(&taken.name).is_some_and(|at| *at >= taken.taken_at);
         taken.version == self.version
+            && !is_answered
             && match taken.outcome {
                 TakenOutcome::Read => taken.rows.issue == 0 || taken.day == self.today,
                 TakenOutcome::Same | TakenOutcome::Refused => true,

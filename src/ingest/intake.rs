@@ -18,13 +18,15 @@ use tokio::sync::{Mutex, Notify};
 use self::fields::{FILE, Fields};
 use self::outcome::{Outcome, Taken};
 use self::written::{Found, Written};
+use super::asked::Asked;
 use super::pass::TRIES;
-use super::people::{Asked, People};
+use super::people::People;
 use super::register::Register;
 use super::row::Origin;
 use crate::clock::{Clock, Zone};
 use crate::issue::{Code, Issue, Place};
 use crate::ledger::person::PersonTold;
+use crate::ledger::question::Doubts;
 use crate::ledger::row::{PassId, RowFate, RowKind, RowSeen, TakenRow};
 use crate::ledger::{Ledger, LedgerError};
 use crate::record::RowOutcome;
@@ -206,13 +208,13 @@ impl Intake {
         sender: &Sender,
         register: &Register,
         records: &mut [Prepared],
-    ) -> Result<(Vec<RowSeen>, Vec<PersonTold>), LedgerError> {
+    ) -> Result<(Vec<RowSeen>, Vec<PersonTold>, Doubts), LedgerError> {
         let origin = Origin { keys: &self.keys, register, puskesmas: &sender.puskesmas, keyed: true };
         let asking = records.iter().filter_map(|record| match &record.kept {
             Some(Kept::Asked(asked, _)) => Some(&**asked),
             _ => None,
         });
-        let mut people = People::of(&self.ledger, asking).await?;
+        let mut people = People::of(&self.ledger, &asking.collect::<Vec<_>>(), &origin).await?;
         let mut rows = Vec::with_capacity(records.len());
         for record in records {
             match &mut record.kept {
@@ -230,7 +232,8 @@ impl Intake {
                 }
             }
         }
-        Ok((rows, people.told()?))
+        let told = people.told()?;
+        Ok((rows, told, people.doubts))
     }
 
     /// A record that was not even read: too long or too deeply nested.
@@ -283,11 +286,11 @@ impl Intake {
         let mut tries = 0;
         loop {
             tries += 1;
-            let (rows, told) = self.settle(sender, register, records).await?;
+            let (rows, told, doubts) = self.settle(sender, register, records).await?;
             if rows.is_empty() {
                 return Ok((Vec::new(), Vec::new()));
             }
-            match self.ledger.take_rows_of(self.pass(sender).await?, &rows, &told).await {
+            match self.ledger.take_rows_of(self.pass(sender).await?, &rows, &told, &doubts).await {
                 Err(LedgerError::PersonTaken) if tries < TRIES => {}
                 result => return Ok((rows.iter().map(decided).collect(), result?)),
             }

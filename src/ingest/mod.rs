@@ -2,6 +2,7 @@
 //!
 //! Runs alone: it knows neither delivery nor reconciliation. A source that cannot be read stops itself, never another.
 
+mod asked;
 mod contained;
 pub mod folder;
 pub mod intake;
@@ -216,10 +217,14 @@ impl Ingest<'_> {
     }
 
     async fn since(&self, source: &Source) -> Result<Option<Timestamp>, IngestError> {
-        Ok(match source.profile.knows_changes() {
-            true => window(self.history(source).await?, self.clock.now(), source.zone),
-            false => None,
-        })
+        if !source.profile.knows_changes() {
+            return Ok(None);
+        }
+        let history = self.history(source).await?;
+        // What a person said about a row is carried out by reading it, and it need not have changed.
+        let answered = self.ledger.answered_files(&source.location.source).await?;
+        let is_answered = answered.get(&source.location.file()).is_some_and(|at| Some(*at) >= history.complete);
+        Ok(if is_answered { None } else { window(history, self.clock.now(), source.zone) })
     }
 
     async fn read(

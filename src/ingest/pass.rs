@@ -5,13 +5,15 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::asked::Asked;
 use super::contained::contained;
-use super::people::{Asked, People, Settled};
+use super::people::{People, Settled};
 use super::row::Origin;
 use super::{Ingest, IngestError, Source, SourceOutcome, SourceProblem};
-use crate::ledger::LedgerError;
 use crate::ledger::person::PersonTold;
-use crate::ledger::row::{PassEnding, PassId, RowSeen};
+use crate::ledger::question::Doubts;
+use crate::ledger::row::{PassEnding, PassId, RowSeen, RowTally};
+use crate::ledger::{Ledger, LedgerError};
 use crate::record::RowOutcome;
 use crate::record::matching::Person;
 use crate::record::reader::Reader;
@@ -127,11 +129,24 @@ async fn write(
     let mut tries = 0;
     loop {
         tries += 1;
-        let (rows, told, people) = settle(ingest, manner, before, &mut waiting).await?;
-        match ingest.ledger.see_rows_of(pass, &rows, &told).await {
+        let (seen, people) = settle(ingest, manner, before, &mut waiting).await?;
+        match seen.see(ingest.ledger, pass).await {
             Err(LedgerError::PersonTaken) if tries < TRIES => {}
             result => return result.map(|_| people),
         }
+    }
+}
+
+/// A batch, ready for the ledger.
+struct Seen {
+    rows: Vec<RowSeen>,
+    told: Vec<PersonTold>,
+    doubts: Doubts,
+}
+
+impl Seen {
+    async fn see(&self, ledger: &Ledger, pass: PassId) -> Result<RowTally, LedgerError> {
+        ledger.see_rows_of(pass, &self.rows, &self.told, &self.doubts).await
     }
 }
 
@@ -140,12 +155,12 @@ async fn settle(
     manner: &Manner<'_>,
     before: PeopleTally,
     waiting: &mut [Waiting],
-) -> Result<(Vec<RowSeen>, Vec<PersonTold>, PeopleTally), LedgerError> {
+) -> Result<(Seen, PeopleTally), LedgerError> {
     let asking = waiting.iter().filter_map(|one| match one {
         Waiting::Asked(asked) => Some(&**asked),
         Waiting::Seen(_) => None,
     });
-    let mut people = People::of(ingest.ledger, asking).await?;
+    let mut people = People::of(ingest.ledger, &asking.collect::<Vec<_>>(), &manner.origin).await?;
     let mut tally = before;
     let mut rows = Vec::with_capacity(waiting.len());
     for one in waiting {
@@ -158,7 +173,8 @@ async fn settle(
         tally.told_later += u64::from(settled.has_told && tally.unfound > 0);
         rows.push(settled.seen);
     }
-    Ok((rows, people.told()?, tally))
+    let told = people.told()?;
+    Ok((Seen { rows, told, doubts: people.doubts }, tally))
 }
 
 impl Pass {
@@ -182,8 +198,8 @@ impl Pass {
         while is_more {
             let mut full = std::mem::replace(&mut self.waiting, Vec::with_capacity(ROWS_AT_ONCE));
             // Whoever the last batch told is in the directory by now; only the writing itself goes on beside.
-            let (seen, told, people) = settle(ingest, manner, self.people, &mut full).await?;
-            let written = ingest.ledger.see_rows_of(self.id, &seen, &told);
+            let (seen, people) = settle(ingest, manner, self.people, &mut full).await?;
+            let written = seen.see(ingest.ledger, self.id);
             let (written, filled) = tokio::join!(biased; written, fill(&mut self.waiting, &mut rows, made));
             self.people = match written {
                 Err(LedgerError::PersonTaken) => write(ingest, manner, self.id, self.people, full).await?,

@@ -7,85 +7,52 @@ use std::collections::HashMap;
 
 use crate::issue::{Code, Issue};
 use crate::ledger::person::{Alias, AliasKind, PersonTold};
+use crate::ledger::question::{Answer, Answers, Asking, Carried, Doubts, SHARED_NUMBER};
 use crate::ledger::row::{RowKind, RowSeen};
 use crate::ledger::{Ledger, LedgerError};
 use crate::record::matching::{By, Person, Verdict, judge};
-use crate::record::person::normal_name;
 use crate::record::{Record, RowOutcome};
 use crate::redact::Personal;
 use crate::source::Row;
 
-use super::row::{Origin, PERSON, service_date};
+use super::asked::{Asked, Identity, identity};
+use super::row::{Origin, PERSON};
 
-/// Keyed hash that names a person in visits.
-type Identity = [u8; 32];
+/// Reads a row with the person it is given.
+type Read<'a> = &'a dyn Fn(&Row, Option<&Person>) -> RowOutcome;
 
 /// Persons that one keyed name may lead to, the number aside (own choice). Where a column is filled with one word
 /// everybody shares a name: beyond this it tells nobody apart, and comparing all with all would take for ever.
 const CANDIDATES_MAX: usize = 200;
 
-/// A row that was read by itself and waits to hear whom it speaks of.
-#[derive(Debug)]
-pub struct Asked {
-    /// The row.
-    pub row: Row,
-    outcome: Option<RowOutcome>,
-    facts: Option<Person>,
-    aliases: Vec<Alias>,
+/// Whom a row speaks of.
+enum Look<'a> {
+    /// Nobody that is known.
+    Stranger,
+    /// This person; see [`Verdict::Same`].
+    Known { key: Identity, person: &'a Person, by: By, varies: bool, corrects: bool },
+    /// A human must say: why, and whom it may mean.
+    Ask(Box<Issue>, Vec<Identity>),
 }
 
-impl Asked {
-    /// What a row asks, read as it is.
-    #[must_use]
-    pub fn new(row: Row, outcome: RowOutcome, origin: &Origin<'_>) -> Self {
-        let (facts, aliases) = match outcome.records.iter().find(|record| record.schema.dataset == PERSON) {
-            None => (None, Vec::new()),
-            Some(record) => {
-                let (facts, aliases) = question(record, &outcome.records, origin);
-                (Some(facts), aliases)
-            }
-        };
-        Self { row, outcome: Some(outcome), facts, aliases }
-    }
+/// What became of looking for the person of a row.
+struct Settling {
+    identity: Option<Identity>,
+    corrects: bool,
+    taught: Taught,
+    /// The question whose answer it rests on.
+    by: Option<i64>,
+    /// What it asks: its key, the rule, and whom it may mean.
+    asks: Option<([u8; 32], String, Vec<Identity>)>,
 }
 
-/// What a row says about its person, and the keyed names that follow from it.
-fn question(record: &Record, records: &[Record], origin: &Origin<'_>) -> (Person, Vec<Alias>) {
-    let mut facts = Person::of(record);
-    facts.is_keyed = origin.keyed;
-    facts.day = service_date(records);
-    let written = record.text("posyandu");
-    let posyandu = written.and_then(|written| origin.register.find(written, origin.puskesmas).ok());
-    facts.posyandu = posyandu.map(|posyandu| posyandu.code.clone());
-    let mut aliases: Vec<Alias> = Vec::new();
-    let mut add = |kind: AliasKind, parts: &[&str]| aliases.push((kind, origin.keys.hash("person.alias", parts)));
-    if let Some(nik) = &facts.nik {
-        add(AliasKind::Nik, &["nik", nik]);
-    }
-    let name = normal_name(&facts.name);
-    let (Some(birth), false) = (facts.birth.map(|birth| birth.to_string()), name.is_empty()) else {
-        return (facts, aliases);
-    };
-    // A baby that goes by its mother's name is not its mother.
-    let who = if facts.is_baby() { "bayi" } else { "nama" };
-    if let Some(family) = &facts.family {
-        add(AliasKind::Family, &["kk", family, who, &name, &birth]);
-    }
-    if let Some(posyandu) = posyandu {
-        let mother = facts.mother_name();
-        if let Some(mother) = &mother {
-            let village = match posyandu.record.text("kode_kelurahan") {
-                Some(village) => ["kelurahan", village],
-                None => ["posyandu", &posyandu.code],
-            };
-            add(AliasKind::Name, &["nama", who, &name, &birth, mother, village[0], village[1]]);
-            add(AliasKind::Baby, &["bayi", "nama", mother, &birth, &posyandu.code]);
-        }
-        if let Some(mother) = &facts.mother_nik {
-            add(AliasKind::Baby, &["bayi", "nik", mother, &birth, &posyandu.code]);
-        }
-    }
-    (facts, aliases)
+/// What the directory learns from a row.
+#[derive(Clone, Copy)]
+enum Taught {
+    /// Everything that it did not know.
+    All,
+    /// That the row's number is the person's.
+    Number,
 }
 
 /// A person of the batch.
@@ -109,6 +76,10 @@ pub struct Settled {
 /// The persons that a batch names.
 #[derive(Default)]
 pub struct People {
+    /// What people said about rows of the batch.
+    answers: Answers,
+    /// What rows of the batch ask, and which became visits by an answer; for the ledger.
+    pub doubts: Doubts,
     persons: HashMap<Identity, Entry>,
     by_alias: HashMap<Alias, Vec<Identity>>,
     /// In the order in which they became known or changed.
@@ -120,8 +91,8 @@ impl People {
     ///
     /// # Errors
     /// Failures of the ledger.
-    pub async fn of(ledger: &Ledger, batch: impl Iterator<Item = &Asked>) -> Result<Self, LedgerError> {
-        let mut aliases: Vec<Alias> = batch.flat_map(|asked| &asked.aliases).copied().collect();
+    pub async fn of(ledger: &Ledger, batch: &[&Asked], origin: &Origin<'_>) -> Result<Self, LedgerError> {
+        let mut aliases: Vec<Alias> = batch.iter().flat_map(|asked| &asked.aliases).copied().collect();
         aliases.sort_unstable();
         aliases.dedup();
         let mut people = Self::default();
@@ -133,47 +104,108 @@ impl People {
                 people.by_alias.entry(alias).or_default().push(found.identity);
             }
         }
+        // A row that was answered asked before, so that those whom it may mean are in the directory by now.
+        let doubtful = batch.iter().filter_map(|asked| Some((*asked, asked.facts.as_ref()?)));
+        let doubtful = doubtful.filter(|(asked, facts)| matches!(people.look(facts, &asked.aliases), Look::Ask(..)));
+        let keys: Vec<[u8; 32]> = doubtful.map(|(asked, facts)| asked.question(facts, origin)).collect();
+        let numbers = aliases.iter().filter(|alias| alias.0 == AliasKind::Nik).map(|alias| alias.1);
+        let (numbers, persons): (Vec<_>, Vec<_>) = (numbers.collect(), people.persons.keys().copied().collect());
+        people.answers = ledger.person_answers(&keys, &numbers, &persons).await?;
         Ok(people)
+    }
+
+    /// The question whose answer taught by what a row found its person.
+    fn taught_by(&self, identity: &Identity, number: Option<[u8; 32]>) -> Option<i64> {
+        let by_number = || self.answers.numbers.get(number.as_ref()?);
+        self.answers.persons.get(identity).or_else(by_number).copied()
+    }
+
+    /// Whom a row speaks of, or what it asks.
+    fn look<'a>(&'a self, facts: &Person, aliases: &[Alias]) -> Look<'a> {
+        let (candidates, is_crowded) = self.candidates(aliases);
+        match judge(facts, &candidates) {
+            // A number names its person whatever else many have in common.
+            Verdict::Stranger if is_crowded && facts.nik.is_none() => Look::Ask(Box::new(too_many(facts)), Vec::new()),
+            Verdict::Stranger => Look::Stranger,
+            Verdict::Stopped(issue, among) => Look::Ask(issue, among.into_iter().copied().collect()),
+            Verdict::Same { key, person, by, varies, corrects } => {
+                Look::Known { key: *key, person, by, varies, corrects }
+            }
+        }
+    }
+
+    /// Finds the person of a row, or what it asks; what is to be said about that goes to the outcome.
+    fn find(
+        &self,
+        asked: &Asked,
+        facts: &Person,
+        origin: &Origin<'_>,
+        outcome: &mut RowOutcome,
+        read: Read<'_>,
+    ) -> Settling {
+        let mut settling = Settling { identity: None, corrects: false, taught: Taught::All, by: None, asks: None };
+        match self.look(facts, &asked.aliases) {
+            Look::Stranger => settling.identity = identity(facts, origin),
+            Look::Known { key, person, by, varies, corrects } => {
+                if needs_help(outcome) {
+                    *outcome = read(&asked.row, Some(person));
+                }
+                outcome.issues.extend(said(facts, person, by, varies));
+                (settling.identity, settling.corrects) = (Some(key), corrects);
+                settling.by = self.taught_by(&key, asked.number());
+            }
+            Look::Ask(issue, among) => {
+                let key = asked.question(facts, origin);
+                let answer = self.answers.by_key.get(&key).copied();
+                let holds = |answer: &Answer| !matches!(answer, Answer::Same(identity) if !among.contains(identity));
+                if let Some((question, answer)) = answer.filter(|(_, answer)| holds(answer)) {
+                    let told = match answer {
+                        Answer::Other(identity) => identity,
+                        Answer::Same(identity) => {
+                            if let Some(entry) = self.persons.get(&identity).filter(|_| needs_help(outcome)) {
+                                *outcome = read(&asked.row, Some(&entry.person));
+                            }
+                            // The person stays as known: what the row says of them is in doubt.
+                            settling.taught = Taught::Number;
+                            identity
+                        }
+                    };
+                    (settling.identity, settling.by) = (Some(told), Some(question));
+                    let told = Issue::information(Code::BusinessRule, "person.decided");
+                    outcome.issues.push(told.at(facts.place.clone()));
+                } else {
+                    settling.asks = Some((key, issue.rule.to_string(), among));
+                    outcome.issues.push(*issue);
+                }
+            }
+        }
+        settling
     }
 
     /// Says whom a row speaks of, completes it from that person, and remembers what it tells. `read` reads the row
     /// with the person it is given.
-    pub fn settle(
-        &mut self,
-        asked: &mut Asked,
-        origin: &Origin<'_>,
-        read: &dyn Fn(&Row, Option<&Person>) -> RowOutcome,
-    ) -> Settled {
+    pub fn settle(&mut self, asked: &mut Asked, origin: &Origin<'_>, read: Read<'_>) -> Settled {
         let mut outcome = asked.outcome.take().unwrap_or_else(|| read(&asked.row, None));
         let Some(facts) = &asked.facts else {
             return Settled { seen: origin.row(&asked.row, outcome), is_unfound: false, has_told: false };
         };
-        let (candidates, is_crowded) = self.candidates(&asked.aliases);
-        let (identity, corrects) = match judge(facts, &candidates) {
-            // A number names its person whatever else many have in common.
-            Verdict::Stranger if is_crowded && facts.nik.is_none() => {
-                outcome.issues.push(too_many(facts));
-                (None, false)
-            }
-            Verdict::Stranger => (identity(facts, origin), false),
-            Verdict::Stopped(issue) => {
-                outcome.issues.push(*issue);
-                (None, false)
-            }
-            Verdict::Same { key, person, by, varies, corrects } => {
-                if needs_help(&outcome) {
-                    outcome = read(&asked.row, Some(person));
-                }
-                outcome.issues.extend(said(facts, person, by, varies));
-                (Some(*key), corrects)
-            }
-        };
-        let seen = origin.row_of(&asked.row, outcome, identity.as_ref());
+        let settling = self.find(asked, facts, origin, &mut outcome, read);
+        let seen = origin.row_of(&asked.row, outcome, settling.identity.as_ref());
         let is_held = matches!(seen.outcome, RowKind::Issue);
-        let has_told = match identity {
-            Some(identity) if !is_held => self.learn(identity, facts, &asked.aliases, corrects),
+        let has_told = match settling.identity {
+            Some(identity) if !is_held => match settling.taught {
+                Taught::All => self.learn(identity, facts, &asked.aliases, settling.corrects),
+                Taught::Number => self.learn_number(identity, &asked.aliases),
+            },
             _ => false,
         };
+        let (source, row_key) = (seen.place.source.to_string(), seen.row_key);
+        if let Some((key, rule, among)) = settling.asks {
+            let nik = asked.number().filter(|_| rule != SHARED_NUMBER);
+            self.doubts.asking.push(Asking { source, row_key, key, rule, nik, among });
+        } else if let Some(question) = settling.by.filter(|_| !is_held) {
+            self.doubts.carried.push(Carried { question, source, row_key });
+        }
         let of_person = |issue: &Issue| issue.rule.starts_with("nik.") || issue.rule.starts_with("person.");
         let is_unfound = is_held && seen.issues.iter().any(|issue| issue.is_error() && of_person(issue));
         Settled { seen, is_unfound, has_told }
@@ -215,6 +247,25 @@ impl People {
         found.filter_map(move |identity| Some((by, identity, &self.persons.get(identity)?.person)))
     }
 
+    /// A number that nobody had is this person's from here on.
+    fn learn_number(&mut self, identity: Identity, aliases: &[Alias]) -> bool {
+        let Some(entry) = self.persons.get_mut(&identity) else { return false };
+        let mut changed = false;
+        for alias in aliases.iter().filter(|alias| alias.0 == AliasKind::Nik) {
+            let holders = self.by_alias.entry(*alias).or_default();
+            if holders.is_empty() {
+                holders.push(identity);
+                entry.aliases.push(*alias);
+                changed = true;
+            }
+        }
+        if changed && !entry.is_told {
+            entry.is_told = true;
+            self.told.push(identity);
+        }
+        changed
+    }
+
     fn learn(&mut self, identity: Identity, facts: &Person, aliases: &[Alias], corrects: bool) -> bool {
         // Whom nothing leads to again need not be kept.
         if aliases.is_empty() {
@@ -251,25 +302,6 @@ impl People {
         }
         changed
     }
-}
-
-/// Names somebody whom nobody told before: by the number, else by name, birth, mother and posyandu (posyandu records,
-/// section 6.3). Without a mother the family stands in her place, or two of one name would be one.
-fn identity(facts: &Person, origin: &Origin<'_>) -> Option<Identity> {
-    if let Some(nik) = &facts.nik {
-        return Some(origin.keys.hash("person", &[nik]));
-    }
-    let birth = facts.birth?.to_string();
-    let mother = facts.mother_name();
-    let (how, parent) = match (&mother, &facts.family, &facts.mother_nik) {
-        (Some(mother), _, _) => ("ibu", mother.as_str()),
-        (None, Some(family), _) => ("kk", family.as_str()),
-        (None, None, Some(mother)) => ("nik_ibu", mother.as_str()),
-        (None, None, None) => return None,
-    };
-    let who = if facts.is_baby() { "bayi" } else { "nama" };
-    let posyandu = facts.posyandu.as_deref().unwrap_or_default();
-    Some(origin.keys.hash("person.named", &[who, &normal_name(&facts.name), &birth, how, parent, posyandu]))
 }
 
 /// The issue of a row without a number whose name, birth date and mother too many share.

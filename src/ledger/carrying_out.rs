@@ -9,7 +9,7 @@ use super::command::{Command, Reply, Taken};
 use super::store::link::Link;
 use super::store::{
     accounts, alarms, cache, claims, discrepancies, endings, entering, entries, intake, lanes, persons, plans,
-    registrations, removals, sharing, statements, taken, visits,
+    questions, registrations, removals, sharing, statements, taken, visits,
 };
 use super::writer::Holder;
 
@@ -113,6 +113,7 @@ async fn run_command(c: &mut Link, command: Command, now: Timestamp, holder: &Ho
         Command::Taken { change, reply } => settled(reply, taken::change(c, &change, now).await),
         Command::State { statements: made, reply } => settled(reply, statements::append(c, &made).await),
         Command::Account { change, reply } => settled(reply, accounts::change(c, &change, now).await),
+        Command::Answer { answer, reply } => settled(reply, questions::answer(c, &answer, now).await),
     }
 }
 
@@ -150,6 +151,7 @@ pub fn refuse(command: Command) -> Answer {
         Command::TakeCalls { reply, .. } => no(reply),
         Command::Lane { reply, .. } | Command::Removal { reply, .. } | Command::Discrepancy { reply, .. } => no(reply),
         Command::Alarm { reply, .. } => no(reply),
+        Command::Answer { reply, .. } => no(reply),
         Command::Plan { reply, .. } => no(reply),
         Command::Register { reply, .. } => no(reply),
         Command::Taken { reply, .. } => no(reply),

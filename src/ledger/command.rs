@@ -20,6 +20,7 @@ use super::store::entering::SealedEntry;
 use super::store::lanes;
 use super::store::persons::Batch;
 use super::store::plans;
+use super::store::questions::Answering;
 use super::store::registrations;
 use super::store::removals;
 use super::store::server::Reach;
@@ -73,6 +74,7 @@ pub enum Command {
     Taken { change: taken::Change, reply: Reply<Option<TakenRows>> },
     State { statements: Vec<StoredStatement>, reply: Reply<bool> },
     Account { change: accounts::Change, reply: Reply<bool> },
+    Answer { answer: Answering, reply: Reply<i64> },
 }
 
 impl Command {

@@ -3,6 +3,8 @@
 //! Nobody closes one by hand: a later comparison does. A waiver is a person's command with a reason. It must not hold
 //! values of persons: evidence names elements and states (faults.md, "payments reconciliation").
 
+pub mod page;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 
@@ -224,6 +226,8 @@ pub struct Discrepancy {
     pub changed_at: Timestamp,
     /// The command that waived it, with its reason when it was given here.
     pub waiver: Option<(String, Option<String>)>,
+    /// The newest entry of the visit that it belongs to.
+    pub entry: Option<EntryId>,
 }
 
 /// How many stand, by class and owner.
@@ -336,6 +340,7 @@ impl Ledger {
             last_seen_at: time(stored.last_seen_at)?,
             changed_at: time(stored.changed_at)?,
             waiver: stored.command.map(|command| (command, reason)),
+            entry: stored.entry.map(EntryId),
         })
     }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::Command;
 use super::entry::NewEntry;
+use super::question::Doubts;
 use super::row::{
     CurrentRecord, PassEnding, PassHistory, PassId, RowKind, RowSeen, RowTally, StoredRecord, TakenRow, VisitHead,
     VisitId, VisitRecords,
@@ -71,7 +72,7 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::NoSuchPass`], [`LedgerError::NoRecords`], failures of the store. Nothing of the rows is kept.
     pub async fn see_rows(&self, pass: PassId, rows: Vec<RowSeen>) -> Result<RowTally, LedgerError> {
-        self.see_rows_of(pass, &rows, &[]).await
+        self.see_rows_of(pass, &rows, &[], &Doubts::default()).await
     }
 
     /// Takes rows whose keys name them once and for all, and says what became of each: a key that comes again, in
@@ -80,7 +81,7 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::see_rows`].
     pub async fn take_rows(&self, pass: PassId, rows: Vec<RowSeen>) -> Result<Vec<TakenRow>, LedgerError> {
-        self.take_rows_of(pass, &rows, &[]).await
+        self.take_rows_of(pass, &rows, &[], &Doubts::default()).await
     }
 
     /// Ends a pass; `complete` says that every row of the file was seen, so that what is missing has left it.

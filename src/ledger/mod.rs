@@ -15,6 +15,7 @@ mod chain;
 pub mod checkpoint;
 mod command;
 pub mod comparing;
+pub mod decision;
 mod delivery;
 pub mod discrepancy;
 pub mod entry;
@@ -26,6 +27,7 @@ mod mirror;
 pub mod origin;
 pub mod person;
 pub mod plan;
+pub mod question;
 pub mod reading;
 pub mod recap;
 pub mod registration;
@@ -181,7 +183,7 @@ pub enum LedgerError {
     #[error("entry {} does not exist", .0.number())]
     NoSuchEntry(EntryId),
     /// The id of a person's command was used for another decision.
-    #[error("this command id was used for another plan: give each decision an id of its own")]
+    #[error("this command id was used for another decision: give each decision an id of its own")]
     CommandUsed,
     /// A visit that does not exist.
     #[error("the visit does not exist")]

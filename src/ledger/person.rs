@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::command::Command;
+use super::question::Doubts;
 use super::row::{PassId, RowSeen, RowTally, TakenRow};
 use super::store::intake::Times;
 use super::store::persons::{Batch, SealedPerson};
@@ -105,7 +106,7 @@ impl Ledger {
         stored.into_iter().map(open).collect()
     }
 
-    /// [`Ledger::see_rows`], and the persons that those rows told, in the same transaction.
+    /// [`Ledger::see_rows`], and the persons that those rows told and what they ask, in the same transaction.
     ///
     /// # Errors
     /// As there; [`LedgerError::PersonTaken`] when another row told one of the numbers meanwhile.
@@ -114,14 +115,16 @@ impl Ledger {
         pass: PassId,
         rows: &[RowSeen],
         told: &[PersonTold],
+        doubts: &Doubts,
     ) -> Result<RowTally, LedgerError> {
         let (rows, persons) = (self.seal_rows(rows)?, self.seal_persons(told)?);
-        let batch = Batch { rows, persons, times: Times::Counted };
+        let (questions, carried) = doubts.stored();
+        let batch = Batch { rows, persons, questions, carried, times: Times::Counted };
         let ask = self.writer()?.ask(|reply| Command::SeeRows { pass: pass.0, batch, reply });
         Ok(crash::around("ledger.see_rows", ask).await?.0)
     }
 
-    /// [`Ledger::take_rows`], and the persons that those rows told, in the same transaction.
+    /// [`Ledger::take_rows`], and the persons that those rows told and what they ask, in the same transaction.
     ///
     /// # Errors
     /// As [`Ledger::see_rows_of`].
@@ -130,10 +133,12 @@ impl Ledger {
         pass: PassId,
         rows: &[RowSeen],
         told: &[PersonTold],
+        doubts: &Doubts,
     ) -> Result<Vec<TakenRow>, LedgerError> {
         let (rows, persons) = (self.seal_rows(rows)?, self.seal_persons(told)?);
         let versions: Vec<[u8; 32]> = rows.iter().map(|row| row.digest).collect();
-        let batch = Batch { rows, persons, times: Times::Once };
+        let (questions, carried) = doubts.stored();
+        let batch = Batch { rows, persons, questions, carried, times: Times::Once };
         let ask = self.writer()?.ask(|reply| Command::SeeRows { pass: pass.0, batch, reply });
         let (_, fates) = crash::around("ledger.take_rows", ask).await?;
         Ok(fates.into_iter().zip(versions).map(|(fate, version)| TakenRow { fate, version }).collect())
@@ -153,6 +158,6 @@ impl Ledger {
 }
 
 /// Where what is known of a person belongs.
-fn context(identity: &[u8; 32]) -> String {
+pub(super) fn context(identity: &[u8; 32]) -> String {
     format!("known/{}", hex(identity))
 }

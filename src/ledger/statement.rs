@@ -238,6 +238,23 @@ impl Ledger {
         }
     }
 
+    /// Statements about days, of one puskesmas or of all: the newest day first, those of a day in their order.
+    ///
+    /// # Errors
+    /// Failures of the store.
+    pub async fn statements_of(
+        &self,
+        puskesmas: Option<&str>,
+        (from, to): (Date, Date),
+        limit: u32,
+    ) -> Result<Vec<Statement>, LedgerError> {
+        let days = (from.to_string(), to.to_string());
+        let mut reader = self.readers.acquire().await?;
+        let stored = statements::of_days(&mut reader, puskesmas, (&days.0, &days.1), limit).await?;
+        drop(reader);
+        stored.into_iter().map(Statement::open).collect()
+    }
+
     /// Checks every statement and their order, on both kinds of store: how many there are, and what must not be. What
     /// was cut off at the end shows in the chain of a file, or on the last printed page.
     ///

@@ -265,6 +265,15 @@ pub struct LaneObserved {
     puskesmas: String,
 }
 
+impl Observed {
+    /// Calls a minute that the limiter of a puskesmas allows now; `None` before it was asked for the first time.
+    #[must_use]
+    pub fn present_pace(&self, puskesmas: &str) -> Option<u64> {
+        let labels = [("puskesmas", puskesmas.to_owned()), ("rate", "present".to_owned())];
+        self.inner.meters.pace.get(&labels).and_then(|pace| u64::try_from(pace.get()).ok())
+    }
+}
+
 impl LaneObserved {
     /// A call ended; `status` is missing when no status line came.
     pub fn request(&self, call: Call, status: Option<u16>, duration: Duration) {
@@ -311,7 +320,9 @@ mod tests {
         lane.request(Call::Write, Some(201), Duration::from_millis(80));
         lane.request(Call::Search, None, Duration::from_secs(61));
         lane.attempt("accepted");
+        assert_eq!(observed.present_pace("Puskesmas \"A\"\nB"), None);
         lane.pace(30.0, 60);
+        assert_eq!(observed.present_pace("Puskesmas \"A\"\nB"), Some(30));
         lane.skew(&AtomicI64::new(-7));
         observed.rows_of("utara")("read", 3);
         observed.entries(&[("A".to_owned(), "pending", 4, Some(90.0)), ("A".to_owned(), "waived", 1, None)]);

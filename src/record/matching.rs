@@ -81,6 +81,13 @@ impl Person {
         }
     }
 
+    /// Everything that tells persons apart, as one text: two rows with the same one say the same.
+    #[must_use]
+    pub fn spelt(&self) -> String {
+        let known = Self { place: Place::default(), day: None, ..self.clone() };
+        serde_json::to_string(&known).unwrap_or_default()
+    }
+
     /// Whether this is the row that told a person, so that another fact in it is a correction. The line of a file
     /// moves and is written over, but a visit keeps its day; a wholly other name is believed only at the very place.
     fn corrects(&self, person: &Self, likeness: Likeness) -> bool {
@@ -185,8 +192,8 @@ pub enum Verdict<'a, K> {
         /// The row is the one that told the person, and says something else now.
         corrects: bool,
     },
-    /// A human must look.
-    Stopped(Box<Issue>),
+    /// A human must look: why, and whom the row may mean.
+    Stopped(Box<Issue>, Vec<&'a K>),
 }
 
 /// Holds a row's facts against the persons that share a key with them. Each candidate says by what it was found.
@@ -212,15 +219,15 @@ pub fn judge<'a, K: PartialEq>(row: &Person, candidates: &[(By, &'a K, &'a Perso
         }
         match found.as_slice() {
             [] => {}
-            [(_, person)] if row.nik.is_some() && person.nik.is_some() => {
-                return stopped("person.two_niks", &[&person.place], row);
+            [(key, person)] if row.nik.is_some() && person.nik.is_some() => {
+                return stopped("person.two_niks", &[&person.place], row, vec![*key]);
             }
             [(key, person)] => {
                 return Verdict::Same { key, person, by, varies: false, corrects: false };
             }
             several => {
                 let places: Vec<&Place> = several.iter().map(|(_, person)| &person.place).collect();
-                return stopped("person.several", &places, row);
+                return stopped("person.several", &places, row, several.iter().map(|(key, _)| *key).collect());
             }
         }
     }
@@ -235,7 +242,7 @@ fn by_nik<'a, K>(row: &Person, key: &'a K, person: &'a Person) -> Verdict<'a, K>
     let other_birth = other(row.birth.is_some(), person.birth.is_some(), row.birth == person.birth);
     let other_sex = other(row.sex.is_some(), person.sex.is_some(), row.sex == person.sex);
     if !corrects && (other_birth || (other_sex && likeness != Likeness::Same) || likeness == Likeness::Other) {
-        return stopped("nik.shared", &[&person.place], row);
+        return stopped("nik.shared", &[&person.place], row, vec![key]);
     }
     // Without its birth date a doubtful number names nobody.
     if !row.is_genuine && row.birth.is_none() {
@@ -245,7 +252,7 @@ fn by_nik<'a, K>(row: &Person, key: &'a K, person: &'a Person) -> Verdict<'a, K>
     Verdict::Same { key, person, by: By::Nik, varies: !corrects && likeness == Likeness::Spelling, corrects }
 }
 
-fn stopped<'a, K>(rule: &'static str, places: &[&Place], row: &Person) -> Verdict<'a, K> {
+fn stopped<'a, K>(rule: &'static str, places: &[&Place], row: &Person, among: Vec<&'a K>) -> Verdict<'a, K> {
     let mut places: Vec<String> = places.iter().map(|place| told(place)).collect();
     places.sort_unstable();
     let more = places.len().saturating_sub(PLACES_MAX);
@@ -253,7 +260,7 @@ fn stopped<'a, K>(rule: &'static str, places: &[&Place], row: &Person) -> Verdic
     let more = if more > 0 { format!(" (+{more})") } else { String::new() };
     let code = if rule == "person.several" { Code::MultipleMatches } else { Code::Conflict };
     let issue = Issue::error(code, rule).with("tempat", format!("{}{more}", places.join("; ")));
-    Verdict::Stopped(Box::new(issue.on("sasaran.nik").at(row.place.clone())))
+    Verdict::Stopped(Box::new(issue.on("sasaran.nik").at(row.place.clone())), among)
 }
 
 /// A place as it may stand in a sentence. The row of a sender is a key of its own making and may be a number of

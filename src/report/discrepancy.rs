@@ -34,6 +34,12 @@ fn next_step(class: Class, cause: Cause) -> &'static str {
     }
 }
 
+/// What to do next, in words.
+#[must_use]
+pub fn next(one: &Discrepancy, language: Language) -> String {
+    words::plain(language, next_step(one.class, one.cause))
+}
+
 /// Whole hours since it was seen first.
 #[must_use]
 pub fn age_hours(one: &Discrepancy, now: Timestamp) -> i64 {
@@ -61,7 +67,7 @@ pub fn as_text(list: &[Discrepancy], now: Timestamp, language: Language) -> Stri
             ("benda", one.thing.clone()),
             ("jam", age_hours(one, now).to_string()),
             ("bukti", one.evidence.clone()),
-            ("langkah", words::plain(language, next_step(one.class, one.cause))),
+            ("langkah", next(one, language)),
         ];
         let key = match one.standing {
             Standing::Open => "discrepancy.open",
@@ -78,7 +84,7 @@ pub fn as_text(list: &[Discrepancy], now: Timestamp, language: Language) -> Stri
 pub fn as_csv(list: &[Discrepancy], now: Timestamp, language: Language) -> String {
     let mut out = HEADER.to_owned();
     for one in list {
-        let next = words::plain(language, next_step(one.class, one.cause));
+        let next = next(one, language);
         let (number, age, date) =
             (one.number.to_string(), age_hours(one, now).to_string(), one.service_date.to_string());
         let cells = [
@@ -110,7 +116,7 @@ pub fn as_json(one: &Discrepancy, now: Timestamp, language: Language) -> Value {
         "service_date": one.service_date.to_string(), "cause": one.cause.word(), "evidence": one.evidence,
         "age_hours": age_hours(one, now), "first_seen_at": one.first_seen_at.to_string(),
         "last_seen_at": one.last_seen_at.to_string(), "changed_at": one.changed_at.to_string(),
-        "next_step": words::plain(language, next_step(one.class, one.cause)), "waiver": waiver,
+        "next_step": next(one, language), "waiver": waiver,
     })
 }
 

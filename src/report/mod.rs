@@ -12,6 +12,7 @@ pub mod forecast;
 pub mod html;
 pub mod json;
 pub mod pdf;
+pub mod question;
 pub mod recap;
 pub mod statement;
 pub mod statement_page;
@@ -26,6 +27,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::clock::Zone;
+use crate::ledger::account::Reach;
 use crate::ledger::attention::List;
 use crate::ledger::discrepancy::Standings;
 use crate::ledger::reading::{Counts, Filter, Verification};
@@ -123,6 +125,8 @@ pub struct Request<'a> {
     pub mapping_version: Option<String>,
     /// The name of a posyandu, by its code.
     pub names: &'a (dyn Fn(&str) -> Option<String> + Send + Sync),
+    /// Whose rows and visits; nothing means everybody's.
+    pub place: Reach,
     /// Most lines of each list that the report holds; `None` holds all.
     pub listed_max: Option<usize>,
 }
@@ -193,7 +197,8 @@ impl DayReport {
         request: Request<'_>,
         each: &mut (dyn FnMut(&[WorkItem]) -> io::Result<()> + Send),
     ) -> Result<Self, ReportError> {
-        let filter = request.span.filter();
+        let Reach { puskesmas, posyandu } = request.place.clone();
+        let filter = Filter { puskesmas, posyandu, ..request.span.filter() };
         let by_posyandu = ledger.counts_by_posyandu(&filter).await?;
         let mut counts = Counts::default();
         by_posyandu.values().for_each(|part| counts.add(part));

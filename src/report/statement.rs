@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::civil::{Date, Time};
 use jiff::{Timestamp, ToSpan as _};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::clock::Zone;
 use crate::ledger::standing::{Part, Standing, Tally, Where};
@@ -112,6 +113,25 @@ impl Content {
         let (puskesmas, number) = (statement.puskesmas.clone(), statement.number);
         serde_json::from_str(&statement.content).map_err(|source| Unreadable { puskesmas, number, source })
     }
+
+    /// The statement and what it says, as a value.
+    #[must_use]
+    pub fn as_json(&self, statement: &Statement, is_sound: bool) -> Value {
+        let mut object = statement_json(statement, is_sound);
+        object["content"] = json!(self);
+        object
+    }
+}
+
+/// A statement without what it says, as a value.
+#[must_use]
+pub fn statement_json(statement: &Statement, is_sound: bool) -> Value {
+    json!({
+        "puskesmas": statement.puskesmas, "number": statement.number, "kind": statement.kind.word(),
+        "service_date": statement.service_date.to_string(), "made_at": statement.made_at.to_string(),
+        "content_hash": Statement::shown(&statement.content_hash), "previous": Statement::shown(&statement.previous),
+        "hash": Statement::shown(&statement.hash()), "code": Statement::shown(&statement.code), "sound": is_sound,
+    })
 }
 
 /// How the days of each puskesmas stand: day, then posyandu.

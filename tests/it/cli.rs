@@ -2,8 +2,10 @@
 
 mod commands;
 mod configuration;
+mod decisions;
 mod instances;
 mod large;
+mod listening;
 mod mapping_explain;
 mod mapping_office;
 mod mappings;

@@ -4,5 +4,7 @@ mod access;
 mod browser;
 mod decisions;
 mod logins;
+pub mod more;
+mod pages;
 mod safety;
 pub mod site;

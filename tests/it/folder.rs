@@ -1,5 +1,6 @@
 //! Files dropped into a folder: when they are taken, what becomes of them, and that nothing leaves the folder.
 
+mod answered;
 mod hostile;
 mod kept;
 mod listed;

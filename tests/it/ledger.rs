@@ -36,6 +36,7 @@ mod accounts;
 mod desk;
 mod discrepancies;
 mod intake;
+mod questions;
 mod several;
 mod statements;
 

@@ -11,6 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use posyandu_gateway::daemon::Daemon;
+use posyandu_gateway::ledger::account::Reach;
 use posyandu_gateway::ledger::discrepancy::{Class, Discrepancy, Standing};
 use posyandu_gateway::ledger::reading::Filter;
 use posyandu_gateway::reconciliation::audit::{AuditTally, Scope, month};
@@ -97,8 +98,15 @@ fn recount(city: &City, folder: &Path) -> Value {
 
 async fn report(daemon: &Daemon) -> Value {
     let (zone, made_at) = (posyandu_gateway::clock::Zone::Wib, daemon.clock.now());
-    let request =
-        Request { span: Span::Month(FIRST), zone, made_at, mapping_version: None, names: &|_| None, listed_max: None };
+    let request = Request {
+        span: Span::Month(FIRST),
+        zone,
+        made_at,
+        mapping_version: None,
+        names: &|_| None,
+        place: Reach::default(),
+        listed_max: None,
+    };
     json::value(&DayReport::gather(&daemon.ledger, request).await.unwrap(), Language::Indonesian)
 }
 

@@ -1,5 +1,6 @@
 //! Who a row speaks of: found by number, family, name or mother; completed, held or told apart, never guessed.
 
+mod answers;
 mod rules;
 mod town;
 

@@ -49,6 +49,7 @@ async fn gather(
         made_at: desk.now(),
         mapping_version: Some("7".to_owned()),
         names: &names,
+        place: posyandu_gateway::ledger::account::Reach::default(),
         listed_max,
     };
     DayReport::gather_and_show(&desk.ledger, request, each).await.unwrap()

@@ -6,11 +6,12 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::cli::decision::Decision;
+use crate::cli::decision::{self, Decision};
 use crate::cli::exit::Exit;
 use crate::cli::{Context, Format, installation, print, run};
 use crate::clock::{Clock, Zone};
 use crate::config::Config;
+use crate::ledger::decision::DecisionKind;
 use crate::ledger::plan::{Effect, Plan};
 use crate::words::{self, Language};
 
@@ -108,6 +109,8 @@ impl Approve {
                 self.plan,
                 plan.new_version
             );
+            let about = [self.plan.to_string()];
+            decision::audit(&daemon.ledger, DecisionKind::ApprovePlan, &about, (&command, &reason)).await?;
             let is_kept = daemon.ledger.approve_plan(self.plan, &command, &reason).await?;
             anyhow::ensure!(is_kept, "plan {} was approved before: `mapping plans` tells when", self.plan);
             Ok(plan.visits)

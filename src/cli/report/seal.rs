@@ -7,13 +7,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::civil::Date;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::super::exit::Exit;
 use super::super::{Context, installation, print};
 use crate::clock::Clock;
 use crate::ledger::statement::Statement;
-use crate::report::statement::Content;
+use crate::report::statement::{Content, statement_json};
 use crate::report::{pdf, statement_page};
 use crate::words::{self, Language};
 
@@ -112,7 +112,7 @@ impl List {
             .statements(self.puskesmas.as_deref(), self.date, &mut |statement| {
                 let is_sound = statement.is_sound(&keys);
                 match self.format {
-                    Form::Json => objects.push(object(&statement, is_sound)),
+                    Form::Json => objects.push(statement_json(&statement, is_sound)),
                     Form::Text => {
                         if puskesmas.insert(statement.puskesmas.clone()) {
                             lines.push(statement.puskesmas.clone());
@@ -151,9 +151,7 @@ impl Show {
         let (mut objects, mut pages) = (Vec::new(), Vec::new());
         for statement in &found {
             let content = Content::of(statement)?;
-            let mut object = object(statement, statement.is_sound(&keys));
-            object["content"] = serde_json::to_value(&content)?;
-            objects.push(object);
+            objects.push(content.as_json(statement, statement.is_sound(&keys)));
             pages.push(statement_page::page(statement, &content, &names, language));
         }
         let bytes = match self.format {
@@ -166,15 +164,6 @@ impl Show {
         let is_sound = found.iter().all(|statement| statement.is_sound(&keys));
         Ok(if is_sound && !found.is_empty() { Exit::Fine } else { Exit::NeedsAttention })
     }
-}
-
-fn object(statement: &Statement, is_sound: bool) -> Value {
-    json!({
-        "puskesmas": statement.puskesmas, "number": statement.number, "kind": statement.kind.word(),
-        "service_date": statement.service_date.to_string(), "made_at": statement.made_at.to_string(),
-        "content_hash": Statement::shown(&statement.content_hash), "previous": Statement::shown(&statement.previous),
-        "hash": Statement::shown(&statement.hash()), "code": Statement::shown(&statement.code), "sound": is_sound,
-    })
 }
 
 fn line(statement: &Statement, is_sound: bool, language: Language) -> String {

@@ -19,14 +19,26 @@ pub enum Page {
     Mapping,
     /// Queue, limits and the platform's health.
     Queue,
-    /// Reports of the whole city as files.
+    /// Reports as files, of the places within the reach of the account.
     Reports,
+    /// How many discrepancies there are.
+    Discrepancies,
+    /// Each discrepancy, without names.
+    DiscrepancyList,
+    /// The daily statements of puskesmas.
+    Seals,
+    /// Rows that fit more than one person, without names.
+    Persons,
     /// What waits for a decision.
     Decisions,
     /// Try again, or leave out, a visit.
     DecideVisit,
     /// Mark a resource at the platform as entered in error, or leave it.
     DecideRemoval,
+    /// Accept a discrepancy as it is.
+    DecideDiscrepancy,
+    /// Say whom a row is about.
+    DecidePerson,
     /// Approve that delivered visits are sent again by a changed mapping.
     DecidePlan,
     /// Let a stopped lane go on.
@@ -39,7 +51,7 @@ pub enum Page {
 
 impl Page {
     /// All.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 20] = [
         Self::Today,
         Self::Work,
         Self::Story,
@@ -47,9 +59,15 @@ impl Page {
         Self::Mapping,
         Self::Queue,
         Self::Reports,
+        Self::Discrepancies,
+        Self::DiscrepancyList,
+        Self::Seals,
+        Self::Persons,
         Self::Decisions,
         Self::DecideVisit,
         Self::DecideRemoval,
+        Self::DecideDiscrepancy,
+        Self::DecidePerson,
         Self::DecidePlan,
         Self::DecideLane,
         Self::Accounts,
@@ -65,9 +83,15 @@ pub fn may(role: Option<Role>, page: Page) -> bool {
     match page {
         Page::Today | Page::Mapping => true,
         Page::Queue => role != Some(Kader),
-        Page::Work | Page::Story => matches!(role, Some(Kader | Puskesmas | Dinkes)),
-        Page::Names | Page::DecideVisit | Page::DecideRemoval => matches!(role, Some(Puskesmas | Dinkes)),
-        Page::Reports => matches!(role, Some(Dinkes | Auditor)),
+        Page::Work | Page::Story | Page::DiscrepancyList | Page::Persons => {
+            matches!(role, Some(Kader | Puskesmas | Dinkes))
+        }
+        Page::Names | Page::DecideVisit | Page::DecideRemoval | Page::DecideDiscrepancy | Page::DecidePerson => {
+            matches!(role, Some(Puskesmas | Dinkes))
+        }
+        Page::Discrepancies => role.is_some(),
+        Page::Reports => matches!(role, Some(Kader | Puskesmas | Dinkes | Auditor)),
+        Page::Seals => matches!(role, Some(Puskesmas | Dinkes | Auditor)),
         Page::Decisions => matches!(role, Some(Puskesmas | Dinkes | Admin)),
         Page::DecidePlan | Page::DecideLane => matches!(role, Some(Dinkes | Admin)),
         Page::Accounts => role == Some(Admin),
@@ -80,17 +104,23 @@ mod tests {
     use super::*;
 
     /// Guest, kader, puskesmas, dinkes, auditor, admin.
-    const TABLE: [(Page, &str); 14] = [
+    const TABLE: [(Page, &str); 20] = [
         (Page::Today, "yyyyyy"),
         (Page::Work, "-yyy--"),
         (Page::Story, "-yyy--"),
         (Page::Names, "--yy--"),
         (Page::Mapping, "yyyyyy"),
         (Page::Queue, "y-yyyy"),
-        (Page::Reports, "---yy-"),
+        (Page::Reports, "-yyyy-"),
+        (Page::Discrepancies, "-yyyyy"),
+        (Page::DiscrepancyList, "-yyy--"),
+        (Page::Seals, "--yyy-"),
+        (Page::Persons, "-yyy--"),
         (Page::Decisions, "--yy-y"),
         (Page::DecideVisit, "--yy--"),
         (Page::DecideRemoval, "--yy--"),
+        (Page::DecideDiscrepancy, "--yy--"),
+        (Page::DecidePerson, "--yy--"),
         (Page::DecidePlan, "---y-y"),
         (Page::DecideLane, "---y-y"),
         (Page::Accounts, "-----y"),

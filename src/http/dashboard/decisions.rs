@@ -9,7 +9,8 @@ use maud::{Markup, html};
 
 use super::access::Page;
 use super::ask::{Ask, address};
-use super::{Refusal, layout, queue, see_other, story};
+use super::{Refusal, layout, persons, queue, see_other, story};
+use crate::ledger::decision::{Decided, DecisionKind};
 use crate::ledger::entry::EntryLine;
 use crate::ledger::plan::Plan;
 use crate::ledger::removal::{Removal, RemovalState};
@@ -22,26 +23,19 @@ const COMMAND_BYTES_MAX: usize = 64;
 /// Removals shown on the page.
 const REMOVALS_SHOWN: usize = 200;
 
-/// What a form may decide, by its word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Decision {
-    Retry,
-    Waive,
-    ConfirmRemoval,
-    RejectRemoval,
-    ApprovePlan,
-    ReleaseLane,
-}
-
-impl Decision {
-    const ALL: [(Self, &'static str, Page, &'static str); 6] = [
-        (Self::Retry, "retry", Page::DecideVisit, "dashboard.decide.retry"),
-        (Self::Waive, "waive", Page::DecideVisit, "dashboard.decide.waive"),
-        (Self::ConfirmRemoval, "confirm_removal", Page::DecideRemoval, "dashboard.decide.confirm"),
-        (Self::RejectRemoval, "reject_removal", Page::DecideRemoval, "dashboard.decide.reject"),
-        (Self::ApprovePlan, "approve_plan", Page::DecidePlan, "dashboard.decide.approve"),
-        (Self::ReleaseLane, "release_lane", Page::DecideLane, "dashboard.decide.release"),
-    ];
+/// Who may decide it, and what the button says.
+fn told(kind: DecisionKind) -> (Page, &'static str) {
+    match kind {
+        DecisionKind::Retry => (Page::DecideVisit, "dashboard.decide.retry"),
+        DecisionKind::Waive => (Page::DecideVisit, "dashboard.decide.waive"),
+        DecisionKind::ConfirmRemoval => (Page::DecideRemoval, "dashboard.decide.confirm"),
+        DecisionKind::RejectRemoval => (Page::DecideRemoval, "dashboard.decide.reject"),
+        DecisionKind::ApprovePlan => (Page::DecidePlan, "dashboard.decide.approve"),
+        DecisionKind::ReleaseLane => (Page::DecideLane, "dashboard.decide.release"),
+        DecisionKind::WaiveDiscrepancy => (Page::DecideDiscrepancy, "dashboard.decide.accept"),
+        DecisionKind::MatchPerson => (Page::DecidePerson, "dashboard.decide.match"),
+        DecisionKind::ReopenPerson => (Page::DecidePerson, "dashboard.decide.reopen"),
+    }
 }
 
 /// The reason of a form.
@@ -60,9 +54,7 @@ pub(super) async fn page(ask: &Ask<'_>) -> Result<Response<Body>, Refusal> {
     let title = say.t("dashboard.decisions.title");
     let content = html! {
         h1 { (title) }
-        @if let Some(done) = ask.get("sudah").and_then(|word| Decision::ALL.iter().find(|known| known.1 == word)) {
-            div class="pesan baik" role="status" { p { (say.f("dashboard.decisions.done", &[("apa", say.t(done.3))])) } }
-        }
+        (kept(ask))
         p { (say.t("dashboard.decisions.intro")) }
         @if ask.may(Page::DecideLane) { (lanes(ask).await?) }
         @if ask.may(Page::DecidePlan) { (plans(ask).await?) }
@@ -71,17 +63,36 @@ pub(super) async fn page(ask: &Ask<'_>) -> Result<Response<Body>, Refusal> {
     Ok(layout::page(ask, Some(Page::Decisions), &title, &content))
 }
 
-/// A form of one decision, with an id of its own.
-fn form(ask: &Ask<'_>, word: &str, subject: &str, quiet: bool) -> Markup {
+/// Says that a decision was kept, on the page that it leads back to.
+pub(super) fn kept(ask: &Ask<'_>) -> Markup {
     let say = ask.say;
-    let key = Decision::ALL.iter().find(|known| known.1 == word).map_or("", |known| known.3);
-    let field = format!("alasan-{word}-{subject}").replace(|sign: char| !sign.is_ascii_alphanumeric(), "-");
+    html! {
+        @if let Some(kind) = ask.get("sudah").and_then(DecisionKind::from_word) {
+            div class="pesan baik" role="status" { p { (say.f("dashboard.decisions.done", &[("apa", say.t(told(kind).1))])) } }
+        }
+    }
+}
+
+/// A form of one decision, with an id of its own.
+pub(super) fn form(ask: &Ask<'_>, kind: DecisionKind, subject: &str, quiet: bool) -> Markup {
+    let field = format!("alasan-{}-{subject}", kind.word()).replace(|sign: char| !sign.is_ascii_alphanumeric(), "-");
+    form_about(ask, kind, &field, quiet, &html! { input type="hidden" name="tentang" value=(subject); })
+}
+
+/// The same with a choice of what it is about, in the field `tentang`.
+pub(super) fn form_with(ask: &Ask<'_>, kind: DecisionKind, choice: &Markup) -> Markup {
+    form_about(ask, kind, "alasan", false, choice)
+}
+
+fn form_about(ask: &Ask<'_>, kind: DecisionKind, field: &str, quiet: bool, about: &Markup) -> Markup {
+    let say = ask.say;
+    let (_, key) = told(kind);
     html! {
         form.tegak method="post" action="/keputusan" {
             (layout::own_form(ask))
-            input type="hidden" name="apa" value=(word);
-            input type="hidden" name="tentang" value=(subject);
+            input type="hidden" name="apa" value=(kind.word());
             input type="hidden" name="perintah" value=(uuid::Uuid::new_v4());
+            (about)
             label for=(field) { (say.t("dashboard.reason")) }
             input id=(field) name="alasan" required maxlength="500" autocomplete="off";
             button type="submit" class=[quiet.then_some("lain")] { (say.t(key)) }
@@ -100,9 +111,9 @@ pub(super) fn of_visit(ask: &Ask<'_>, line: &EntryLine) -> Markup {
             h2 { (say.t("dashboard.decisions.title")) }
             @if may_retry {
                 p { (say.t(if line.state == State::Waived { "dashboard.decide.undo_hint" } else { "dashboard.decide.retry_hint" })) }
-                (form(ask, "retry", &number, false))
+                (form(ask, DecisionKind::Retry, &number, false))
             }
-            @if may_waive { p { (say.t("dashboard.decide.waive_hint")) } (form(ask, "waive", &number, true)) }
+            @if may_waive { p { (say.t("dashboard.decide.waive_hint")) } (form(ask, DecisionKind::Waive, &number, true)) }
         }
     }
 }
@@ -121,7 +132,7 @@ async fn lanes(ask: &Ask<'_>) -> Result<Markup, Refusal> {
             div class="pesan gagal" {
                 p { strong { (lane.name) } ": " (stop.words) " " (say.f("dashboard.since", &[("waktu", lane.zone.text_at(stop.since))])) }
             }
-            (form(ask, "release_lane", &lane.name, false))
+            (form(ask, DecisionKind::ReleaseLane, &lane.name, false))
         }
         @if stopped.is_empty() { p { (say.t("dashboard.decisions.no_lanes")) } }
     })
@@ -139,7 +150,7 @@ async fn plans(ask: &Ask<'_>) -> Result<Markup, Refusal> {
                 ("baru", plan.new_version.clone()), ("tambah", say.number(plan.effect.added)),
                 ("ubah", say.number(plan.effect.changed)), ("tinggal", say.number(plan.effect.left_out)),
             ])) }
-            @if plan.new_version == version { (form(ask, "approve_plan", &plan.number.to_string(), false)) }
+            @if plan.new_version == version { (form(ask, DecisionKind::ApprovePlan, &plan.number.to_string(), false)) }
             @else { p { (say.t("dashboard.decisions.plan_old")) } }
         }
         @if waiting.is_empty() { p { (say.t("dashboard.decisions.no_plans")) } }
@@ -177,8 +188,8 @@ async fn removals(ask: &Ask<'_>) -> Result<Markup, Refusal> {
                         @if one.whole_visit { br; (say.t("dashboard.removal.whole")) } }
                     td { (state(one)) }
                     td {
-                        @if one.state != RemovalState::Confirmed { (form(ask, "confirm_removal", &number, false)) }
-                        (form(ask, "reject_removal", &number, true))
+                        @if one.state != RemovalState::Confirmed { (form(ask, DecisionKind::ConfirmRemoval, &number, false)) }
+                        (form(ask, DecisionKind::RejectRemoval, &number, true))
                     }
                 }
             }
@@ -190,64 +201,89 @@ async fn removals(ask: &Ask<'_>) -> Result<Markup, Refusal> {
 
 /// Keeps a decision.
 pub(super) async fn decide(ask: &Ask<'_>) -> Result<Response<Body>, Refusal> {
-    let word = ask.field("apa").unwrap_or_default();
-    let known = Decision::ALL.into_iter().find(|known| known.1 == word);
-    let (decision, word, page, _) = known.ok_or(Refusal::Wrong("dashboard.wrong.form"))?;
-    ask.must(page)?;
+    let kind = ask.field("apa").and_then(DecisionKind::from_word).ok_or(Refusal::Wrong("dashboard.wrong.form"))?;
+    ask.must(told(kind).0)?;
     let subject = ask.field("tentang").ok_or(Refusal::Wrong("dashboard.wrong.form"))?;
     let command = ask.field("perintah").filter(|id| id.len() <= COMMAND_BYTES_MAX);
     let command = command.ok_or(Refusal::Wrong("dashboard.wrong.form"))?;
     let reason = reason(ask)?;
-    let (ledger, audit) = (&ask.board.ledger, |about| ask.audit(word, about, Some(command), Some(&reason)));
-    let back = match decision {
-        Decision::Retry | Decision::Waive => {
-            let (entry, _) = story::reached(ask, subject).await?;
-            audit(&format!("visit {subject}")).await?;
-            let event = match decision {
-                Decision::Retry => Event::RetryCommanded { due: ask.board.clock.now() },
+    let (account, role) = (ask.visitor.name.as_str(), ask.visitor.role_word());
+    let decided = Decided { account, role, kind, about: subject, command, reason: &reason };
+    keep(ask, &decided).await.map(|back| see_other(&back))
+}
+
+/// Keeps a decision of whoever may take it; gives the page to go on with.
+async fn keep(ask: &Ask<'_>, decided: &Decided<'_>) -> Result<String, Refusal> {
+    let ledger = &ask.board.ledger;
+    let Decided { kind, about, command, reason, .. } = *decided;
+    let number = || about.parse::<i64>().map_err(|_| Refusal::NotFound);
+    match kind {
+        DecisionKind::Retry | DecisionKind::Waive => {
+            let (entry, _) = story::reached(ask, about).await?;
+            ledger.audit_decision(*decided).await?;
+            let event = match kind {
+                DecisionKind::Retry => Event::RetryCommanded { due: ask.board.clock.now() },
                 _ => Event::WaivedBy,
             };
-            ledger.decide_once(entry, event, command, &reason).await?;
-            format!("/kunjungan/{}", entry.number())
+            ledger.decide_once(entry, event, command, reason).await?;
+            return Ok(format!("/kunjungan/{}", entry.number()));
         }
-        Decision::ConfirmRemoval | Decision::RejectRemoval => {
-            let number: i64 = subject.parse().map_err(|_| Refusal::NotFound)?;
+        DecisionKind::ConfirmRemoval | DecisionKind::RejectRemoval => {
+            let number = number()?;
             let all = ledger.removals().await?;
             let one = all.iter().find(|one| one.number == number).ok_or(Refusal::NotFound)?;
-            if !ask.visitor.reach.holds(&one.puskesmas, &one.posyandu) {
-                return Err(Refusal::NotFound);
-            }
-            audit(&format!("removal {number}")).await?;
-            ledger.decide_removals(&[number], decision == Decision::ConfirmRemoval, command, &reason).await?;
-            done(word)
+            within(ask, &one.puskesmas, &one.posyandu)?;
+            ledger.audit_decision(*decided).await?;
+            ledger.decide_removals(&[number], kind == DecisionKind::ConfirmRemoval, command, reason).await?;
         }
-        Decision::ApprovePlan => {
-            let number: i64 = subject.parse().map_err(|_| Refusal::NotFound)?;
+        DecisionKind::ApprovePlan => {
+            let number = number()?;
             let plans = ledger.plans().await?;
             let plan = plans.iter().find(|plan| plan.number == number).ok_or(Refusal::NotFound)?;
             let is_repeated = plan.approval.as_ref().is_some_and(|approval| approval.command == command);
             if !is_repeated && plan.new_version != ask.board.mapping_version() {
                 return Err(Refusal::Wrong("dashboard.decisions.plan_old"));
             }
-            audit(&format!("plan {number}")).await?;
-            if !ledger.approve_plan(number, command, &reason).await? {
+            ledger.audit_decision(*decided).await?;
+            if !ledger.approve_plan(number, command, reason).await? {
                 return Err(Refusal::Wrong("dashboard.wrong.moved_on"));
             }
-            done(word)
         }
-        Decision::ReleaseLane => {
-            if !ask.board.options.lanes.iter().any(|lane| lane.name == subject) {
+        DecisionKind::ReleaseLane => {
+            if !ask.board.options.lanes.iter().any(|lane| lane.name == about) {
                 return Err(Refusal::NotFound);
             }
-            let since = queue::stopped(ask, subject).await?.and_then(|stop| stop.first_refusal);
-            audit(&format!("lane {subject}")).await?;
-            ledger.release_lane(subject, since, command, &reason).await?;
-            done(word)
+            let since = queue::stopped(ask, about).await?.and_then(|stop| stop.first_refusal);
+            ledger.audit_decision(*decided).await?;
+            ledger.release_lane(about, since, command, reason).await?;
         }
-    };
-    Ok(see_other(&back))
+        DecisionKind::WaiveDiscrepancy => {
+            let number = number()?;
+            let one = ledger.discrepancy(number).await?.ok_or(Refusal::NotFound)?;
+            within(ask, &one.puskesmas, &one.posyandu)?;
+            ledger.audit_decision(*decided).await?;
+            if ledger.waive_discrepancies(&[number], command, reason).await? == 0 {
+                return Err(Refusal::Wrong("dashboard.wrong.moved_on"));
+            }
+            return Ok(done("/selisih", kind));
+        }
+        DecisionKind::MatchPerson | DecisionKind::ReopenPerson => {
+            let (question, verdict) = persons::told(ask, kind, about).await?;
+            ledger.audit_decision(*decided).await?;
+            if !ledger.answer_person(&question, verdict, command, reason).await? {
+                return Err(Refusal::Wrong("dashboard.wrong.moved_on"));
+            }
+            return Ok(done("/orang", kind));
+        }
+    }
+    Ok(done("/keputusan", kind))
 }
 
-fn done(word: &str) -> String {
-    address("/keputusan", &[("sudah", Some(word))])
+/// What lies beyond the reach of the account is not there.
+fn within(ask: &Ask<'_>, puskesmas: &str, posyandu: &str) -> Result<(), Refusal> {
+    if ask.visitor.reach.holds(puskesmas, posyandu) { Ok(()) } else { Err(Refusal::NotFound) }
+}
+
+fn done(path: &str, kind: DecisionKind) -> String {
+    address(path, &[("sudah", Some(kind.word()))])
 }

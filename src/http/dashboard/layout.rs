@@ -13,13 +13,16 @@ use super::{Dashboard, files};
 use crate::ledger::state::State;
 
 /// The ways to go, in order.
-const WAYS: [(Page, &str, &str); 8] = [
+const WAYS: [(Page, &str, &str); 11] = [
     (Page::Today, "/", "dashboard.nav.today"),
     (Page::Work, "/kerja", "dashboard.nav.work"),
+    (Page::Discrepancies, "/selisih", "dashboard.nav.discrepancies"),
+    (Page::Persons, "/orang", "dashboard.nav.persons"),
     (Page::Decisions, "/keputusan", "dashboard.nav.decisions"),
     (Page::Mapping, "/pemetaan", "dashboard.nav.mapping"),
     (Page::Queue, "/antrean", "dashboard.nav.queue"),
     (Page::Reports, "/laporan", "dashboard.nav.reports"),
+    (Page::Seals, "/segel", "dashboard.nav.seals"),
     (Page::Accounts, "/akun", "dashboard.nav.accounts"),
     (Page::Audit, "/audit", "dashboard.nav.audit"),
 ];

@@ -10,17 +10,20 @@ mod ask;
 mod attempts;
 mod audit;
 mod decisions;
+mod discrepancies;
 mod files;
 mod layout;
 mod login;
 mod mapping;
 mod password;
+mod persons;
 mod place;
 mod plot;
 mod queue;
 mod reply;
 mod reports;
 mod say;
+mod seals;
 mod story;
 mod today;
 mod visitor;
@@ -40,6 +43,7 @@ use tokio::sync::{RwLock, Semaphore};
 use crate::clock::{Clock, Zone};
 use crate::ingest::intake::Intake;
 use crate::ledger::{Ledger, LedgerError};
+use crate::observed::Observed;
 use crate::seal::Keys;
 use crate::words::Language;
 use ask::Ask;
@@ -130,6 +134,8 @@ pub struct Options {
     pub read_stop: fn(&str) -> Option<StoppedLane>,
     /// What is reported how.
     pub mapping: Arc<MappingSheet>,
+    /// What was counted since the start.
+    pub observed: Observed,
 }
 
 /// How often a sample of the queue is taken.
@@ -227,6 +233,9 @@ impl Dashboard {
             "pemetaan",
             "antrean",
             "laporan",
+            "orang",
+            "segel",
+            "selisih",
             "keputusan",
             "masuk",
             "keluar",
@@ -242,7 +251,8 @@ impl Dashboard {
     /// # Errors
     /// Failures of the ledger.
     pub async fn sample(&self) -> Result<(), LedgerError> {
-        self.samples.take(&self.ledger, self.clock.now()).await
+        let pace = queue::pace(&self.options);
+        self.samples.take(&self.ledger, pace, self.clock.now()).await
     }
 
     /// Answers a request, with every header of a page.
@@ -301,6 +311,12 @@ impl Dashboard {
             (["antrean"], false) => queue::page(ask).await,
             (["laporan"], false) => reports::page(ask).await,
             (["laporan", file], false) => reports::file(ask, file).await,
+            (["selisih"], false) => discrepancies::page(ask).await,
+            (["segel"], false) => seals::page(ask).await,
+            (["segel", file], false) => seals::file(ask, file).await,
+            (["orang"], false) => persons::page(ask).await,
+            (["orang", number], false) => persons::one(ask, number).await,
+            (["orang", number, "nama"], true) => persons::names(ask, number).await,
             (["keputusan"], false) => decisions::page(ask).await,
             (["keputusan"], true) => decisions::decide(ask).await,
             (["masuk"], false) => login::page(ask, None),
@@ -311,7 +327,7 @@ impl Dashboard {
             (["akun"], false) => accounts::page(ask, None).await,
             (["akun"], true) => accounts::change(ask).await,
             (["audit"], false) => audit::page(ask).await,
-            (["kunjungan", _, "nama"] | ["keluar"], false) => Err(Refusal::Method("POST")),
+            (["kunjungan" | "orang", _, "nama"] | ["keluar"], false) => Err(Refusal::Method("POST")),
             (_, true) => Err(Refusal::Method("GET, HEAD")),
             _ => Err(Refusal::NotFound),
         };

@@ -14,7 +14,7 @@ use super::access::Page;
 use super::ask::Ask;
 use super::plot::{self, Series};
 use super::say::Say;
-use super::{Refusal, SAMPLE_EVERY, StoppedLane, layout};
+use super::{Options, Refusal, SAMPLE_EVERY, StoppedLane, layout};
 use crate::ledger::account::Reach;
 use crate::ledger::alarm::{Alarm, AlarmKind};
 use crate::ledger::lane::NoteKind;
@@ -40,6 +40,8 @@ struct Sample {
     answers: u64,
     troubled: u64,
     median_ms: u64,
+    pace: u64,
+    pace_configured: u64,
 }
 
 /// The samples of a day.
@@ -51,7 +53,12 @@ const TROUBLES: [&str; 6] = ["outage", "throttled", "unknown", "timeout", "confi
 
 impl Samples {
     /// Takes one.
-    pub async fn take(&self, ledger: &Ledger, now: Timestamp) -> Result<(), LedgerError> {
+    pub async fn take(
+        &self,
+        ledger: &Ledger,
+        (pace, pace_configured): (u64, u64),
+        now: Timestamp,
+    ) -> Result<(), LedgerError> {
         let since = now.saturating_sub(SAMPLE_EVERY).unwrap_or(Timestamp::MIN);
         let waiting = ledger.waiting().await?;
         let answers = ledger.answers_since(since, ANSWERS_MAX).await?;
@@ -64,6 +71,8 @@ impl Samples {
             unknown: number(&waiting, &[State::Unknown]),
             answers: answers.len() as u64,
             troubled: answers.iter().filter(|answer| TROUBLES.contains(&answer.class.as_str())).count() as u64,
+            pace,
+            pace_configured,
             median_ms: durations.get(durations.len() / 2).map_or(0, |one| u64::try_from(*one).unwrap_or(u64::MAX)),
         };
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -77,6 +86,13 @@ impl Samples {
     fn all(&self) -> Vec<Sample> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
     }
+}
+
+/// Calls a minute that may be made now and that are configured, of all lanes together.
+pub(super) fn pace(options: &Options) -> (u64, u64) {
+    let configured = |lane: &super::Lane| u64::from(lane.per_minute);
+    let present = |lane: &super::Lane| options.observed.present_pace(&lane.name).unwrap_or(configured(lane));
+    (options.lanes.iter().map(present).sum(), options.lanes.iter().map(configured).sum())
 }
 
 fn number(waiting: &[Waiting], states: &[State]) -> u64 {
@@ -177,6 +193,7 @@ async fn lanes(ask: &Ask<'_>, waiting: &[Waiting], place: &Reach) -> Result<Mark
             th scope="col" { (say.t("dashboard.puskesmas")) }
             @for state in states { th.n scope="col" { (say.t(&format!("report.state.{}", state.word()))) } }
             th.n scope="col" { (say.t("dashboard.queue.oldest")) }
+            th.n scope="col" { (say.t("dashboard.queue.pace")) }
             th.n scope="col" { (say.t("dashboard.queue.limit")) }
         } }
         tbody {
@@ -185,6 +202,7 @@ async fn lanes(ask: &Ask<'_>, waiting: &[Waiting], place: &Reach) -> Result<Mark
                     th scope="row" { (lane.name) }
                     @for state in states { td.n { (count(&lane.name, state)) } }
                     td.n { (oldest(lane)) }
+                    td.n { (ask.board.options.observed.present_pace(&lane.name).map_or("–".to_owned(), |pace| say.number(pace))) }
                     td.n { (say.number(u64::from(lane.per_minute))) }
                 }
             }
@@ -211,6 +229,10 @@ fn plots(ask: &Ask<'_>, samples: &[Sample]) -> Markup {
         series("dashboard.queue.troubled", |sample| sample.troubled),
     ];
     let speed = [series("dashboard.queue.median", |sample| sample.median_ms)];
+    let limits = [
+        series("dashboard.queue.pace", |sample| sample.pace),
+        series("dashboard.queue.limit", |sample| sample.pace_configured),
+    ];
     let drawn = |key: &str, all: &[Series]| {
         let title = say.t(key);
         plot::lines(&title, &told(say, &title, all), (&times.0, &times.1), all)
@@ -220,6 +242,7 @@ fn plots(ask: &Ask<'_>, samples: &[Sample]) -> Markup {
         (drawn("dashboard.queue.plot_queue", &queue))
         (drawn("dashboard.queue.plot_answers", &answers))
         (drawn("dashboard.queue.plot_speed", &speed))
+        (drawn("dashboard.queue.plot_limits", &limits))
     }
 }
 

@@ -9,9 +9,10 @@ use maud::{Markup, html};
 
 use super::access::Page;
 use super::ask::Ask;
-use super::{Refusal, decisions, layout, work};
+use super::{Refusal, decisions, discrepancies, layout, work};
 use crate::clock::Zone;
 use crate::ledger::board::{ResourceSeen, VersionLine};
+use crate::ledger::discrepancy::Discrepancy;
 use crate::ledger::entry::{EntryId, EntryLine, Story};
 use crate::ledger::origin::Origin;
 use crate::words;
@@ -22,6 +23,7 @@ struct Told {
     origins: Vec<Origin>,
     resources: Vec<ResourceSeen>,
     versions: Vec<VersionLine>,
+    discrepancies: Vec<Discrepancy>,
 }
 
 /// The entry of an address, when it lies within the reach of whoever asks.
@@ -61,6 +63,7 @@ async fn show(ask: &Ask<'_>, number: &str, reason: Option<&str>) -> Result<Respo
         origins: ledger.rows_of_entry(entry).await?,
         resources: ledger.resources_seen(entry).await?,
         versions: ledger.versions(entry).await?,
+        discrepancies: ledger.discrepancies_of(entry).await?,
         story,
     };
     let say = ask.say;
@@ -72,6 +75,7 @@ async fn show(ask: &Ask<'_>, number: &str, reason: Option<&str>) -> Result<Respo
         (person_part(ask, entry, person.as_deref()))
         (decisions::of_visit(ask, &told.story.line))
         (complaints(ask, &told.story))
+        (discrepancies::of_visit(ask, &told.discrepancies))
         (rows(ask, &told.origins))
         (resources(ask, &told.resources, zone))
         (attempts(ask, &told.story, zone))

@@ -14,6 +14,7 @@ use crate::issue::Place;
 use crate::ledger::attention::List;
 use crate::ledger::board::{Actor, Mark, WorkFilter};
 use crate::ledger::entry::EntryId;
+use crate::report::question;
 use crate::report::worklist::{self, WorkItem};
 use crate::words;
 
@@ -133,6 +134,9 @@ fn table(ask: &Ask<'_>, filter: &WorkFilter, lines: &[Line]) -> Markup {
                     td {
                         (words::of_issue(say.0, &line.item.issue))
                         br; a.redup href=(by_rule(&line.item.issue.rule)) { (say.t("dashboard.work.alike")) }
+                        @if question::is_asked(&line.item.issue.rule) && ask.may(Page::Persons) {
+                            " · " a href="/orang" { (say.t("dashboard.persons.decide")) }
+                        }
                     }
                     td { (cell(ask, &line.item.place)) }
                     td {

@@ -21,7 +21,7 @@ pub struct Kind {
 }
 
 /// Everything the chain covers. What it leaves out, and why, stands in README.md.
-pub const KINDS: [Kind; 28] = [
+pub const KINDS: [Kind; 29] = [
     Kind {
         name: "event",
         is_history: true,
@@ -162,6 +162,15 @@ pub const KINDS: [Kind; 28] = [
         key: ("rowid", "0"),
         text: "json_array(t.command, t.entry, t.event, t.state, t.at)",
         touched: &[("INSERT ON decision_command", "NEW.rowid", "0")],
+    },
+    Kind {
+        name: "person_decision",
+        is_history: true,
+        table: "person_decision",
+        key: ("id", "0"),
+        text: "json_array(t.id, t.question, hex(t.key), t.command, t.verdict, hex(t.identity), hex(t.nik),
+            hex(t.reason_sealed), t.at)",
+        touched: &[("INSERT ON person_decision", "NEW.id", "0")],
     },
     Kind {
         name: "registration",

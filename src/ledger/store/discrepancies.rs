@@ -10,6 +10,8 @@ use super::json;
 use super::link::Link;
 use super::lists::narrowed;
 use crate::ledger::LedgerError;
+use crate::ledger::discrepancy::page::LiveFilter;
+use crate::ledger::discrepancy::{Class, Owner};
 use crate::ledger::entry::EntryId;
 use crate::ledger::reading::Filter;
 
@@ -74,6 +76,7 @@ pub struct StoredDiscrepancy {
     pub changed_at: i64,
     pub command: Option<String>,
     pub reason_sealed: Option<Vec<u8>>,
+    pub entry: Option<i64>,
 }
 
 /// Found again: seen last now. What was waived is open again once something else is seen.
@@ -282,17 +285,77 @@ async fn waive(
     Ok(i64::try_from(done).unwrap_or(i64::MAX))
 }
 
-const LIST: &str = "SELECT discrepancy.id, discrepancy.class, discrepancy.thing, discrepancy.puskesmas,
-        discrepancy.posyandu, discrepancy.service_date, discrepancy.cause, discrepancy.owner, discrepancy.evidence,
-        discrepancy.state, discrepancy.first_seen_at, discrepancy.last_seen_at, discrepancy.changed_at,
-        last.command, last.reason_sealed
-    FROM discrepancy JOIN discrepancy_event AS last
-        ON last.discrepancy = discrepancy.id AND last.seq = discrepancy.seq
-    WHERE (?1 IS NULL OR discrepancy.service_date >= ?1) AND (?2 IS NULL OR discrepancy.service_date <= ?2)
+/// Discrepancies with the waiver that holds, and the newest entry of the visit.
+macro_rules! listed {
+    ($rest:literal) => {
+        concat!(
+            "SELECT discrepancy.id, discrepancy.class, discrepancy.thing, discrepancy.puskesmas,
+                discrepancy.posyandu, discrepancy.service_date, discrepancy.cause, discrepancy.owner,
+                discrepancy.evidence, discrepancy.state, discrepancy.first_seen_at, discrepancy.last_seen_at,
+                discrepancy.changed_at, last.command, last.reason_sealed,
+                (SELECT max(entry.id) FROM entry WHERE entry.visit = discrepancy.visit) AS entry
+            FROM discrepancy JOIN discrepancy_event AS last
+                ON last.discrepancy = discrepancy.id AND last.seq = discrepancy.seq ",
+            $rest
+        )
+    };
+}
+
+const LIST: &str = listed!(
+    "WHERE (?1 IS NULL OR discrepancy.service_date >= ?1) AND (?2 IS NULL OR discrepancy.service_date <= ?2)
         AND (?3 IS NULL OR discrepancy.puskesmas = ?3) AND (?4 IS NULL OR discrepancy.posyandu = ?4)
         AND (discrepancy.state = 'open' OR ?5 = 1)
     ORDER BY discrepancy.owner, discrepancy.puskesmas, discrepancy.posyandu, discrepancy.first_seen_at, discrepancy.id
-    LIMIT ?6";
+    LIMIT ?6"
+);
+
+/// Open or waived ones after a moment and number, the oldest first.
+const LIVE: &str = listed!(
+    "WHERE discrepancy.state <> 'closed' AND (?1 IS NULL OR discrepancy.puskesmas = ?1)
+        AND (?2 IS NULL OR discrepancy.posyandu = ?2) AND (?3 IS NULL OR discrepancy.class = ?3)
+        AND (?4 IS NULL OR discrepancy.owner = ?4) AND discrepancy.state = ?5
+        AND discrepancy.first_seen_at <= ?6
+        AND (discrepancy.first_seen_at, discrepancy.id) > (?7, ?8)
+    ORDER BY discrepancy.first_seen_at, discrepancy.id LIMIT ?9"
+);
+
+/// A page of [`LIVE`].
+pub async fn live(link: &mut Link, filter: &LiveFilter, limit: u32) -> Result<Vec<StoredDiscrepancy>, LedgerError> {
+    let (class, owner) = (filter.class.map(Class::word), filter.owner.map(Owner::word));
+    let (seen, number) = filter.after.map_or((i64::MIN, 0), |(seen, number)| (seen.as_millisecond(), number));
+    let before = filter.seen_before.map_or(i64::MAX, Timestamp::as_millisecond);
+    let place = &filter.place;
+    let values = values![
+        &place.puskesmas,
+        &place.posyandu,
+        class,
+        owner,
+        filter.standing.word(),
+        before,
+        seen,
+        number,
+        i64::from(limit)
+    ];
+    Ok(link.all(LIVE, values).await?)
+}
+
+/// The one of a number.
+pub async fn one(link: &mut Link, number: i64) -> Result<Option<StoredDiscrepancy>, LedgerError> {
+    Ok(link.all(listed!("WHERE discrepancy.id = ?1"), values![number]).await?.pop())
+}
+
+/// Those of the visit of an entry that are not settled.
+pub async fn of_entry(link: &mut Link, entry: i64) -> Result<Vec<StoredDiscrepancy>, LedgerError> {
+    let statement = listed!(
+        "WHERE discrepancy.state <> 'closed' AND discrepancy.thing IN (SELECT 'visit/' || own.visit FROM entry AS own WHERE own.id = ?1
+            UNION SELECT held.resource_type || '/' || held.server_id FROM entry AS own
+            JOIN entry AS any_version ON any_version.visit = own.visit
+            JOIN entry_resource AS held ON held.entry = any_version.id
+            WHERE own.id = ?1 AND held.server_id IS NOT NULL)
+        ORDER BY discrepancy.first_seen_at, discrepancy.id"
+    );
+    Ok(link.all(statement, values![entry]).await?)
+}
 
 /// Discrepancies sorted by who must act; the open ones, or with `settled` all.
 pub async fn list(

@@ -89,6 +89,7 @@ pub mod link;
 pub mod lists;
 pub mod persons;
 pub mod plans;
+pub mod questions;
 pub mod recap;
 pub mod recovery;
 pub mod registrations;

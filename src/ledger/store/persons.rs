@@ -9,6 +9,7 @@ use sqlx::FromRow;
 use super::intake::{self, Times};
 use super::json;
 use super::link::Link;
+use super::questions::{self, AskedQuestion, CarriedRow};
 use super::rows::SealedRow;
 use crate::ledger::LedgerError;
 use crate::ledger::row::{RowFate, RowTally};
@@ -53,15 +54,17 @@ pub struct StoredPerson {
     pub sealed: Vec<u8>,
 }
 
-/// Rows of a pass and the persons that they told: one transaction.
+/// Rows of a pass, the persons that they told and what they ask: one transaction.
 #[derive(Debug)]
 pub struct Batch {
     pub rows: Vec<SealedRow>,
     pub persons: Vec<SealedPerson>,
+    pub questions: Vec<AskedQuestion>,
+    pub carried: Vec<CarriedRow>,
     pub times: Times,
 }
 
-/// Writes the persons of a batch and sees its rows.
+/// Writes the persons of a batch, sees its rows and keeps what they ask.
 pub async fn see(
     link: &mut Link,
     pass: i64,
@@ -70,7 +73,10 @@ pub async fn see(
     now: Timestamp,
 ) -> Result<(RowTally, Vec<RowFate>), LedgerError> {
     tell(link, &batch.persons).await?;
-    intake::see(link, pass, &batch.rows, batch.times, holder, now).await
+    let seen = intake::see(link, pass, &batch.rows, batch.times, holder, now).await?;
+    questions::ask(link, &batch.questions).await?;
+    questions::carry(link, &batch.carried).await?;
+    Ok(seen)
 }
 
 /// Who has one of the keyed names; each list holds those of one kind: number, family, name, baby.

@@ -99,6 +99,20 @@ pub async fn page(
     Ok(link.all(page, values![puskesmas, day, after, number, limit]).await?)
 }
 
+/// Statements about days: the newest day first.
+pub async fn of_days(
+    link: &mut Link,
+    puskesmas: Option<&str>,
+    (from, to): (&str, &str),
+    limit: u32,
+) -> Result<Vec<StoredStatement>, LedgerError> {
+    let statement = statements!(
+        "WHERE (?1 IS NULL OR puskesmas = ?1) AND service_date >= ?2 AND service_date <= ?3
+        ORDER BY service_date DESC, puskesmas, number LIMIT ?4"
+    );
+    Ok(link.all(statement, values![puskesmas, from, to, i64::from(limit)]).await?)
+}
+
 /// When the first file or table was read.
 pub async fn begun(link: &mut Link) -> Result<Option<i64>, LedgerError> {
     Ok(link.first("SELECT started_at FROM pass ORDER BY id LIMIT 1", values![]).await?)

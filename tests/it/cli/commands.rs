@@ -14,7 +14,7 @@ use crate::city::{conserved, files};
 #[test]
 fn every_command_has_examples_and_an_unknown_one_is_refused() {
     let town = Town::alone();
-    let commands: [&[&str]; 35] = [
+    let commands: [&[&str]; 36] = [
         &[],
         &["demo"],
         &["init"],
@@ -32,6 +32,7 @@ fn every_command_has_examples_and_an_unknown_one_is_refused() {
         &["lanes"],
         &["alarms"],
         &["alarms", "test"],
+        &["persons"],
         &["removals"],
         &["mapping"],
         &["mapping", "list"],

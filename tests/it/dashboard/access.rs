@@ -7,7 +7,7 @@ use posyandu_gateway::ledger::alarm::{AlarmKind, LookedAt, Standing};
 use super::site::{HOSTILE, NAME, NIK, Site, proxy, reach, reach_of, setting};
 
 /// Each page that a link leads to.
-const PAGES: [(&str, Page); 12] = [
+const PAGES: [(&str, Page); 16] = [
     ("/", Page::Today),
     ("/kerja", Page::Work),
     ("/kunjungan/1", Page::Story),
@@ -17,6 +17,10 @@ const PAGES: [(&str, Page); 12] = [
     ("/laporan/2026-11-18.json", Page::Reports),
     ("/laporan/2026-11.html", Page::Reports),
     ("/laporan/2026-11.xlsx", Page::Reports),
+    ("/selisih", Page::Discrepancies),
+    ("/orang", Page::Persons),
+    ("/orang/1", Page::Persons),
+    ("/segel", Page::Seals),
     ("/keputusan", Page::Decisions),
     ("/akun", Page::Accounts),
     ("/audit", Page::Audit),
@@ -24,7 +28,7 @@ const PAGES: [(&str, Page); 12] = [
 
 #[tokio::test]
 async fn each_role_is_shown_its_pages_and_no_other() {
-    let site = Site::open().await;
+    let site = Site::open().await.more().await;
     for role in Role::ALL {
         let cookie = site.log_in(role.word(), role, reach_of(role)).await;
         for (path, page) in PAGES {
@@ -71,7 +75,7 @@ async fn nobody_sees_or_does_anything_beyond_his_reach() {
 
 #[tokio::test]
 async fn without_accounts_this_machine_sees_counts_only_and_nobody_else_anything() {
-    let site = Site::open().await;
+    let site = Site::open().await.more().await;
     for (path, page) in PAGES {
         let answer = site.get(path, "").await;
         assert_eq!(answer.status == 200, may(None, page), "{path}");

@@ -15,8 +15,9 @@ const MISSING: &str = "tests/browser.sh needs node, npm, chromium, and npm's reg
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_page_is_fit_for_phone_and_desktop_with_and_without_scripts() {
-    let site = Site::open().await;
+    let site = Site::open().await.more().await;
     site.account("dina", Role::Dinkes, reach("", "")).await;
+    site.account("audit", Role::Auditor, reach("", "")).await;
     site.account("adm", Role::Admin, reach("", "")).await;
     site.account("kader", Role::Kader, reach("Puskesmas Utara", "UTR-01")).await;
     let dashboard = site.app.dashboard().unwrap();

@@ -58,7 +58,7 @@ fn is_harmless(path: &str, text: &str) {
     }
 }
 
-const ALL: [&str; 12] = [
+const ALL: [&str; 16] = [
     "/",
     "/?puskesmas=Puskesmas%20Utara",
     "/kerja",
@@ -68,6 +68,10 @@ const ALL: [&str; 12] = [
     "/antrean",
     "/laporan",
     "/keputusan",
+    "/selisih",
+    "/orang",
+    "/orang/1",
+    "/segel",
     "/masuk",
     "/masuk/kode",
     "/nothing-of-ours-but/kerja/x",
@@ -75,7 +79,7 @@ const ALL: [&str; 12] = [
 
 #[tokio::test]
 async fn hostile_texts_stay_texts_on_every_page() {
-    let site = Site::open().await;
+    let site = Site::open().await.more().await;
     let cookie = site.log_in(&format!("a{}", &HOSTILE[..30]), Role::Dinkes, reach("", "")).await;
     let admin = site.log_in("adm", Role::Admin, reach("", "")).await;
     let mut shown = 0;
@@ -94,6 +98,8 @@ async fn hostile_texts_stay_texts_on_every_page() {
     assert!(shown > 8, "the hostile texts were shown on {shown} pages only");
     let named = site.post("/kunjungan/1/nama", &[("alasan", HOSTILE)], &cookie).await;
     is_harmless("names", &named.text);
+    let named = site.post("/orang/1/nama", &[("alasan", HOSTILE)], &cookie).await;
+    is_harmless("names of a question", &named.text);
     for path in ["/akun", "/audit"] {
         is_harmless(path, &site.get(path, &admin).await.text);
     }

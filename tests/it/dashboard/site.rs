@@ -92,6 +92,7 @@ pub fn setting() -> Options {
         guests: true,
         read_stop,
         mapping: Arc::new(MappingSheet { version: "peta-1".to_owned(), resources: vec![mapped] }),
+        observed: Observed::default(),
     }
 }
 

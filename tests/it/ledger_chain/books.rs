@@ -3,12 +3,14 @@
 use crate::ledger::{DAY, Desk, options, sha};
 use crate::office::{Office, Setting};
 use posyandu_gateway::clock::Clock;
+use posyandu_gateway::issue::{Code, Issue, Place};
 use posyandu_gateway::ledger::account::{Deed, Reach, Role};
 use posyandu_gateway::ledger::checkpoint::Checkpoint;
 use posyandu_gateway::ledger::discrepancy::{Cause, Class, Comparison, Found};
 use posyandu_gateway::ledger::entry::{EntryId, Finding};
 use posyandu_gateway::ledger::plan::NewPlan;
-use posyandu_gateway::ledger::row::VisitId;
+use posyandu_gateway::ledger::question::{Asking, Doubts, Verdict};
+use posyandu_gateway::ledger::row::{RowKind, RowSeen, VisitId};
 use posyandu_gateway::ledger::state::{Event, State};
 use posyandu_gateway::ledger::statement::{Kind, NewStatement};
 use posyandu_gateway::ledger::{Ledger, LedgerError};
@@ -84,6 +86,7 @@ pub async fn fifty() -> Books {
         reason: Some("x"),
     };
     desk.ledger.audit(deed).await.unwrap();
+    answered(&desk).await;
     desk.ledger.put_identity("patient", sha("k"), "P1", desk.now() + Duration::from_secs(60)).await.unwrap();
     desk.ledger.close().await.unwrap();
     Books { folder: desk.folder, keys: desk.keys, clock: desk.clock }
@@ -104,6 +107,34 @@ async fn compared(desk: &Desk, entry: EntryId) {
     let comparison = Comparison { found: found.to_vec(), ..Comparison::default() };
     desk.ledger.record_comparison(entry, Vec::new(), comparison, Some("P1".to_owned())).await.unwrap();
     desk.ledger.waive_discrepancies(&[1], "perintah-2", "sudah disepakati").await.unwrap();
+}
+
+/// A row that fits several, and a person's word about it.
+async fn answered(desk: &Desk) {
+    let (rule, place) = ("person.several", Place { source: "uji".into(), file: "uji.csv".into(), ..Place::default() });
+    let row = RowSeen {
+        place,
+        row_key: sha("tanya"),
+        hash: sha("isi"),
+        outcome: RowKind::Issue,
+        issues: vec![Issue::error(Code::MultipleMatches, rule)],
+        puskesmas: None,
+        posyandu: None,
+        service_date: Some(DAY),
+    };
+    let asking = Asking {
+        source: "uji".to_owned(),
+        row_key: row.row_key,
+        key: sha("ragu"),
+        rule: rule.to_owned(),
+        nik: None,
+        among: Vec::new(),
+    };
+    let pass = desk.ledger.begin_pass("uji", "uji.csv").await.unwrap();
+    desk.ledger.see_rows_of(pass, &[row], &[], &Doubts { asking: vec![asking], ..Doubts::default() }).await.unwrap();
+    desk.ledger.finish_pass(pass, true).await.unwrap();
+    let question = desk.ledger.person_question(1).await.unwrap().unwrap();
+    assert!(desk.ledger.answer_person(&question, Verdict::Other, "p-3", "kembar").await.unwrap());
 }
 
 fn reach() -> Reach {

@@ -32,7 +32,7 @@ fn word(row: &Person, candidates: &[(By, &Person)]) -> String {
         Verdict::Stranger => "stranger".to_owned(),
         Verdict::Same { by, varies: true, .. } => format!("{by:?} varies"),
         Verdict::Same { by, .. } => format!("{by:?}"),
-        Verdict::Stopped(issue) => issue.rule.to_string(),
+        Verdict::Stopped(issue, _) => issue.rule.to_string(),
     }
 }
 

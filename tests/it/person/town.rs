@@ -100,7 +100,7 @@ pub struct Town {
     keys: Arc<Keys>,
     clock: Clock,
     schemas: Schemas,
-    ledger: Ledger,
+    pub ledger: Ledger,
 }
 
 impl Town {
