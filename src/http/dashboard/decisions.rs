@@ -20,7 +20,7 @@ const REASON_BYTES_MAX: usize = 2_000;
 /// Longest command id, in bytes.
 const COMMAND_BYTES_MAX: usize = 64;
 /// Removals shown on the page.
-const REMOVALS_SHOWN: usize = 200;
+const REMOVALS_SHOWN: u32 = 200;
 
 /// What a form may decide, by its word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,11 +148,7 @@ async fn plans(ask: &Ask<'_>) -> Result<Markup, Refusal> {
 
 async fn removals(ask: &Ask<'_>) -> Result<Markup, Refusal> {
     let say = ask.say;
-    let own = |one: &Removal| ask.visitor.reach.holds(&one.puskesmas, &one.posyandu);
-    let waits =
-        |one: &Removal| matches!(one.state, RemovalState::Proposed | RemovalState::Refused | RemovalState::Confirmed);
-    let all = ask.board.ledger.removals().await?.into_iter().filter(|one| own(one) && waits(one));
-    let all: Vec<Removal> = all.take(REMOVALS_SHOWN).collect();
+    let all = ask.board.ledger.removals_waiting(&ask.visitor.reach, REMOVALS_SHOWN).await?;
     let state = |one: &Removal| match one.state {
         RemovalState::Confirmed => say.t("dashboard.removal.confirmed"),
         RemovalState::Refused => say.f("dashboard.removal.refused", &[("kata", one.words.clone())]),
@@ -212,8 +208,7 @@ pub(super) async fn decide(ask: &Ask<'_>) -> Result<Response<Body>, Refusal> {
         }
         Decision::ConfirmRemoval | Decision::RejectRemoval => {
             let number: i64 = subject.parse().map_err(|_| Refusal::NotFound)?;
-            let all = ledger.removals().await?;
-            let one = all.iter().find(|one| one.number == number).ok_or(Refusal::NotFound)?;
+            let one = ledger.removal(number).await?.ok_or(Refusal::NotFound)?;
             if !ask.visitor.reach.holds(&one.puskesmas, &one.posyandu) {
                 return Err(Refusal::NotFound);
             }

@@ -31,6 +31,7 @@ const STEPS: [&str; schema::STEPS.len()] = [
     include_str!("../../../schemas/ledger/postgres/0012_discrepancy.sql"),
     include_str!("../../../schemas/ledger/postgres/0013_statement.sql"),
     include_str!("../../../schemas/ledger/postgres/0014_account.sql"),
+    include_str!("../../../schemas/ledger/postgres/0015_page.sql"),
 ];
 /// Oldest server accepted (`server_version_num`): the oldest that its makers still correct.
 const SERVER_NEEDED: i64 = 140_000;
