@@ -14,13 +14,14 @@ use jiff::Timestamp;
 use jiff::civil::{Date, date};
 use posyandu_gateway::clock::{Clock, Zone};
 use posyandu_gateway::issue::{Code, Issue, Place};
+use posyandu_gateway::ledger::account::Reach;
 use posyandu_gateway::ledger::entry::NewEntry;
 use posyandu_gateway::ledger::row::{RowKind, RowSeen, StoredRecord, VisitHead};
 use posyandu_gateway::ledger::{Ledger, Options};
 use posyandu_gateway::redact::Personal;
 use posyandu_gateway::report::recap::area::{Area, Areas, Level};
 use posyandu_gateway::report::recap::{Ask, Recap, page};
-use posyandu_gateway::report::{Span, html, xlsx};
+use posyandu_gateway::report::{DayReport, Request, Span, csv, html, json, text, xlsx};
 use posyandu_gateway::seal::Keys;
 use posyandu_gateway::words::Language;
 use sha2::{Digest as _, Sha256};
@@ -35,6 +36,8 @@ const VISITS_TESTED: usize = 400;
 /// The bounds.
 const SECONDS_MAX: f64 = 5.0;
 const MIB_MAX: f64 = 150.0;
+/// Most lines of each list of the reconciliation report, as the pages ask for it.
+const LISTED_MAX: usize = 20_000;
 /// Rows written at once.
 const AT_ONCE: usize = 500;
 /// One row in so many needs a person.
@@ -96,7 +99,27 @@ async fn report(folder: &Path) {
         verdict(seconds <= SECONDS_MAX)
     );
     println!("  most memory    {peak:>7.1} MiB, at most 150 MiB: {}", verdict(peak <= MIB_MAX));
-    println!("  HTML           {:>7} KiB", html::page(&document, Language::Indonesian).len() / 1_024);
+    let language = Language::Indonesian;
+    timed("HTML", || html::page(&document, language).into_bytes());
+    timed("CSV", || csv::document(&document).into_bytes());
+    timed("JSON", || json::recap(&recap, language).into_bytes());
+    timed("text", || document.text(language).into_bytes());
+    let began = Instant::now();
+    let (span, zone, made_at) = (Span::Month(MONTH), Zone::Wib, clock.now());
+    let (place, listed_max) = (Reach::default(), Some(LISTED_MAX));
+    let request = Request { span, zone, made_at, mapping_version: None, names: &|_| None, place, listed_max };
+    let report = DayReport::gather(&ledger, request).await.unwrap();
+    println!("  reconciliation {:>7.2} s to gather", began.elapsed().as_secs_f64());
+    timed("its text", || text::render(&report, language).into_bytes());
+    timed("its work list", || csv::work_list(&report, language).into_bytes());
+    println!("  most memory    {:>7.1} MiB with all of them", peak_mib());
+}
+
+/// Writes another form of the same figures.
+fn timed(form: &str, write: impl Fn() -> Vec<u8>) {
+    let began = Instant::now();
+    let bytes = write().len();
+    println!("  {form:<14} {:>7.2} s more, {} KiB", began.elapsed().as_secs_f64(), bytes / 1_024);
 }
 
 /// The most memory this process ever held.

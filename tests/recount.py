@@ -23,11 +23,38 @@ def rows(path, encoding):
         yield from csv.DictReader(file)
 
 
+class Figures:
+    """What one line of the figures must tell, by the place of each number in the gateway's JSON."""
+
+    def __init__(self):
+        self.rows, self.days, self.children = 0, set(), set()
+        self.weights, self.heights = collections.Counter(), collections.Counter()
+
+    def see(self, posyandu, day, row):
+        self.rows += 1
+        self.days.add((posyandu, day))
+        born = datetime.datetime.strptime(row["Tanggal Lahir"], "%d-%m-%Y").date()
+        months = (day.year - born.year) * 12 + day.month - born.month - (day.day < born.day)
+        if months < 60:
+            self.children.add((posyandu, row["NIK Anak"]))
+        self.weights[row["BB (kg)"].split(".")[1][0]] += 1
+        self.heights[row["PB/TB (cm)"].split(".")[1][0]] += 1
+
+    def told(self):
+        numbers = {"/days_held": len(self.days), "/child_visits": self.rows, "/nik/asli": self.rows}
+        numbers |= {"/without_weight": 0, "/persons/bayi_balita_apras": self.rows, "/at_several": 0}
+        numbers |= {"/skdn/d": len(self.children), "/skdn/without_letter": len(self.children)}
+        numbers |= {f"/weight_digits/{digit}": self.weights[str(digit)] for digit in range(10)}
+        numbers |= {f"/height_digits/{digit}": self.heights[str(digit)] for digit in range(10)}
+        return numbers
+
+
 def main(folder):
     places = {row["nama"]: row for row in rows(folder / "posyandu.csv", "utf-8")}
     people = json.loads((folder / "people.json").read_text(encoding="utf-8"))["patients"]
     ihs = {person["nik"]: person["ihs"] for person in people}
     number = 0
+    figures = {level: collections.defaultdict(Figures) for level in ("posyandu", "puskesmas", "kota")}
     wanted = {}
     by_puskesmas, by_posyandu = collections.Counter(), collections.Counter()
     for path in sorted(folder.glob("puskesmas-*.csv")):
@@ -37,8 +64,11 @@ def main(folder):
             by_puskesmas[place["puskesmas"]] += 1
             by_posyandu[place["kode_posyandu"]] += 1
             day = datetime.datetime.strptime(row["Tgl Kunjungan"], "%d-%m-%Y").date()
-            visit = (ihs[row["NIK Anak"]], day, place["id_organisasi_satusehat"])
+            # A person whom the server does not know has no visit there.
+            visit = (ihs.get(row["NIK Anak"], row["NIK Anak"]), day, place["id_organisasi_satusehat"])
             wanted[visit] = float(row["BB (kg)"])
+            for level, key in (("posyandu", place["kode_posyandu"]), ("puskesmas", place["puskesmas"]), ("kota", "-")):
+                figures[level][key].see(place["kode_posyandu"], day, row)
 
     held = [json.loads(line) for line in open(folder / "dump.ndjson", encoding="utf-8")]
     found = collections.defaultdict(list)
@@ -74,6 +104,7 @@ def main(folder):
             "visits": len(wanted),
             "by_puskesmas": by_puskesmas,
             "by_posyandu": by_posyandu,
+            "figures": {level: {key: one.told() for key, one in all.items()} for level, all in figures.items()},
             "encounters_missing": missing,
             "encounters_unknown": unknown,
             "weights_missing": weights_missing,

@@ -125,11 +125,16 @@ pub fn switches() -> BTreeSet<String> {
 
 /// The posyandu.
 pub fn posyandu(rules: &Rules) -> Record {
+    posyandu_named(rules, ["P01", "Melati", "P3201", "Puskesmas A"])
+}
+
+/// Another one: its code and name, code and name of its puskesmas.
+pub fn posyandu_named(rules: &Rules, [code, name, code_above, puskesmas]: [&str; 4]) -> Record {
     let values = [
-        ("kode_posyandu", text("P01")),
-        ("nama", text("Melati")),
-        ("kode_puskesmas", text("P3201")),
-        ("puskesmas", text("Puskesmas A")),
+        ("kode_posyandu", text(code)),
+        ("nama", text(name)),
+        ("kode_puskesmas", text(code_above)),
+        ("puskesmas", text(puskesmas)),
         ("zona_waktu", text(ZONE.name())),
         ("jam_buka", Value::Time(HOURS[0])),
         ("jam_tutup", Value::Time(HOURS[1])),

@@ -61,7 +61,8 @@ pub struct Report {
     /// Figures of one posyandu only
     #[arg(long, value_name = "CODE")]
     pub posyandu: Option<String>,
-    /// S and K of SKDN, counted by somebody: a CSV with the columns kode_posyandu, s, k
+    /// What somebody counted or planned: a CSV with kode_posyandu and any of s, k (of SKDN), hari_buka (planned days)
+    /// and a life-cycle group (persons in the area)
     #[arg(long, value_name = "FILE")]
     pub targets: Option<PathBuf>,
     /// Write into this file instead of standard output; a file that is there is replaced

@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::account::Reach;
 use super::command::Command;
 use super::store::removals::{self, Change, StoredRemoval};
 use super::store::{count, date, time};
@@ -105,6 +106,28 @@ impl Ledger {
         let stored = removals::list(&mut reader, None, None, LISTED_MAX).await?;
         drop(reader);
         stored.into_iter().map(|stored| self.open_removal(stored)).collect()
+    }
+
+    /// Removals of a place about which a person may decide, by puskesmas and date.
+    ///
+    /// # Errors
+    /// Failures of the store, or content sealed with another key.
+    pub async fn removals_waiting(&self, place: &Reach, limit: u32) -> Result<Vec<Removal>, LedgerError> {
+        let mut reader = self.readers.acquire().await?;
+        let stored = removals::waiting(&mut reader, place, limit).await?;
+        drop(reader);
+        stored.into_iter().map(|stored| self.open_removal(stored)).collect()
+    }
+
+    /// One removal, by its number.
+    ///
+    /// # Errors
+    /// Failures of the store, or content sealed with another key.
+    pub async fn removal(&self, number: i64) -> Result<Option<Removal>, LedgerError> {
+        let mut reader = self.readers.acquire().await?;
+        let stored = removals::one(&mut reader, number).await?;
+        drop(reader);
+        stored.map(|stored| self.open_removal(stored)).transpose()
     }
 
     /// Confirmed removals of a puskesmas that are due.

@@ -5,8 +5,14 @@
 use serde_json::Value;
 
 use super::Simulator;
+use super::people::Person;
 
 impl Simulator {
+    /// The index of patients learns of a person, as if somebody else had registered them.
+    pub fn make_known(&self, person: Person) {
+        self.state().patients.add(person);
+    }
+
     /// Puts a resource as if another client or the platform itself had written it, without any check; `None` takes it
     /// away.
     pub fn tamper(&self, kind: &str, id: &str, resource: Option<Value>) {

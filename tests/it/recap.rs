@@ -11,12 +11,12 @@ use posyandu_gateway::clock::Zone;
 use posyandu_gateway::ledger::Ledger;
 use posyandu_gateway::ledger::entry::EntryId;
 use posyandu_gateway::ledger::state::Event;
-use posyandu_gateway::report::document::Document;
-use posyandu_gateway::report::recap::area::{Area, Areas, Level};
+use posyandu_gateway::report::document::{Cell, Document};
+use posyandu_gateway::report::recap::area::{Area, Areas, Level, Targets};
 use posyandu_gateway::report::recap::{Ask, Recap, page};
 use posyandu_gateway::report::{Span, csv, html, json, pdf, xlsx};
 use posyandu_gateway::words::Language;
-use serde_json::Value;
+use serde_json::{Value, json as object};
 
 use crate::city::fixtures;
 use crate::ledger::{CANARY, DAY, Desk};
@@ -77,7 +77,7 @@ async fn hostile_names_do_no_harm_in_any_form() {
     }
     assert!(seen >= HOSTILE.len(), "names are typed strings as they are");
     let range = book.worksheet_range("kirim").unwrap();
-    let visits: Vec<&Data> = range.rows().map(|row| &row[4]).collect();
+    let visits: Vec<&Data> = range.rows().map(|row| &row[5]).collect();
     assert_eq!(visits[1], &Data::Float(6.0), "numbers are numbers");
     let object: Value = serde_json::from_str(&json::recap(&recap, Language::Indonesian)).unwrap();
     assert_eq!(object["lines"][1]["name"], HOSTILE[1]);
@@ -106,6 +106,33 @@ async fn parts_add_up_at_every_level() {
     }
     assert_eq!(by_posyandu.lines.len(), HOSTILE.len());
     assert_eq!(by_posyandu.total.skdn.s, None, "nobody counted the children");
+}
+
+#[tokio::test]
+async fn what_somebody_planned_and_counted_stands_beside_what_came() {
+    let desk = Desk::new().await;
+    desk.visits(6, DAY).await;
+    let targets =
+        |days, children| Targets { days: Some(days), persons: BTreeMap::from([("bayi_balita_apras", children)]) };
+    let area = |targets| Area { name: "Melati".into(), puskesmas: "Puskesmas A".into(), targets, ..Area::default() };
+    let known = Areas::from([("P01".to_owned(), area(targets(2, 40))), ("P02".to_owned(), area(targets(1, 60)))]);
+    let recap_of = async |areas: &Areas| recap(&desk.ledger, areas, Level::Puskesmas, Span::Day(DAY)).await;
+    let recap = recap_of(&known).await;
+    assert_eq!((recap.total.targets.days, recap.total.targets.persons["bayi_balita_apras"]), (Some(3), 100));
+    let document = page::document(&recap, Language::Indonesian);
+    let table = |name: &str| document.tables.iter().find(|table| table.name == name).unwrap();
+    assert_eq!(table("kirim").rows[0][4], Cell::Number(3));
+    let groups = table("siklus");
+    let came = recap.total.persons.get("bayi_balita_apras").copied().unwrap_or(0);
+    assert_eq!(groups.rows[0][1..4], [Cell::Number(came), Cell::Number(100), Cell::share(came, 100)]);
+    assert_eq!(groups.rows[0][5..7], [Cell::Empty, Cell::Empty], "nobody counted pupils");
+    let object: Value = serde_json::from_str(&json::recap(&recap, Language::Indonesian)).unwrap();
+    assert_eq!(object["total"]["targets"], object!({"days": 3, "persons": {"bayi_balita_apras": 100}}));
+
+    let mut half = known;
+    half.insert("P03".to_owned(), area(Targets::default()));
+    let recap = recap_of(&half).await;
+    assert_eq!(recap.total.targets, Targets::default(), "of one posyandu nobody knows it");
 }
 
 /// The register of the sample, read here by itself.

@@ -6,13 +6,13 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use clap::ValueEnum;
-use serde::Deserialize;
 
 use super::{Form, Report, zone};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ingest::register::Register;
 use crate::ledger::Ledger;
+use crate::record::group::{GROUPS, Group};
 use crate::report::recap::area::{Area, Areas, Level};
 use crate::report::recap::{Ask, Recap, page};
 use crate::report::{Span, csv, html, json, xlsx};
@@ -45,13 +45,8 @@ impl By {
     }
 }
 
-/// A line of the file of targets.
-#[derive(Debug, Deserialize)]
-struct Target {
-    kode_posyandu: String,
-    s: Option<u64>,
-    k: Option<u64>,
-}
+/// Columns of the file of targets besides the life-cycle groups: posyandu, S and K of SKDN, days it was to open.
+const COLUMNS: [&str; 4] = ["kode_posyandu", "s", "k", "hari_buka"];
 
 /// Counts and writes.
 pub(super) async fn write(
@@ -102,17 +97,36 @@ pub(super) fn areas(register: &Register) -> Areas {
     register.all().iter().map(area).collect()
 }
 
+/// What somebody counted or planned, by posyandu.
 fn targets(file: &Path, areas: &mut Areas) -> anyhow::Result<()> {
     let named = || format!("--targets {}", file.display());
     let mut reader = ::csv::ReaderBuilder::new().trim(::csv::Trim::All).from_path(file).with_context(named)?;
-    for (at, line) in reader.deserialize::<Target>().enumerate() {
-        let target = line.with_context(named)?;
-        let area = areas.get_mut(&target.kode_posyandu);
-        let line = at + 2;
-        let area = area.with_context(|| {
-            format!("{} line {line}: the register has no posyandu with the code `{}`", named(), target.kode_posyandu)
-        })?;
-        (area.registered, area.with_card) = (target.s, target.k);
+    let columns = reader.headers().with_context(named)?.clone();
+    if let Some(unknown) = columns.iter().find(|name| !COLUMNS.contains(name) && Group::by_name(name).is_none()) {
+        let groups: Vec<&str> = GROUPS.iter().map(|group| group.name).collect();
+        let known = format!("{}, {}", COLUMNS.join(", "), groups.join(", "));
+        anyhow::bail!("{}: unknown column `{unknown}`; known: {known}", named());
+    }
+    for (at, record) in reader.records().enumerate() {
+        let (record, line) = (record.with_context(named)?, at + 2);
+        let cell = |name: &str| {
+            let at = columns.iter().position(|column| column == name)?;
+            record.get(at).filter(|text| !text.is_empty())
+        };
+        let number = |name: &str| -> anyhow::Result<Option<u64>> {
+            let wrong = || format!("{} line {line}, column {name}: a whole number is expected", named());
+            cell(name).map(|text| text.parse().with_context(wrong)).transpose()
+        };
+        let code = cell(COLUMNS[0]).unwrap_or_default();
+        let area = areas.get_mut(code);
+        let area = area
+            .with_context(|| format!("{} line {line}: the register has no posyandu with the code `{code}`", named()))?;
+        (area.registered, area.with_card, area.targets.days) = (number("s")?, number("k")?, number("hari_buka")?);
+        for group in &GROUPS {
+            if let Some(persons) = number(group.name)? {
+                area.targets.persons.insert(group.name, persons);
+            }
+        }
     }
     Ok(())
 }

@@ -21,7 +21,7 @@ const REASON_BYTES_MAX: usize = 2_000;
 /// Longest command id, in bytes.
 const COMMAND_BYTES_MAX: usize = 64;
 /// Removals shown on the page.
-const REMOVALS_SHOWN: usize = 200;
+const REMOVALS_SHOWN: u32 = 200;
 
 /// Who may decide it, and what the button says.
 fn told(kind: DecisionKind) -> (Page, &'static str) {
@@ -159,11 +159,7 @@ async fn plans(ask: &Ask<'_>) -> Result<Markup, Refusal> {
 
 async fn removals(ask: &Ask<'_>) -> Result<Markup, Refusal> {
     let say = ask.say;
-    let own = |one: &Removal| ask.visitor.reach.holds(&one.puskesmas, &one.posyandu);
-    let waits =
-        |one: &Removal| matches!(one.state, RemovalState::Proposed | RemovalState::Refused | RemovalState::Confirmed);
-    let all = ask.board.ledger.removals().await?.into_iter().filter(|one| own(one) && waits(one));
-    let all: Vec<Removal> = all.take(REMOVALS_SHOWN).collect();
+    let all = ask.board.ledger.removals_waiting(&ask.visitor.reach, REMOVALS_SHOWN).await?;
     let state = |one: &Removal| match one.state {
         RemovalState::Confirmed => say.t("dashboard.removal.confirmed"),
         RemovalState::Refused => say.f("dashboard.removal.refused", &[("kata", one.words.clone())]),
@@ -230,8 +226,7 @@ async fn keep(ask: &Ask<'_>, decided: &Decided<'_>) -> Result<String, Refusal> {
         }
         DecisionKind::ConfirmRemoval | DecisionKind::RejectRemoval => {
             let number = number()?;
-            let all = ledger.removals().await?;
-            let one = all.iter().find(|one| one.number == number).ok_or(Refusal::NotFound)?;
+            let one = ledger.removal(number).await?.ok_or(Refusal::NotFound)?;
             within(ask, &one.puskesmas, &one.posyandu)?;
             ledger.audit_decision(*decided).await?;
             ledger.decide_removals(&[number], kind == DecisionKind::ConfirmRemoval, command, reason).await?;

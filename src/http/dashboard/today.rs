@@ -72,11 +72,15 @@ pub(super) async fn page(ask: &Ask<'_>) -> Result<Response<Body>, Refusal> {
 
 async fn gather(ask: &Ask<'_>, day: Date, place: &Reach) -> Result<Lines, Refusal> {
     let mut lines = Lines::new();
-    for ((puskesmas, posyandu), counts) in ask.board.ledger.day_counts(day, place).await? {
+    // Side by side: on the day on which all posyandu open, each takes a tenth of a second.
+    let ledger = &ask.board.ledger;
+    let (rows, visits) =
+        futures_util::future::try_join(ledger.day_counts(day, place), ledger.day_coverage(day, place)).await?;
+    for ((puskesmas, posyandu), counts) in rows {
         let key = (puskesmas.unwrap_or_default(), posyandu.unwrap_or_default());
         lines.entry(key).or_default().counts.add(&counts);
     }
-    for one in ask.board.ledger.day_coverage(day, place).await? {
+    for one in visits {
         let line = lines.entry((one.puskesmas, one.posyandu)).or_default();
         (line.visits, line.accepted, line.same_day) = (one.visits, one.accepted, one.same_day);
     }

@@ -40,24 +40,25 @@ macro_rules! of_newest {
     };
 }
 
-/// Rows by standing and reason, puskesmas and posyandu.
+/// Rows by standing and reason, puskesmas and posyandu: from an index, but for the reasons of skipped ones.
 macro_rules! counted {
     ($condition:literal) => {
         concat!(
-            "SELECT
+            "SELECT standing, reason, puskesmas, posyandu, count(*) FROM (SELECT
         CASE WHEN source_row.standing = 'superseded' THEN 'superseded'
              WHEN source_row.kind = 'issue' OR source_row.standing = 'conflict' THEN 'issue'
              WHEN source_row.kind = 'skipped' THEN 'skipped'
-             WHEN EXISTS (SELECT 1 FROM visit WHERE visit.id = source_row.visit AND revision <> entered_revision)
+             WHEN source_row.visit IN (SELECT visit.id FROM visit WHERE visit.revision <> visit.entered_revision)
                 THEN 'pending'
              ELSE coalesce((SELECT state FROM entry WHERE entry.visit = source_row.visit
                             AND entry.state <> 'superseded' ORDER BY version DESC LIMIT 1), 'pending')
         END AS standing,
-        CASE WHEN source_row.kind = 'skipped' THEN source_row.reason END AS reason,
-        puskesmas, posyandu, count(*)
+        CASE WHEN source_row.kind = 'skipped' THEN (SELECT own.reason FROM source_row AS own
+            WHERE own.id = source_row.id) END AS reason,
+        puskesmas, posyandu
     FROM source_row WHERE ",
             $condition,
-            " GROUP BY 1, 2, 3, 4"
+            ") AS stood GROUP BY 1, 2, 3, 4"
         )
     };
 }

@@ -6,6 +6,7 @@ use sqlx::FromRow;
 use super::json;
 use super::link::Link;
 use crate::ledger::LedgerError;
+use crate::ledger::account::Reach;
 
 /// What changes.
 #[derive(Debug)]
@@ -40,14 +41,26 @@ pub struct StoredRemoval {
     pub decided_at: Option<i64>,
 }
 
-const LIST: &str = "SELECT removal.id, visit.puskesmas, visit.posyandu, visit.service_date, removal.resource_type,
-        removal.server_id, removal.whole_visit, removal.state, removal.proposed_at, removal.words,
-        decision.command, decision.reason_sealed, decision.at AS decided_at
-    FROM removal JOIN visit ON visit.id = removal.visit
-    LEFT JOIN removal_decision AS decision ON decision.removal = removal.id AND decision.id =
-        (SELECT max(last.id) FROM removal_decision AS last WHERE last.removal = removal.id)
-    WHERE (?1 IS NULL OR visit.puskesmas = ?1) AND (?2 IS NULL OR (removal.state = 'confirmed' AND removal.due_at <= ?2))
-    ORDER BY visit.puskesmas, visit.service_date, visit.posyandu, removal.id LIMIT ?3";
+/// Removals with their last decision.
+macro_rules! removals {
+    ($condition:literal) => {
+        concat!(
+            "SELECT removal.id, visit.puskesmas, visit.posyandu, visit.service_date, removal.resource_type,
+                removal.server_id, removal.whole_visit, removal.state, removal.proposed_at, removal.words,
+                decision.command, decision.reason_sealed, decision.at AS decided_at
+            FROM removal JOIN visit ON visit.id = removal.visit
+            LEFT JOIN removal_decision AS decision ON decision.removal = removal.id AND decision.id =
+                (SELECT max(last.id) FROM removal_decision AS last WHERE last.removal = removal.id)
+            WHERE ",
+            $condition
+        )
+    };
+}
+
+const LIST: &str = removals!(
+    "(?1 IS NULL OR visit.puskesmas = ?1) AND (?2 IS NULL OR (removal.state = 'confirmed' AND removal.due_at <= ?2))
+    ORDER BY visit.puskesmas, visit.service_date, visit.posyandu, removal.id LIMIT ?3"
+);
 
 /// Removals of a puskesmas or of all; with `due_by` only those confirmed that are due.
 pub async fn list(
@@ -58,6 +71,24 @@ pub async fn list(
 ) -> Result<Vec<StoredRemoval>, LedgerError> {
     let due_by = due_by.map(Timestamp::as_millisecond);
     Ok(link.all(LIST, values![puskesmas, due_by, i64::from(limit)]).await?)
+}
+
+const WAITING: &str = removals!(
+    "removal.state IN ('proposed', 'confirmed', 'refused') AND (?1 IS NULL OR visit.puskesmas = ?1)
+        AND (?2 IS NULL OR visit.posyandu = ?2)
+    ORDER BY visit.puskesmas, visit.service_date, visit.posyandu, removal.id LIMIT ?3"
+);
+
+/// Removals about which a person may decide.
+pub async fn waiting(link: &mut Link, place: &Reach, limit: u32) -> Result<Vec<StoredRemoval>, LedgerError> {
+    Ok(link.all(WAITING, values![&place.puskesmas, &place.posyandu, i64::from(limit)]).await?)
+}
+
+const ONE: &str = removals!("removal.id = ?1");
+
+/// One removal.
+pub async fn one(link: &mut Link, number: i64) -> Result<Option<StoredRemoval>, LedgerError> {
+    Ok(link.optional(ONE, values![number]).await?)
 }
 
 /// Whether another visit that stands has the resource of a removal.

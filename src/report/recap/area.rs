@@ -4,6 +4,10 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
+use crate::record::group::GROUPS;
+
 /// Digits of a kelurahan's code that name its kecamatan: province, city, district (posyandu records, section 6.1).
 const DISTRICT_DIGITS: usize = 6;
 
@@ -20,6 +24,32 @@ pub struct Area {
     pub registered: Option<u64>,
     /// K: of those, children who hold the growth card.
     pub with_card: Option<u64>,
+    /// What is expected of it, if somebody planned or counted it.
+    pub targets: Targets,
+}
+
+/// What is expected of a posyandu in the period; missing where nobody said so.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Targets {
+    /// Days on which it was to open.
+    pub days: Option<u64>,
+    /// Persons in its area, by life-cycle group.
+    pub persons: BTreeMap<&'static str, u64>,
+}
+
+impl Targets {
+    /// Those of no posyandu at all: nothing, of everything.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { days: Some(0), persons: GROUPS.iter().map(|group| (group.name, 0)).collect() }
+    }
+
+    /// Adds those of another part; what one of both does not know is not known of the whole.
+    pub fn join(&mut self, other: &Self) {
+        self.days = self.days.zip(other.days).map(|(own, more)| own + more);
+        self.persons.retain(|group, _| other.persons.contains_key(group));
+        self.persons.iter_mut().for_each(|(group, number)| *number += other.persons[group]);
+    }
 }
 
 impl Area {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::area::Targets;
 use crate::ledger::standing::Standing;
 
 /// Children below five by the letters of SKDN (posyandu records, section 5.1). D and what follows count children who
@@ -42,6 +43,8 @@ pub struct Figures {
     pub reported: u64,
     /// Days on which a posyandu had visits, added up over posyandu: hari buka held.
     pub days_held: u64,
+    /// Days on which they were to open, and persons of each life-cycle group in their areas.
+    pub targets: Targets,
     /// Rows and visits by where they stand and why.
     #[serde(flatten)]
     pub standing: Standing,
@@ -93,14 +96,23 @@ fn both(one: Option<u64>, other: Option<u64>) -> Option<u64> {
 }
 
 impl Figures {
-    /// Nothing counted yet; S and K of nothing are 0, so that parts add up.
+    /// Nothing counted yet; what is expected of nothing, and S and K of it, are 0, so that parts add up.
     #[must_use]
     pub fn none() -> Self {
-        Self { skdn: Skdn { s: Some(0), k: Some(0), ..Skdn::default() }, ..Self::default() }
+        let skdn = Skdn { s: Some(0), k: Some(0), ..Skdn::default() };
+        Self { skdn, targets: Targets::none(), ..Self::default() }
     }
 
-    /// Adds those of another part.
+    /// Adds those of another part; what is known of only one of both is not known of the whole.
     pub fn join(&mut self, other: &Self) {
+        let (own, more) = (&mut self.skdn, &other.skdn);
+        (own.s, own.k) = (both(own.s, more.s), both(own.k, more.k));
+        self.targets.join(&other.targets);
+        self.count(other);
+    }
+
+    /// Adds what was counted in another part, which says nothing about what is expected.
+    pub fn count(&mut self, other: &Self) {
         self.posyandu += other.posyandu;
         self.reported += other.reported;
         self.days_held += other.days_held;
@@ -111,7 +123,6 @@ impl Figures {
         self.at_several += other.at_several;
         add(&mut self.nik, &other.nik);
         let (own, more) = (&mut self.skdn, &other.skdn);
-        (own.s, own.k) = (both(own.s, more.s), both(own.k, more.k));
         (own.d, own.n, own.t) = (own.d + more.d, own.n + more.n, own.t + more.t);
         (own.b, own.o) = (own.b + more.b, own.o + more.o);
         own.without_letter += more.without_letter;
@@ -188,5 +199,21 @@ mod tests {
         assert_eq!(all.skdn.s, Some(3));
         all.join(&known(None));
         assert_eq!(all.skdn.s, None);
+    }
+
+    #[test]
+    fn a_target_is_known_only_when_every_part_knows_it() {
+        let posyandu = |days, children| {
+            let targets = Targets { days, persons: BTreeMap::from([("bayi_balita_apras", children)]) };
+            Figures { targets, ..Figures::default() }
+        };
+        let mut all = Figures::none();
+        all.join(&posyandu(Some(2), 40));
+        all.join(&posyandu(Some(1), 60));
+        assert_eq!(all.targets, Targets { days: Some(3), persons: BTreeMap::from([("bayi_balita_apras", 100)]) });
+        all.join(&posyandu(None, 5));
+        assert_eq!((all.targets.days, all.targets.persons["bayi_balita_apras"]), (None, 105));
+        all.join(&Figures::default());
+        assert_eq!(all.targets, Targets::default());
     }
 }

@@ -112,25 +112,24 @@ impl Recap {
             let figures = places.entry((Some(area.puskesmas.clone()), Some(code.clone()))).or_default();
             (figures.posyandu, figures.reported) = (1, u64::from(named.contains_key(code)));
             (figures.skdn.s, figures.skdn.k) = (area.registered, area.with_card);
+            figures.targets = area.targets.clone();
         }
         let mut counting = Counting::default();
         ledger.walk_records(&filter, &mut |visit| counting.see(visit, last)).await?;
-        let mut own = |code: String, more: Figures| {
-            let figures = places.entry(place(named.get(&code).cloned().flatten(), Some(code), ask.areas)).or_default();
-            let (s, k) = (figures.skdn.s, figures.skdn.k);
-            figures.join(&more);
-            (figures.skdn.s, figures.skdn.k) = (s, k);
-        };
-        counting.done().into_iter().for_each(|(code, figures)| own(code, figures));
+        let mut counted = counting.done();
         for delay in ledger.delays(&filter).await? {
-            let figures =
-                Figures { delay_days: vec![delay.days], delay_minutes: vec![delay.minutes], ..Figures::default() };
-            own(delay.posyandu, figures);
+            let figures = counted.entry(delay.posyandu).or_default();
+            figures.delay_days.push(delay.days);
+            figures.delay_minutes.push(delay.minutes);
         }
         for (posyandu, rule, number) in ledger.rule_counts(&filter).await? {
             if let Some(code) = posyandu {
-                own(code, Figures { rules: BTreeMap::from([(rule, number)]), ..Figures::default() });
+                *counted.entry(code).or_default().rules.entry(rule).or_default() += number;
             }
+        }
+        for (code, more) in counted {
+            let at = place(named.get(&code).cloned().flatten(), Some(code), ask.areas);
+            places.entry(at).or_default().count(&more);
         }
         let (lines, total) = lines(places, ask);
         let (work, left_out) = work(ledger, &filter, ask.made_at).await?;

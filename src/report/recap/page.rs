@@ -48,6 +48,11 @@ pub fn document(recap: &Recap, language: Language) -> Document {
     Document { title: sheets.word(title), head, tables, foot: vec![sheets.word("recap.foot")] }
 }
 
+/// A number, or nothing where it is not known.
+pub(super) fn known(number: Option<u64>) -> Cell {
+    number.map_or(Cell::Empty, Cell::Number)
+}
+
 /// Makes the tables of one recapitulation.
 pub struct Sheets<'a> {
     /// The figures.
@@ -99,6 +104,7 @@ impl Sheets<'_> {
             "lapor",
             "dari",
             "hari_buka",
+            "hari_rencana",
             "kunjungan",
             "hari_sama",
             "hari_sama_persen",
@@ -116,9 +122,9 @@ impl Sheets<'_> {
             let same_day = visits.with(Part::Accepted, SAME_DAY);
             // Nobody promised to send what was waived.
             let promised = visits.total() - visits.of(Part::Waived);
-            let mut cells = [figures.reported, figures.posyandu, figures.days_held, visits.total(), same_day]
-                .map(Cell::Number)
-                .to_vec();
+            let mut cells = [figures.reported, figures.posyandu, figures.days_held].map(Cell::Number).to_vec();
+            cells.push(known(figures.targets.days));
+            cells.extend([visits.total(), same_day].map(Cell::Number));
             cells.push(Cell::share(same_day, promised));
             cells.push(Cell::Number(visits.with(Part::Accepted, LATE)));
             cells.extend([Part::Waiting, Part::Refused, Part::Waived].map(|part| Cell::Number(visits.of(part))));

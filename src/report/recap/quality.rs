@@ -3,30 +3,37 @@
 //! It only lays out figures. A formula is printed with the table it belongs to.
 
 use super::figures::{Digits, Figures, chi_square, rounded};
-use super::page::Sheets;
+use super::page::{Sheets, known};
+use crate::record::group::{GROUPS, Group};
 use crate::report::document::{Cell, Table};
 
 /// States of a NIK, in the order of the record schema.
 const NIK: [&str; 6] = ["asli", "perlu_periksa", "sementara", "tidak_ada", "tersamar", "tidak_valid"];
-/// Life-cycle groups, in the order of the record groups.
-const GROUPS: [&str; 6] = ["bayi_balita_apras", "usek_remaja", "dewasa", "lansia", "ibu_hamil", "ibu_nifas_menyusui"];
-
-fn known(number: Option<u64>) -> Cell {
-    number.map_or(Cell::Empty, Cell::Number)
-}
-
 fn of(part: u64, whole: Option<u64>) -> Cell {
     whole.map_or(Cell::Empty, |whole| Cell::share(part, whole))
 }
 
 impl Sheets<'_> {
-    /// Persons who came, by life-cycle group.
+    /// Persons who came, by life-cycle group; with how many there are where somebody counted them.
     pub fn groups(&self) -> Table {
-        let columns: Vec<String> = GROUPS.iter().map(|group| format!("recap.siklus.{group}")).collect();
-        let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+        let has_targets = self.recap.lines.iter().any(|line| !line.figures.targets.persons.is_empty());
+        let names: Vec<String> = GROUPS.iter().map(|group| format!("recap.siklus.{}", group.name)).collect();
+        let came = |figures: &Figures, group: &Group| figures.persons.get(group.name).copied().unwrap_or(0);
         let cells = |figures: &Figures| -> Vec<Cell> {
-            GROUPS.iter().map(|group| Cell::Number(figures.persons.get(*group).copied().unwrap_or(0))).collect()
+            let cells = |group| {
+                let (came, expected) = (came(figures, group), figures.targets.persons.get(group.name).copied());
+                match has_targets {
+                    true => vec![Cell::Number(came), known(expected), of(came, expected)],
+                    false => vec![Cell::Number(came)],
+                }
+            };
+            GROUPS.iter().flat_map(cells).collect()
         };
+        let mut columns: Vec<&str> = Vec::new();
+        for name in &names {
+            columns.push(name);
+            columns.extend(["recap.siklus.sasaran", "recap.siklus.persen"].iter().filter(|_| has_targets));
+        }
         self.by_line("siklus", &["recap.note.siklus"], &columns, cells)
     }
 

@@ -171,6 +171,29 @@ fn a_day_leaves_the_same_sums_in_every_command() {
 }
 
 #[test]
+fn targets_are_read_by_posyandu_and_a_mistake_in_them_is_named() {
+    let town = Town::alone();
+    assert_eq!(town.gateway(&["init"]).code, Some(0));
+    let report = ["report", "--month", "2026-11", "--level", "kota", "--targets", "sasaran.csv", "--format", "json"];
+    let first = town.read("posyandu.csv").lines().nth(1).unwrap().split(',').next().unwrap().to_owned();
+    town.write("sasaran.csv", &format!("kode_posyandu,s,hari_buka,lansia\n{first},40,2,15\n"));
+    let narrowed = town.gateway(&[report.as_slice(), &["--posyandu", &first]].concat());
+    let total = &narrowed.json()["total"];
+    assert_eq!((&total["targets"]["days"], &total["targets"]["persons"]["lansia"]), (&2.into(), &15.into()));
+    assert_eq!((&total["skdn"]["s"], &total["skdn"]["k"]), (&40.into(), &Value::Null));
+    let whole = town.gateway(&report).json();
+    assert_eq!(whole["total"]["targets"]["days"], Value::Null, "of the others nobody knows it");
+    for (text, named) in [
+        (format!("kode_posyandu,lanjut_usia\n{first},3\n"), "lanjut_usia"),
+        (format!("kode_posyandu,lansia\n{first},banyak\n"), "line 2, column lansia"),
+        ("kode_posyandu,lansia\nTIDAK-ADA,3\n".to_owned(), "TIDAK-ADA"),
+    ] {
+        town.write("sasaran.csv", &text);
+        town.gateway(&report).one_sentence(2, &["--targets sasaran.csv", named]);
+    }
+}
+
+#[test]
 fn progress_goes_to_standard_error_in_plain_lines() {
     let server = Satusehat::start(&[]);
     let town = Town::ready(&server.address);

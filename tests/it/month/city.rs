@@ -2,6 +2,7 @@
 //!
 //! Nobody in it can exist: the numbers begin with 10, which is no province.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -45,6 +46,11 @@ const PACE: u32 = 6_000_000;
 /// Runs until nothing waits, at most.
 const RUNS_MAX: u32 = 500;
 
+/// Column of the arm circumference, which nothing else hangs on.
+pub const ARM: usize = 15;
+/// Column of the weight.
+pub const WEIGHT: usize = 11;
+
 /// How large.
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
@@ -55,21 +61,36 @@ pub struct Size {
 }
 
 impl Size {
+    /// A city's month (posyandu records, section 7.2).
+    pub const FULL: Self = Self { posyandu: 395, visits: 45_000, each: 48 };
+    /// What every run bears.
+    pub const SMALL: Self = Self { posyandu: 12, visits: 300, each: 8 };
+
     /// The size of every run, or a city's month when `POSYANDU_MONTH` says `full`.
     pub fn chosen() -> Self {
         match std::env::var("POSYANDU_MONTH").as_deref() {
-            Ok("full") => Self { posyandu: 395, visits: 45_000, each: 48 },
-            _ => Self { posyandu: 12, visits: 300, each: 8 },
+            Ok("full") => Self::FULL,
+            _ => Self::SMALL,
         }
     }
 
     pub fn puskesmas(self) -> usize {
         self.posyandu.div_ceil(POSYANDU_EACH).max(2)
     }
+
+    /// Posyandu so new that nobody has told their place at the server: one visit of each day is refused there.
+    fn new_posyandu(self) -> usize {
+        self.each.div_ceil(DAYS)
+    }
 }
 
 pub struct City {
     pub folder: TempDir,
+    /// Posyandu and day of each visit whose person the server does not know.
+    pub blocked: Vec<String>,
+    /// Posyandu and day of each visit at a posyandu without a place.
+    pub refused: Vec<String>,
+    newcomers: Vec<Value>,
     pub simulator: Arc<Simulator>,
     pub clock: Clock,
     serving: tokio::task::JoinHandle<()>,
@@ -108,7 +129,9 @@ fn cells(at: usize, posyandu: usize, day: Date) -> (Vec<String>, Value) {
     let born = day.checked_sub(i64::try_from(age).unwrap().days()).unwrap();
     let (is_girl, months) = (at % 2 == 1, age as f64 / 30.4);
     let birthday = i32::from(born.day()) + if is_girl { 40 } else { 0 };
-    let nik = format!("100202{birthday:02}{:02}{:02}{:04}", born.month(), born.year() % 100, 1 + at % 9_998);
+    // The number of a place, of the birth, and of those born alike: nobody has another's.
+    let (district, alike) = (2 + at / 9_998, 1 + at % 9_998);
+    let nik = format!("1002{district:02}{birthday:02}{:02}{:02}{alike:04}", born.month(), born.year() % 100);
     let written = |day: Date| day.strftime("%d-%m-%Y").to_string();
     let name = format!("Anak Contoh {}", letters(at));
     let mut put = |column: &str, text: String| {
@@ -148,42 +171,47 @@ fn location(posyandu: usize) -> String {
     format!("00000000-0000-4000-8000-{posyandu:012}")
 }
 
-/// Writes the files of the city; gives the people and places that the server knows.
-fn write(folder: &Path, size: Size) -> Value {
+/// Files, and what is known of them.
+struct Written {
+    known: Value,
+    blocked: Vec<String>,
+    refused: Vec<String>,
+    newcomers: Vec<Value>,
+}
+
+/// A line of the register of posyandu; a place that nobody told is empty.
+fn registered(posyandu: usize, size: Size, has_place: bool) -> String {
+    let (puskesmas, number) = (posyandu % size.puskesmas(), posyandu + 1);
+    let (organization, zone) = (organization(puskesmas), ["WIB", "WITA", "WIT"][puskesmas % 3]);
+    let location = if has_place { location(posyandu) } else { String::new() };
+    format!(
+        "PSY-{number:03},Contoh {number},,P1001010{puskesmas:03},Puskesmas {puskesmas},1001011001,001,{zone},08:00,11:00,\
+         {organization},{location},Posyandu Contoh {number},7209061211900001,Bidan Contoh,\n"
+    )
+}
+
+/// The register of posyandu.
+fn register(size: Size, all_have_places: bool) -> String {
+    let head = "kode_posyandu,nama,alias,kode_puskesmas,puskesmas,kode_kelurahan,rw,zona_waktu,jam_buka,jam_tutup,\
+        id_organisasi_satusehat,id_lokasi_satusehat,nama_lokasi,nik_nakes,nama_nakes,id_nakes_satusehat\n";
+    let all = 0..size.posyandu + size.new_posyandu();
+    let lines = all.map(|posyandu| registered(posyandu, size, all_have_places || posyandu < size.posyandu));
+    head.to_owned() + &lines.collect::<String>()
+}
+
+fn opens_on(at: usize) -> Date {
+    FIRST.checked_add(i64::try_from(1 + at % DAYS).unwrap().days()).unwrap()
+}
+
+/// The settings.
+fn config(size: Size) -> String {
     let mut config = "data_dir = \"posyandu-data\"\n[satusehat]\nenvironment = \"custom\"\nauth_url = \
         \"http://ADDRESS/oauth2/v1\"\nfhir_url = \"http://ADDRESS/fhir-r4/v1\"\n[delivery]\nconcurrency = 8\n\
         probe_after_seconds = [1, 30]\nonce_seconds = 0\n[mapping]\naccept_guesses = \
         [\"diagnosis_balita_z00_1\", \"obat_cacing_sebagai_pernyataan\"]\n\
         [[source]]\nname = \"register\"\nprofile = \"posyandu_register\"\npath = \"posyandu.csv\"\n"
         .to_owned();
-    let mut register = "kode_posyandu,nama,alias,kode_puskesmas,puskesmas,kode_kelurahan,rw,zona_waktu,jam_buka,\
-        jam_tutup,id_organisasi_satusehat,id_lokasi_satusehat,nama_lokasi,nik_nakes,nama_nakes,id_nakes_satusehat\n"
-        .to_owned();
-    let mut places = Vec::new();
-    for posyandu in 0..size.posyandu {
-        let (puskesmas, zone) = (posyandu % size.puskesmas(), ["WIB", "WITA", "WIT"][posyandu % size.puskesmas() % 3]);
-        let (organization, location, number) = (organization(puskesmas), location(posyandu), posyandu + 1);
-        writeln!(
-            register,
-            "PSY-{number:03},Contoh {number},,P1001010{puskesmas:03},Puskesmas {puskesmas},1001011001,001,{zone},08:00,\
-             11:00,{organization},{location},Posyandu Contoh {number},7209061211900001,Bidan Contoh,"
-        )
-        .unwrap();
-        places.push(json!({"id": location, "name": format!("Posyandu Contoh {number}"), "organization": organization}));
-    }
-    let mut files = vec![format!("{}\r\n", HEADER.join(",")); size.puskesmas()];
-    let mut people = Vec::new();
-    for at in 0..size.visits {
-        let posyandu = at % size.posyandu;
-        let day = FIRST.checked_add(i64::try_from(1 + posyandu % DAYS).unwrap().days()).unwrap();
-        let (cells, person) = cells(at, posyandu, day);
-        files[posyandu % size.puskesmas()].push_str(&format!("{}\r\n", cells.join(",")));
-        people.push(person);
-    }
-    let mut organizations = Vec::new();
-    for (number, rows) in files.iter().enumerate() {
-        std::fs::write(folder.join(format!("puskesmas-{number}.csv")), rows).unwrap();
-        std::fs::write(folder.join(format!("rahasia-{number}.txt")), "a-secret-of-nobody").unwrap();
+    for number in 0..size.puskesmas() {
         let (organization, zone) = (organization(number), ["WIB", "WITA", "WIT"][number % 3]);
         writeln!(
             config,
@@ -193,23 +221,58 @@ fn write(folder: &Path, size: Size) -> Value {
              puskesmas = \"Puskesmas {number}\""
         )
         .unwrap();
-        organizations.push(json!({"id": organization, "name": format!("Puskesmas {number}")}));
     }
-    std::fs::write(folder.join("posyandu.csv"), register).unwrap();
-    std::fs::write(folder.join("posyandu-gateway.toml"), config).unwrap();
+    config
+}
+
+/// Writes the files of the city: those visits that arrive, then those that cannot.
+fn write(folder: &Path, size: Size) -> Written {
+    let mut files = vec![format!("{}\r\n", HEADER.join(",")); size.puskesmas()];
+    let mut put = |at: usize, posyandu: usize, day: Date| {
+        let (cells, person) = cells(at, posyandu, day);
+        files[posyandu % size.puskesmas()].push_str(&format!("{}\r\n", cells.join(",")));
+        (format!("PSY-{:03} {day}", posyandu + 1), person)
+    };
+    let mut people = Vec::new();
+    for at in 0..size.visits {
+        let posyandu = at % size.posyandu;
+        people.push(put(at, posyandu, opens_on(posyandu)).1);
+    }
+    let (mut blocked, mut refused, mut newcomers) = (Vec::new(), Vec::new(), Vec::new());
+    for at in 0..size.each {
+        let (name, person) = put(size.visits + at, at, opens_on(at));
+        blocked.push(name);
+        newcomers.push(person);
+        let (name, person) = put(size.visits + size.each + at, size.posyandu + at / DAYS, opens_on(at));
+        refused.push(name);
+        people.push(person);
+    }
+    let mut organizations = Vec::new();
+    for (number, rows) in files.iter().enumerate() {
+        std::fs::write(folder.join(format!("puskesmas-{number}.csv")), rows).unwrap();
+        std::fs::write(folder.join(format!("rahasia-{number}.txt")), "a-secret-of-nobody").unwrap();
+        organizations.push(json!({"id": organization(number), "name": format!("Puskesmas {number}")}));
+    }
+    let place = |posyandu: usize| {
+        let (number, organization) = (posyandu + 1, organization(posyandu % size.puskesmas()));
+        json!({"id": location(posyandu), "name": format!("Posyandu Contoh {number}"), "organization": organization})
+    };
+    let places: Vec<Value> = (0..size.posyandu + size.new_posyandu()).map(place).collect();
+    std::fs::write(folder.join("posyandu.csv"), register(size, false)).unwrap();
+    std::fs::write(folder.join("posyandu-gateway.toml"), config(size)).unwrap();
     let practitioners = json!([{"nik": "7209061211900001", "ihs": "10009880728", "name": "Bidan Contoh",
         "birth_date": "1990-11-12", "gender": "male"}]);
     let known = json!({"patients": people, "practitioners": practitioners, "organizations": organizations,
         "locations": places});
     std::fs::write(folder.join("people.json"), known.to_string()).unwrap();
-    known
+    Written { known, blocked, refused, newcomers }
 }
 
 impl City {
     pub async fn open(size: Size) -> Self {
         rustls::crypto::ring::default_provider().install_default().ok();
         let folder = tempfile::tempdir().unwrap();
-        let known = write(folder.path(), size);
+        let Written { known, blocked, refused, newcomers } = write(folder.path(), size);
         let mut options =
             Options { faults: faults(), people: People::from_json(&known.to_string()).unwrap(), ..Options::default() };
         for number in 0..size.puskesmas() {
@@ -229,7 +292,7 @@ impl City {
         let served = Arc::clone(&simulator);
         let serving =
             tokio::spawn(async move { simulator::run(listener, served, std::future::pending()).await.unwrap() });
-        Self { folder, simulator, clock, serving }
+        Self { folder, blocked, refused, newcomers, simulator, clock, serving }
     }
 
     pub async fn daemon(&self) -> Daemon {
@@ -244,7 +307,42 @@ impl City {
         Daemon { config, rules, clock: self.clock.clone(), keys, ledger, halt, observed: Observed::default() }
     }
 
-    /// Runs again and again until everything is delivered.
+    /// The server learns of the persons it did not know, and the register of the places.
+    pub fn mend(&self, size: Size) {
+        let file = self.folder.path().join("people.json");
+        let mut known: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+        known["patients"].as_array_mut().unwrap().extend(self.newcomers.clone());
+        std::fs::write(file, known.to_string()).unwrap();
+        for person in &self.newcomers {
+            self.simulator.make_known(serde_json::from_value(person.clone()).unwrap());
+        }
+        std::fs::write(self.folder.path().join("posyandu.csv"), register(size, true)).unwrap();
+    }
+
+    /// Rewrites rows of the puskesmas' files: `change` is handed the cells of each.
+    pub fn edit(&self, size: Size, mut change: impl FnMut(&mut Vec<String>)) {
+        for number in 0..size.puskesmas() {
+            let path = self.folder.path().join(format!("puskesmas-{number}.csv"));
+            let mut changed = String::new();
+            for line in std::fs::read_to_string(&path).unwrap().split_inclusive("\r\n") {
+                let mut cells: Vec<String> = line.split(',').map(str::to_owned).collect();
+                change(&mut cells);
+                changed.push_str(&cells.join(","));
+            }
+            std::fs::write(path, changed).unwrap();
+        }
+    }
+
+    /// Numbers of the persons by that of the server: `Patient/…`.
+    pub fn numbers(&self) -> BTreeMap<String, String> {
+        let known: Value =
+            serde_json::from_str(&std::fs::read_to_string(self.folder.path().join("people.json")).unwrap()).unwrap();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let all = known["patients"].as_array().unwrap().iter();
+        all.map(|one| (format!("Patient/{}", text(&one["ihs"])), text(&one["nik"]))).collect()
+    }
+
+    /// Runs again and again until everything is delivered that can be.
     pub async fn deliver(&self, daemon: &Daemon) {
         for _ in 0..RUNS_MAX {
             daemon.once(&|_| {}).await.unwrap();

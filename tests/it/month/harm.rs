@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use posyandu_gateway::ledger::discrepancy::Class;
 use serde_json::{Value, json};
 
-use super::city::{City, Size};
+use super::city::{ARM, City, Size, WEIGHT};
 
 /// LOINC code of a body weight.
-const WEIGHT: &str = "29463-7";
+const WEIGHT_CODE: &str = "29463-7";
+/// SNOMED code of the arm circumference.
+const ARM_CODE: &str = "284473002";
 /// Kinds of what the server holds and nobody told of.
 const STRANGERS: usize = 4;
 
@@ -35,7 +37,7 @@ struct Visit {
 
 fn visits(city: &City) -> Vec<Visit> {
     let held = city.held();
-    let is_weight = |one: &&Value| one["code"]["coding"][0]["code"] == WEIGHT;
+    let is_weight = |one: &&Value| one["code"]["coding"][0]["code"] == WEIGHT_CODE;
     let weights: BTreeMap<String, &Value> = held
         .iter()
         .filter(|one| one["resourceType"] == "Observation")
@@ -50,16 +52,40 @@ fn visits(city: &City) -> Vec<Visit> {
     encounters.filter_map(visit).collect()
 }
 
+/// How far from each other lie the visits that are harmed.
+fn step(size: Size) -> usize {
+    let step = size.visits / (size.each * 5 + STRANGERS);
+    assert!(step > 2, "not enough visits");
+    step
+}
+
+/// A cadre empties a cell of visits between those that are harmed; gives what the server holds of those cells.
+pub fn leave_out(city: &City, size: Size) -> BTreeSet<(Class, String)> {
+    let is_arm = |one: &&Value| one["code"]["coding"][0]["code"] == ARM_CODE;
+    let held = city.held();
+    let arms: BTreeMap<String, String> =
+        held.iter().filter(is_arm).map(|one| (text(&one["subject"]["reference"]), text(&one["id"]))).collect();
+    let numbers = city.numbers();
+    let mut gone = BTreeMap::new();
+    for visit in visits(city).iter().skip(step(size) / 2).step_by(step(size)).take(size.each) {
+        let person = text(&visit.encounter["subject"]["reference"]);
+        gone.insert(numbers[&person].clone(), (Class::GoneFromSource, format!("Observation/{}", arms[&person])));
+    }
+    city.edit(size, |cells| {
+        if gone.contains_key(&cells[3]) {
+            cells[ARM].clear();
+        }
+    });
+    gone.into_values().collect()
+}
+
 impl Harm {
-    /// Does each kind of harm to visits far from each other.
-    pub fn done(city: &City, size: Size) -> Self {
+    /// Does each kind of harm to visits far from each other; what is known already stays.
+    pub fn done(city: &City, size: Size, expected: BTreeSet<(Class, String)>) -> Self {
         let visits = visits(city);
         assert_eq!(visits.len(), size.visits, "each visit has a weight");
-        let mut harm =
-            Self { expected: BTreeSet::new(), encounters_lost: 0, encounters_unknown: 0, before: Vec::new() };
-        let step = visits.len() / (size.each * 5 + STRANGERS);
-        assert!(step > 0, "not enough visits");
-        let mut chosen = visits.iter().step_by(step);
+        let mut harm = Self { expected, encounters_lost: 0, encounters_unknown: 0, before: Vec::new() };
+        let mut chosen = visits.iter().step_by(step(size));
         let mut next = || chosen.next().unwrap();
         for at in 0..size.each {
             harm.lose(city, next(), at);
@@ -129,44 +155,29 @@ impl Harm {
         self.expect(Class::UnknownToUs, &stranger);
     }
 
-    /// A cadre corrects a weight: the first visit of posyandu after posyandu.
+    /// A cadre corrects a weight: the first visit of posyandu after posyandu that nothing else happened to.
     fn change_source(&mut self, city: &City, visits: &[Visit], size: Size) {
         let touched: BTreeSet<String> = self.before.iter().map(|(_, id, _)| id.clone()).collect();
-        let untouched: BTreeSet<String> = visits
+        let is_untouched =
+            |visit: &&Visit| ![&visit.weight, &visit.encounter].iter().any(|one| touched.contains(&text(&one["id"])));
+        let numbers = city.numbers();
+        let free: BTreeSet<&String> = visits
             .iter()
-            .filter(|visit| !touched.contains(&text(&visit.weight["id"])))
-            .filter(|visit| !touched.contains(&text(&visit.encounter["id"])))
-            .map(|visit| text(&visit.encounter["subject"]["reference"]))
-            .collect();
-        let people: Value =
-            serde_json::from_str(&std::fs::read_to_string(city.folder.path().join("people.json")).unwrap()).unwrap();
-        let free: BTreeSet<String> = people["patients"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter(|one| untouched.contains(&format!("Patient/{}", text(&one["ihs"]))))
-            .map(|one| text(&one["nik"]))
+            .filter(is_untouched)
+            .map(|visit| &numbers[&text(&visit.encounter["subject"]["reference"])])
             .collect();
         let mut posyandu = BTreeSet::new();
-        for number in 0..size.puskesmas() {
-            let path = city.folder.path().join(format!("puskesmas-{number}.csv"));
-            let rows = std::fs::read_to_string(&path).unwrap();
-            let mut changed = Vec::new();
-            for line in rows.split_inclusive("\r\n") {
-                let mut cells: Vec<String> = line.split(',').map(str::to_owned).collect();
-                let is_wanted = posyandu.len() < size.each && free.contains(&cells[3]) && !posyandu.contains(&cells[1]);
-                if is_wanted {
-                    let day: Vec<&str> = cells[2].split('-').collect();
-                    let code: usize = cells[1].trim_start_matches("Contoh ").parse().unwrap();
-                    let name = format!("PSY-{code:03} {}-{}-{}", day[2], day[1], day[0]);
-                    assert!(self.expected.insert((Class::ChangedInSource, name)));
-                    posyandu.insert(cells[1].clone());
-                    cells[11] = format!("{:.1}", cells[11].parse::<f64>().unwrap() + 0.4);
-                }
-                changed.push(cells.join(","));
+        let expected = &mut self.expected;
+        city.edit(size, |cells| {
+            let is_free = free.contains(&cells[3]) && !cells[ARM].is_empty();
+            if posyandu.len() < size.each && is_free && posyandu.insert(cells[1].clone()) {
+                let day: Vec<&str> = cells[2].split('-').collect();
+                let code: usize = cells[1].trim_start_matches("Contoh ").parse().unwrap();
+                let name = format!("PSY-{code:03} {}-{}-{}", day[2], day[1], day[0]);
+                assert!(expected.insert((Class::ChangedInSource, name)));
+                cells[WEIGHT] = format!("{:.1}", cells[WEIGHT].parse::<f64>().unwrap() + 0.4);
             }
-            std::fs::write(path, changed.concat()).unwrap();
-        }
+        });
         assert_eq!(posyandu.len(), size.each);
     }
 
