@@ -249,17 +249,29 @@ impl People {
 
     /// A number that nobody had is this person's from here on.
     fn learn_number(&mut self, identity: Identity, aliases: &[Alias]) -> bool {
+        let is_free = |alias: &&Alias| alias.0 == AliasKind::Nik && self.by_alias.get(*alias).is_none_or(Vec::is_empty);
+        let free: Vec<Alias> = aliases.iter().filter(is_free).copied().collect();
+        let changed = self.name(identity, &free);
+        self.tell(identity, changed)
+    }
+
+    /// Gives a person keyed names; says whether one of them is new.
+    fn name(&mut self, identity: Identity, aliases: &[Alias]) -> bool {
         let Some(entry) = self.persons.get_mut(&identity) else { return false };
-        let mut changed = false;
-        for alias in aliases.iter().filter(|alias| alias.0 == AliasKind::Nik) {
+        let before = entry.aliases.len();
+        for alias in aliases {
             let holders = self.by_alias.entry(*alias).or_default();
-            if holders.is_empty() {
+            if holders.len() < CANDIDATES_MAX && !holders.contains(&identity) {
                 holders.push(identity);
                 entry.aliases.push(*alias);
-                changed = true;
             }
         }
-        if changed && !entry.is_told {
+        entry.aliases.len() > before
+    }
+
+    /// Remembers that the ledger must hear of a person who changed.
+    fn tell(&mut self, identity: Identity, changed: bool) -> bool {
+        if let Some(entry) = self.persons.get_mut(&identity).filter(|entry| changed && !entry.is_told) {
             entry.is_told = true;
             self.told.push(identity);
         }
@@ -288,19 +300,8 @@ impl People {
                 holders.retain(|holder| *holder != identity);
             }
         }
-        for alias in aliases {
-            let holders = self.by_alias.entry(*alias).or_default();
-            if holders.len() < CANDIDATES_MAX && !holders.contains(&identity) {
-                holders.push(identity);
-                entry.aliases.push(*alias);
-                changed = true;
-            }
-        }
-        if changed && !entry.is_told {
-            entry.is_told = true;
-            self.told.push(identity);
-        }
-        changed
+        changed |= self.name(identity, aliases);
+        self.tell(identity, changed)
     }
 }
 
