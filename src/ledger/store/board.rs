@@ -13,11 +13,18 @@ use crate::ledger::account::Reach;
 use crate::ledger::board::WorkFilter;
 
 /// Rows of a day by standing and reason, puskesmas and posyandu.
-const COUNTS: &str = counted!("counted_date = ?1 AND (?2 IS NULL OR puskesmas = ?2) AND (?3 IS NULL OR posyandu = ?3)");
+macro_rules! day_counts {
+    ($index:literal) => {
+        counted!("counted_date = ?1 AND (?2 IS NULL OR puskesmas = ?2) AND (?3 IS NULL OR posyandu = ?3)", $index)
+    };
+}
+
+const COUNTS: &str = day_counts!("INDEXED BY visit_stale");
 
 /// Rows of a day by where they stand.
 pub async fn counts(link: &mut Link, day: Date, place: &Reach) -> Result<Vec<CountLine>, LedgerError> {
-    Ok(link.all(COUNTS, values![day.to_string(), &place.puskesmas, &place.posyandu]).await?)
+    let statement = Statement::each(COUNTS, day_counts!(""));
+    Ok(link.all(statement, values![day.to_string(), &place.puskesmas, &place.posyandu]).await?)
 }
 
 /// Newest entries of a day's visits by posyandu: to be sent, accepted, accepted on their day.

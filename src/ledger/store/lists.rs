@@ -3,6 +3,7 @@
 use sqlx::FromRow;
 
 use super::link::{Link, Value};
+use super::statement::Statement;
 use super::{count, json, time};
 use crate::ledger::LedgerError;
 use crate::ledger::reading::Filter;
@@ -22,17 +23,23 @@ pub fn narrowed_with(filter: &Filter, more: Vec<Value>) -> Vec<Value> {
     values
 }
 
-const COUNTS: &str = counted!(
-    "(?1 IS NULL OR counted_date >= ?1) AND (?2 IS NULL OR counted_date <= ?2)
-        AND (?3 IS NULL OR puskesmas = ?3) AND (?4 IS NULL OR posyandu = ?4)"
-);
+macro_rules! counts {
+    ($index:literal) => {
+        counted!(
+            "(?1 IS NULL OR counted_date >= ?1) AND (?2 IS NULL OR counted_date <= ?2)
+                AND (?3 IS NULL OR puskesmas = ?3) AND (?4 IS NULL OR posyandu = ?4)",
+            $index
+        )
+    };
+}
 
 /// Standing, reason, puskesmas, posyandu, number of rows.
 pub type CountLine = (String, Option<String>, Option<String>, Option<String>, i64);
 
 /// Rows by standing and reason, puskesmas and posyandu.
 pub async fn counts(link: &mut Link, filter: &Filter) -> Result<Vec<CountLine>, LedgerError> {
-    Ok(link.all(COUNTS, narrowed(filter)).await?)
+    let statement = Statement::each(counts!("INDEXED BY visit_stale"), counts!(""));
+    Ok(link.all(statement, narrowed(filter)).await?)
 }
 
 /// An entry in a list.

@@ -40,16 +40,18 @@ macro_rules! of_newest {
     };
 }
 
-/// Rows by standing and reason, puskesmas and posyandu: from an index, but for the reasons of skipped ones.
+/// Rows by standing and reason, puskesmas and posyandu: from an index, but for the reasons of skipped ones. SQLite is told
+/// the index of visits that are to be mapped again.
 macro_rules! counted {
-    ($condition:literal) => {
+    ($condition:literal, $index:literal) => {
         concat!(
             "SELECT standing, reason, puskesmas, posyandu, count(*) FROM (SELECT
         CASE WHEN source_row.standing = 'superseded' THEN 'superseded'
              WHEN source_row.kind = 'issue' OR source_row.standing = 'conflict' THEN 'issue'
              WHEN source_row.kind = 'skipped' THEN 'skipped'
-             WHEN source_row.visit IN (SELECT visit.id FROM visit WHERE visit.revision <> visit.entered_revision)
-                THEN 'pending'
+             WHEN EXISTS (SELECT 1 FROM visit ",
+            $index,
+            " WHERE visit.id = source_row.visit AND visit.revision <> visit.entered_revision) THEN 'pending'
              ELSE coalesce((SELECT state FROM entry WHERE entry.visit = source_row.visit
                             AND entry.state <> 'superseded' ORDER BY version DESC LIMIT 1), 'pending')
         END AS standing,

@@ -70,7 +70,9 @@ impl Size {
     pub fn chosen() -> Self {
         match std::env::var("POSYANDU_MONTH").as_deref() {
             Ok("full") => Self::FULL,
-            _ => Self::SMALL,
+            // Any number of visits between.
+            Ok(visits) => Self { visits: visits.parse().unwrap(), ..Self::FULL },
+            Err(_) => Self::SMALL,
         }
     }
 
