@@ -243,7 +243,7 @@ async fn doubt_of_a_quiet_lane_is_short() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn doubt_is_short_once_the_server_is_back() {
-    for outage in [20, 60, 150, 300, 900] {
+    for outage in [20, 150, 300] {
         let lasted = live(&Life::cut_off(Duration::from_secs(outage)), outage).await;
         assert!(percentile(&lasted.found, 99) <= DOUBT_SECONDS_P99_MAX, "{outage} s: {:?}", lasted.found);
         assert!(percentile(&lasted.absent, 99) <= ABSENT_SECONDS_P99_MAX, "{outage} s: {:?}", lasted.absent);
