@@ -98,6 +98,10 @@ fn of_ledger(error: &LedgerError) -> Option<&'static str> {
         LedgerError::Held(_) => Some("wait until it has ended, or stop it; `posyandu-gateway status` works meanwhile"),
         LedgerError::Absent(_) => Some("run `posyandu-gateway init` to make it, or check data_dir"),
         LedgerError::WrongKeys => Some("put the key file back that this ledger was made with"),
+        LedgerError::OtherServer { .. } => Some(
+            "give each SATUSEHAT a data_dir of its own; if this one only got another address, name the former host as \
+             [satusehat] moved_from",
+        ),
         LedgerError::Full => Some(
             "free disk space or raise [ledger] mebibytes_max, then run it again; what was recorded is kept and nothing \
              is sent twice",

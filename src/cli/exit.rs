@@ -91,6 +91,7 @@ fn of_ledger(error: &LedgerError) -> Exit {
         | LedgerError::Network(_)
         | LedgerError::OnServer
         | LedgerError::WrongKeys
+        | LedgerError::OtherServer { .. }
         | LedgerError::Foreign(_)
         | LedgerError::Newer { .. } => Exit::Usage,
         // A number on the command line that names nothing, or a decision that does not fit where it stands.

@@ -15,6 +15,7 @@ use crate::daemon::Daemon;
 use crate::ledger::{Ledger, LedgerError};
 use crate::mapping::problem::Problem;
 use crate::observed::Observed;
+use crate::remote::exchange;
 use crate::seal::Keys;
 use crate::words::Language;
 
@@ -110,6 +111,11 @@ pub async fn daemon(config: Config, clock: Clock) -> anyhow::Result<Daemon> {
     let rules = rules_for_work(&config)?;
     let keys = keys(&config)?;
     let ledger = open(&config, Arc::clone(&keys), clock.clone()).await?;
+    // An address that is none is told by the lane that needs it.
+    if let Some(host) = exchange::host_of(&config.addresses().1) {
+        let bound = ledger.bind_server(&host, &config.satusehat.moved_from).await;
+        bound.map_err(|error| named(&config, error))?;
+    }
     Ok(Daemon {
         config,
         rules,

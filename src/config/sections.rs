@@ -74,6 +74,8 @@ pub struct Satusehat {
     pub auth_url: String,
     /// Address of the FHIR service, for `custom`.
     pub fhir_url: String,
+    /// Host whose place this one took, so that its ledger may be used here; empty for none.
+    pub moved_from: String,
     /// Extra certificate authority.
     pub extra_ca_file: PathBuf,
     /// Earliest local service date that SATUSEHAT takes; older visits are left out.
@@ -89,6 +91,7 @@ impl Default for Satusehat {
             environment: Environment::Staging,
             auth_url: String::new(),
             fhir_url: String::new(),
+            moved_from: String::new(),
             extra_ca_file: PathBuf::new(),
             earliest_date: EARLIEST_DATE,
         }

@@ -49,6 +49,20 @@ impl Ledger {
         self.writer()?.ask(|reply| Command::Lane { change, reply }).await.map(|_| ())
     }
 
+    /// Ties the ledger to the host that its visits are sent to, or finds it tied to that one: what is delivered at one
+    /// server is not at another. A host that took the place of `moved_from` may follow it.
+    ///
+    /// # Errors
+    /// [`LedgerError::OtherServer`]; failures of the store.
+    pub async fn bind_server(&self, host: &str, moved_from: &str) -> Result<(), LedgerError> {
+        let bound = lanes::bound(&mut self.readers.acquire().await?).await?;
+        if bound.as_deref() == Some(host) {
+            return Ok(());
+        }
+        let change = Change::Bind { host: host.to_owned(), moved_from: moved_from.to_owned() };
+        self.writer()?.ask(|reply| Command::Lane { change, reply }).await.map(|_| ())
+    }
+
     /// Lets a stopped lane go on: its note is gone, and what was refused since `refused_since` is tried again, with the
     /// reason, which is sealed. Gives the number of visits; the same command twice is one decision and gives it again.
     ///

@@ -145,6 +145,14 @@ pub enum LedgerError {
     /// The key file belongs to another ledger.
     #[error("the key file does not fit this ledger")]
     WrongKeys,
+    /// Another SATUSEHAT than the one that this ledger tells about.
+    #[error("this ledger tells what is at {bound}, not what is at {asked}")]
+    OtherServer {
+        /// Host that it belongs to.
+        bound: String,
+        /// Host of the configuration.
+        asked: String,
+    },
     /// The disk is full; nothing of the command was stored.
     #[error("the disk, or the ledger's share of it, is full, so nothing more is recorded or sent")]
     Full,

@@ -82,6 +82,12 @@ pub(super) fn address(text: &str, plain_http_allowed: bool) -> Result<Url, Remot
     }
 }
 
+/// The host of an address, without its port; `None` when it is no address.
+#[must_use]
+pub fn host_of(address: &str) -> Option<String> {
+    Url::parse(address).ok()?.host_str().map(str::to_owned)
+}
+
 /// A whole answer.
 #[derive(Debug)]
 pub(super) struct Received {

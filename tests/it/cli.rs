@@ -3,6 +3,7 @@
 mod commands;
 mod configuration;
 mod decisions;
+mod environment;
 mod instances;
 mod large;
 mod listening;

@@ -15,6 +15,8 @@ pub enum Change {
     Note { kind: &'static str, name: String, value: Option<String> },
     /// A person lets a stopped lane go on.
     Release { lane: String, refused_since: Option<Timestamp>, command: String, reason_sealed: Vec<u8> },
+    /// The ledger belongs to this host from now on: the first one, or one that moved.
+    Bind { host: String, moved_from: String },
     /// A suspect got as far as the network.
     ClearStrike { entry: EntryId },
 }
@@ -31,12 +33,33 @@ pub async fn change(link: &mut Link, change: &Change, now: Timestamp) -> Result<
         Change::Release { lane, refused_since, command, reason_sealed } => {
             return release(link, lane, *refused_since, command, reason_sealed, now).await;
         }
+        Change::Bind { host, moved_from } => bind(link, host, moved_from).await?,
         Change::ClearStrike { entry } => {
             let clear = "UPDATE entry SET strikes = strikes - 1 WHERE id = ?1 AND state = 'in_flight' AND strikes > 1";
             link.execute(clear, values![entry.number()]).await?;
         }
     }
     Ok(0)
+}
+
+/// The host that the ledger belongs to, once it belongs to one.
+pub async fn bound(link: &mut Link) -> Result<Option<String>, LedgerError> {
+    let stored: Option<Vec<u8>> = link.first("SELECT value FROM meta WHERE name = 'server'", values![]).await?;
+    stored.map(|host| String::from_utf8(host).map_err(|_| LedgerError::Spoiled("server"))).transpose()
+}
+
+async fn bind(link: &mut Link, host: &str, moved_from: &str) -> Result<(), LedgerError> {
+    match bound(link).await? {
+        Some(bound) if bound != host && bound != moved_from => {
+            Err(LedgerError::OtherServer { bound, asked: host.to_owned() })
+        }
+        _ => {
+            let write = "INSERT INTO meta (name, value) VALUES ('server', ?1)
+                ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+            link.execute(write, values![host.as_bytes()]).await?;
+            Ok(())
+        }
+    }
 }
 
 async fn put_note(link: &mut Link, kind: &str, name: &str, value: Option<&str>) -> Result<(), LedgerError> {
