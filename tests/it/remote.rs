@@ -156,13 +156,20 @@ fn bundle() -> String {
 }
 
 fn accepted(kinds: &[&str]) -> Response {
+    // No two answers of a server name the same resource.
+    static ANSWERS: AtomicUsize = AtomicUsize::new(0);
+    accepted_as(&format!("id{}", ANSWERS.fetch_add(1, Ordering::SeqCst)), kinds)
+}
+
+/// The same with ids that begin so.
+fn accepted_as(id: &str, kinds: &[&str]) -> Response {
     let entry: Vec<Value> = kinds
         .iter()
         .enumerate()
         .map(|(at, kind)| {
-            let location = format!("https://elsewhere.example/fhir-r4/v1/{kind}/id-{at}/_history/v{at}");
+            let location = format!("https://elsewhere.example/fhir-r4/v1/{kind}/{id}-{at}/_history/v{at}");
             json!({"response": {"status": "201 Created", "location": location, "etag": format!("W/\"v{at}\""),
-                "resourceType": kind, "resourceID": format!("id-{at}")}})
+                "resourceType": kind, "resourceID": format!("{id}-{at}")}})
         })
         .collect();
     let body = json!({"resourceType": "Bundle", "type": "transaction-response", "total": 30, "entry": entry});
@@ -198,7 +205,7 @@ async fn class_of(behaviour: impl Fn() -> Response + Send + Sync + 'static) -> A
 
 #[tokio::test]
 async fn a_transaction_gives_every_id_in_the_order_sent() {
-    let answer = class_of(|| accepted(&["Encounter", "Observation"])).await;
+    let answer = class_of(|| accepted_as("id", &["Encounter", "Observation"])).await;
     assert_eq!(answer.class, Class::Accepted);
     let ids: Vec<_> = answer.accepted.iter().map(|one| (one.position, one.id.as_str())).collect();
     assert_eq!(ids, [(0, "id-0"), (1, "id-1")]);

@@ -21,10 +21,10 @@ const TELEPHONE_START: &str = "08997770";
 /// How a word of each kind begins: child, mother, father, street.
 const STARTS: [&str; 4] = ["zqv", "wqv", "xqv", "vqz"];
 
-/// A word of a person.
+/// A word of a person: so long that no number made by chance holds one.
 pub fn word(start: &str, number: usize) -> String {
     let letter = |place: usize| char::from(b'a' + u8::try_from(number / place % 26).unwrap());
-    format!("{start}{}{}{}e", letter(676), letter(26), letter(1))
+    format!("{start}{}{}{}enoral", letter(676), letter(26), letter(1))
 }
 
 /// A word as people write it.
