@@ -182,7 +182,9 @@ struct EntryResponse {
 }
 
 fn accepted_entries(types: &[String], body: &[u8]) -> Result<Vec<Accepted>, &'static str> {
-    let answer: BundleAnswer = serde_json::from_slice(body).map_err(|_| "a body that is no Bundle")?;
+    // What is skipped over must be text too: spoiled anywhere, an answer is no clear one.
+    let text = std::str::from_utf8(body).map_err(|_| "a body that is no text")?;
+    let answer: BundleAnswer = serde_json::from_str(text).map_err(|_| "a body that is no Bundle")?;
     if answer.resource_type != "Bundle" || answer.kind != "transaction-response" {
         return Err("a body that is no transaction answer");
     }

@@ -37,6 +37,28 @@ fn fault(code: &str) -> String {
 }
 
 #[test]
+fn an_answer_spoiled_in_a_part_that_nobody_reads_is_no_clear_one() {
+    let entry = |kind: &str, note: &str| {
+        format!(
+            "{{\"response\":{{\"status\":\"201 Created\",\"etag\":\"W/\\\"1\\\"\",\"resourceType\":\"{kind}\",
+                \"resourceID\":\"{kind}-1\",\"note\":\"{note}\"}}}}"
+        )
+    };
+    let body = format!(
+        "{{\"resourceType\":\"Bundle\",\"type\":\"transaction-response\",\"entry\":[{},{}]}}",
+        entry("Encounter", "~"),
+        entry("Condition", "")
+    );
+    let class = |body: &[u8]| {
+        let reply = Reply { body, ..reply(200, "application/json", "") };
+        classify(&write(), &reply, Timestamp::UNIX_EPOCH).class
+    };
+    assert_eq!(class(body.as_bytes()), Class::Accepted);
+    let spoiled: Vec<u8> = body.bytes().map(|byte| if byte == b'~' { 0xe9 } else { byte }).collect();
+    assert_eq!(class(&spoiled), Class::Unknown);
+}
+
+#[test]
 fn refusals_of_the_validator_and_processor() {
     use Class::{Configuration, Content, Dependency, Duplicate, Unclassified};
     for (code, text, expected) in [
