@@ -16,7 +16,7 @@ mod ledger;
 mod site;
 mod visits;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -68,12 +68,13 @@ async fn measure(visits: usize, rounds: usize) {
     let site = Site::open(folder, visits).await;
     println!("{visits} visits, {} MiB, {rounds} requests of each address:", site.mebibytes());
     println!("  {:<10} {:<10} {:>9} {:>11} {:>9}  slowest", "page", "role", "addresses", "p95 in ms", "KiB");
-    let mut slow = Vec::new();
+    let (mut slow, mut measured) = (Vec::new(), BTreeSet::new());
     for role in Role::ALL {
         let mut lines: BTreeMap<Page, Line> = BTreeMap::new();
         for address in addresses::of(role, &site.shown) {
             assert!(may(Some(role), address.page), "{address:?}");
             let (took, bytes) = asked(&site, role, &address, rounds).await;
+            measured.insert(address.page);
             let line = lines.entry(address.page).or_default();
             line.addresses += 1;
             line.bytes = line.bytes.max(bytes);
@@ -91,6 +92,9 @@ async fn measure(visits: usize, rounds: usize) {
             println!("  {name:<10} {role:<10} {number:>9} {slowest:>11.1} {size:>9.1}  {at}");
         }
     }
+    for page in Page::ALL.into_iter().filter(|page| !is_decision(*page)) {
+        assert!(measured.contains(&page), "{page:?} was not asked for");
+    }
     slow.sort_by_key(|(_, _, took)| std::cmp::Reverse(*took));
     for (role, path, took) in slow.iter().take(TOLD_MAX) {
         println!("  NOT met: {:>7.1} ms {} {path}", took.as_secs_f64() * 1e3, role.word());
@@ -98,6 +102,12 @@ async fn measure(visits: usize, rounds: usize) {
     let verdict = if slow.is_empty() { "met" } else { "NOT met" };
     println!("at most {} ms at p95: {verdict}", PROMISED.as_millis());
     assert!(slow.is_empty(), "slower than {PROMISED:?} at p95: {}", slow.len());
+}
+
+/// A form that changes something, which is shown on another page.
+fn is_decision(page: Page) -> bool {
+    use Page::{DecideDiscrepancy, DecideLane, DecidePerson, DecidePlan, DecideRemoval, DecideVisit};
+    matches!(page, DecideDiscrepancy | DecideLane | DecidePerson | DecidePlan | DecideRemoval | DecideVisit)
 }
 
 /// The time at p95, and the largest answer in bytes.

@@ -47,6 +47,15 @@ pub fn of(role: Role, shown: &Shown) -> Vec<Address> {
     }
     work(role, &mut add);
     add(Page::Queue, "/antrean".to_owned());
+    add(Page::Discrepancies, "/selisih".to_owned());
+    for class in ["missing_at_server", "different_at_server", "blocked"] {
+        add(Page::DiscrepancyList, joined("/selisih", &[("kelas", class)]));
+        add(Page::DiscrepancyList, joined("/selisih", &[("kelas", class), ("siapa", "platform"), ("umur", "7")]));
+    }
+    add(Page::DiscrepancyList, "/selisih?keadaan=waived".to_owned());
+    add(Page::Seals, "/segel".to_owned());
+    add(Page::Persons, "/orang".to_owned());
+    add(Page::Persons, "/orang?keadaan=sudah".to_owned());
     add(Page::Mapping, "/pemetaan".to_owned());
     add(Page::Mapping, "/pemetaan?data=kunjungan_balita".to_owned());
     add(Page::Decisions, "/keputusan".to_owned());

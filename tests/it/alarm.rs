@@ -14,17 +14,13 @@ use posyandu_gateway::daemon::Daemon;
 use posyandu_gateway::ledger::alarm::{Alarm, AlarmKind, LookedAt, MessageEnd, Standing};
 use posyandu_gateway::remote::lane::Lane;
 use posyandu_gateway::remote::webhook::TRY_AGAIN_SECONDS;
-use rcgen::{CertificateParams, KeyPair};
 use serde_json::Value;
 use standardwebhooks::Webhook;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use crate::ledger::{Desk, on_both_stores};
 use crate::office::{Office, Setting};
+use crate::remote::certificate::{DAY, server};
 
 /// 24 bytes in base64, as a receiver would show them.
 const SECRET: &str = "whsec_Y29udG9oIHJhaGFzaWEgdW50dWsgdWpp";
@@ -191,31 +187,6 @@ async fn a_message_that_nobody_takes_is_given_up_at_last() {
     assert!(receiver.got().is_empty(), "it was given up");
 }
 
-/// A TLS server that answers 503, with a certificate that ends at this time.
-async fn tls_server(ends: jiff::Timestamp) -> (String, String) {
-    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    params.not_after = std::time::SystemTime::from(ends).into();
-    let key = KeyPair::generate().unwrap();
-    let certificate = params.self_signed(&key).unwrap();
-    let private = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config = config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], private).unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
-            let _ = stream.read(&mut [0_u8; 4096]).await;
-            let answer = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-            let _ = stream.write_all(answer).await;
-            let _ = stream.shutdown().await;
-        }
-    });
-    (format!("https://localhost:{port}"), certificate.pem())
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn certificates_and_secrets_that_end_soon_are_told() {
     let office = Office::open(Setting::default(), None).await;
@@ -223,7 +194,7 @@ async fn certificates_and_secrets_that_end_soon_are_told() {
     // The TLS library looks at the machine's clock, so the certificate must be valid today.
     let now = Clock::System.now();
     daemon.clock = Clock::manual(now);
-    let (address, pem) = tls_server(now + Duration::from_secs(10 * 24 * 3600)).await;
+    let (address, pem, _) = server("localhost", now - DAY, 11 * DAY).await;
     let file = office.folder.path().join("tls.pem");
     std::fs::write(&file, pem).unwrap();
     daemon.config.satusehat.auth_url = address.clone();

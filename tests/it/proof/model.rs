@@ -25,12 +25,17 @@ const LANE: &str = "Puskesmas A";
 /// Seconds of a lease, as the desk sets it.
 const LEASE_SECONDS: u64 = 120;
 
+/// Deaths over one entry before a person must look (faults.md, design rule 6).
+const STRIKES_MAX: i64 = 3;
+
 /// What the model knows of one entry.
 struct Known {
     visit: u64,
     state: State,
     waits_for_predecessor: bool,
     held: Option<Held>,
+    /// Deaths of the process while it was on its way, as far as it is under suspicion.
+    strikes: i64,
 }
 
 /// A claim and, when the send has begun, its attempt.
@@ -63,6 +68,9 @@ impl Model {
     fn take(&mut self, entry: EntryId, event: &Event) {
         let known = self.entries.get_mut(&entry).unwrap();
         known.state = known.state.after(event).unwrap_or_else(|illegal| panic!("{illegal}"));
+        if !matches!(event, Event::Claimed | Event::LeaseExpired { .. } | Event::DependencyAppeared { .. }) {
+            known.strikes = 0;
+        }
         if known.state != State::InFlight {
             let held = known.held.take();
             self.lost.extend(held.filter(|_| matches!(event, Event::LeaseExpired { .. })));
@@ -107,7 +115,7 @@ impl Model {
             }
         }
         let state = if is_out { State::Blocked } else { State::Pending };
-        self.entries.insert(*new, Known { visit, state, waits_for_predecessor: is_out, held: None });
+        self.entries.insert(*new, Known { visit, state, waits_for_predecessor: is_out, held: None, strikes: 0 });
     }
 
     /// What the passing of time has done by the next claim.
@@ -153,7 +161,10 @@ impl Model {
             assert!(due[&id] <= now, "claimed before it is due");
             let until = claimed.lease_until;
             self.take(id, &Event::Claimed);
-            self.entries.get_mut(&id).unwrap().held = Some(Held { claimed, until, attempt: None });
+            let known = self.entries.get_mut(&id).unwrap();
+            // Under suspicion, the claim counts as a death until it gets through.
+            known.strikes += i64::from(known.strikes > 0);
+            known.held = Some(Held { claimed, until, attempt: None });
         }
     }
 
@@ -270,7 +281,11 @@ impl Model {
         let held: Vec<(EntryId, bool)> =
             self.entries.iter().filter_map(|(id, known)| Some((*id, known.held.as_ref()?.attempt.is_some()))).collect();
         for (entry, begun) in held {
-            self.take(entry, &Event::LeaseExpired { begun, due: now });
+            let known = self.entries.get_mut(&entry).unwrap();
+            known.strikes = known.strikes.max(1);
+            let is_struck = !begun && known.strikes >= STRIKES_MAX;
+            let event = if is_struck { Event::AttemptsSpent } else { Event::LeaseExpired { begun, due: now } };
+            self.take(entry, &event);
         }
         *self.met.entry("crash").or_default() += 1;
         self

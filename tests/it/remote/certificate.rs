@@ -8,10 +8,11 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use super::*;
 
-const DAY: Duration = Duration::from_secs(24 * 3_600);
+/// A day.
+pub const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// A server with a certificate for a name, valid from a day on for so long; counts the bytes that callers tell it.
-async fn server(name: &str, from: Timestamp, length: Duration) -> (String, String, Arc<AtomicUsize>) {
+pub async fn server(name: &str, from: Timestamp, length: Duration) -> (String, String, Arc<AtomicUsize>) {
     let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
     params.not_before = std::time::SystemTime::from(from).into();
     params.not_after = std::time::SystemTime::from(from + length).into();
