@@ -33,6 +33,7 @@ pub mod run;
 pub mod simulate;
 pub mod source;
 pub mod status;
+pub mod stop;
 pub mod systemd;
 pub mod troubles;
 

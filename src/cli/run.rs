@@ -1,7 +1,7 @@
 //! `run`: the gateway at work, once or until it is stopped.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Args;
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::exit::Exit;
 use super::print::{self, Steps};
+use super::stop::StopSignals;
 use super::{Context, Format, installation, source, systemd, troubles};
 use crate::clock::Clock;
 use crate::daemon::comparing::PresentLanes;
@@ -54,18 +55,11 @@ impl Run {
     /// # Errors
     /// What keeps the gateway from working at all.
     pub async fn run(&self, context: &Context) -> anyhow::Result<Exit> {
+        let halt = Arc::new(AtomicBool::new(false));
+        tokio::spawn(stopping(StopSignals::listen()?, Arc::clone(&halt)));
         let config = installation::config(context)?;
         let language = installation::language(&config, context);
-        let daemon = installation::daemon(config, Clock::System).await?;
-        let halt = Arc::clone(&daemon.halt);
-        tokio::spawn(async move {
-            stop_signal().await;
-            systemd::stopping();
-            halt.store(true, Ordering::Relaxed);
-            stop_signal().await;
-            // Asked twice: the next start recovers what is left as it does after a power cut.
-            std::process::exit(ENDED_AT_ONCE);
-        });
+        let daemon = Daemon { halt, ..installation::daemon(config, Clock::System).await? };
         let counter = if self.once { None } else { Counter::open(&daemon).await? };
         if let Some(counter) = &counter {
             let what = if counter.takes_records { "taking records" } else { "watched" };
@@ -139,6 +133,16 @@ impl Run {
     }
 }
 
+/// Asks the gateway to stop at the first signal and ends it at the second.
+async fn stopping(mut signals: StopSignals, halt: Arc<AtomicBool>) {
+    signals.next().await;
+    systemd::stopping();
+    halt.store(true, Ordering::Relaxed);
+    signals.next().await;
+    // Asked twice: the next start recovers what is left as it does after a power cut.
+    std::process::exit(ENDED_AT_ONCE);
+}
+
 /// Rests between two rounds, not beyond the moment at which a stopped lane may be tried; what is handed in meanwhile is
 /// sent. Says whether the gateway is to stop.
 async fn rest(
@@ -184,23 +188,6 @@ pub async fn close(daemon: Daemon) -> anyhow::Result<()> {
         ledger.close().await?;
     }
     Ok(())
-}
-
-/// Waits for Ctrl-C or SIGTERM.
-pub async fn stop_signal() {
-    let interrupted = tokio::signal::ctrl_c();
-    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(mut terminated) => {
-            tokio::select! {
-                _ = interrupted => {}
-                _ = terminated.recv() => {}
-            }
-        }
-        Err(error) => {
-            tracing::warn!(%error, "SIGTERM cannot be waited for");
-            let _ = interrupted.await;
-        }
-    }
 }
 
 /// How a round ends: failures of the other side before records that need a person.

@@ -96,8 +96,9 @@ impl Simulate {
         let listener = TcpListener::bind(&self.listen).await.map_err(|error| {
             anyhow::anyhow!("cannot listen on {}: {error}; choose another address with --listen", self.listen)
         })?;
+        let mut signals = super::stop::StopSignals::listen()?;
         print::result(&format!("listening on http://{}", listener.local_addr()?));
-        run(listener, Arc::clone(&simulator), super::run::stop_signal()).await?;
+        run(listener, Arc::clone(&simulator), async move { signals.next().await }).await?;
         if let Some(file) = &self.dump {
             let mut out = std::io::BufWriter::new(
                 std::fs::File::create(file).with_context(|| format!("cannot write {}", file.display()))?,

@@ -98,7 +98,9 @@ pub fn cell(row: &Row, name: &str) -> String {
 }
 
 pub fn refusal(error: &SourceError) -> Issue {
-    let issue = error.issue(&Location::file_at("uji", "kartu.xlsx".into(), "none".into()));
+    let mut issue = error.issue(&Location::file_at("uji", "kartu.xlsx".into(), "none".into()));
+    // A refusal shows headers as they stand; their braces are none of the sentence's parts that were not filled in.
+    issue.arguments.iter_mut().for_each(|(_, value)| *value = value.replace('{', "("));
     for language in [Language::Indonesian, Language::English] {
         assert!(words::knows(&issue.rule) && !words::of_issue(language, &issue).contains('{'), "{}", issue.rule);
     }
