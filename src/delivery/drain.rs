@@ -177,7 +177,12 @@ impl Delivery {
     async fn claim(self, lane: String, number: usize, mut turns: Turns) -> Result<(Vec<Ready>, Turns), DeliveryError> {
         let number = u32::try_from(number).unwrap_or(u32::MAX);
         let claimed = self.ledger.claim_by_turns(&lane, number, &mut turns).await?;
-        Ok((self.ready(claimed).await?, turns))
+        let ready = self.ready(claimed).await?;
+        for suspect in ready.iter().filter(|ready| ready.claimed.is_suspect) {
+            // What the process may have died of was read without harm; from here on it waits for the network.
+            self.ledger.clear_strike(suspect.claimed.entry.entry_id).await?;
+        }
+        Ok((ready, turns))
     }
 
     /// When the gateway is told to stop, no new call leaves, and what is on the wire is given up after a while.

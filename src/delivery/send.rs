@@ -27,10 +27,6 @@ pub(super) async fn visit(shared: &Shared, ready: Ready) -> Result<State, Delive
     let Ready { claimed, whom, patient_key, patient } = ready;
     let delivery = &shared.delivery;
     let identities = delivery.identities();
-    if claimed.is_suspect {
-        // What the process may have died of was read without harm; from here on it waits for the network.
-        delivery.ledger.clear_strike(claimed.entry.entry_id).await?;
-    }
     let people = tokio::select! {
         people = People::find(shared, &identities, &whom, patient_key, patient) => people?,
         () = shared.cut_off() => return shared.give_back(&claimed).await,

@@ -37,7 +37,7 @@ impl Ledger {
 
     /// Takes due entries of a lane under one lease: those whose day still runs, corrections and the backlog by their
     /// shares, each the oldest first, and what today holds before the rest. `turns` remembers who is owed. An entry
-    /// that the process may have died of is taken alone of its kind, when nothing else waits or its day still runs.
+    /// that the process may have died of is taken alone, when nothing else waits or its day still runs.
     /// Leases that ran out are settled on the way, and blocked entries whose time has come are woken.
     ///
     /// # Errors

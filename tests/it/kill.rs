@@ -93,6 +93,7 @@ struct Seen {
     kills: u32,
     first_sends: Hits,
     corrections: Hits,
+    set_aside: u64,
     token_calls: u64,
 }
 
@@ -110,6 +111,7 @@ impl Seen {
         self.kills += other.kills;
         self.first_sends.add(&other.first_sends);
         self.corrections.add(&other.corrections);
+        self.set_aside += other.set_aside;
         self.token_calls += other.token_calls;
     }
 }
@@ -197,30 +199,8 @@ pub async fn correct(office: &Office) {
     database.close().await.unwrap();
 }
 
-/// As if a while had passed: a lane that was stopped may be tried again, and a token asked for.
-async fn rested(office: &Office) {
-    let forget = "DELETE FROM lane_note WHERE kind IN ('stopped', 'token_asked')";
-    if let Some(database) = &office.database {
-        office.outlast_leases().await;
-        let known = "to_regclass('lane_note') IS NOT NULL";
-        database.run(&format!("DO $$ BEGIN IF {known} THEN {forget}; END IF; END $$")).await;
-        return;
-    }
-    let file = office.folder.path().join("posyandu-data/ledger.sqlite");
-    let mut database = SqliteConnectOptions::new().filename(file).create_if_missing(false).connect().await.unwrap();
-    let table = "SELECT count(*) FROM sqlite_schema WHERE name = 'lane_note'";
-    if sqlx::query_scalar::<_, i64>(table).fetch_one(&mut database).await.unwrap() > 0 {
-        sqlx::raw_sql(forget).execute(&mut database).await.unwrap();
-    }
-    database.close().await.unwrap();
-}
-
-async fn run_to_its_end(office: &Office) -> Duration {
-    run_ending(office, &[0, 1]).await
-}
-
 async fn run_ending(office: &Office, codes: &[i32]) -> Duration {
-    rested(office).await;
+    office.rest().await;
     let at = office.folder.path().to_owned();
     let started = Instant::now();
     let (code, said) = spawn_blocking(move || end_of(gateway(&at, &["run", "--once"]))).await.unwrap();
@@ -235,11 +215,11 @@ pub async fn undisturbed(folder: &Path, stage: Stage) -> Undisturbed {
     let made = spawn_blocking(move || end_of(gateway(&at, &["init"]))).await.unwrap();
     assert_eq!(made.0, Some(0), "{}", made.1);
     copy(&first.folder.path().join("posyandu-data"), &storage);
-    let day = run_to_its_end(&first).await;
+    let day = run_ending(&first, &[0, 1]).await;
     let day = end(&first, day).await;
     correct(&first).await;
     let creates = first.simulator.stats().creates;
-    let corrections = run_to_its_end(&first).await;
+    let corrections = run_ending(&first, &[0, 1]).await;
     let corrections = end(&first, corrections).await;
     let stats = first.simulator.stats();
     assert!(stats.updates > 0 && stats.creates > creates, "the corrections changed nothing: {stats:?}");
@@ -263,7 +243,7 @@ async fn round(reference: &Undisturbed, stage: Stage, chance: &mut Chance) -> Se
             correct(&office).await;
         }
         kill_until_it_gets_through(&office, end.took, chance, &mut seen).await;
-        complete(&office).await;
+        seen.set_aside += complete(&office).await;
         let hits = compare(&office, end, corrections > 0).await;
         let sum = if corrections > 0 { &mut seen.corrections } else { &mut seen.first_sends };
         sum.add(&hits);
@@ -306,8 +286,9 @@ async fn kill_until_it_gets_through(office: &Office, took: Duration, chance: &mu
     }
 }
 
-pub async fn complete(office: &Office) {
-    complete_ending(office, &[0, 1]).await;
+/// Runs until nothing waits; gives how many visits the process had died over three times, and were sent nevertheless.
+pub async fn complete(office: &Office) -> u64 {
+    complete_ending(office, &[0, 1]).await
 }
 
 /// Where the server's faults may stop a lane: such a run ends with 3, and the lane goes on when it has rested.
@@ -315,11 +296,14 @@ pub async fn complete_with_stops(office: &Office) {
     complete_ending(office, &[0, 1, 3]).await;
 }
 
-async fn complete_ending(office: &Office, codes: &[i32]) {
+async fn complete_ending(office: &Office, codes: &[i32]) -> u64 {
+    let mut set_aside = 0;
     for _ in 0..RUNS_TO_END_MAX {
         run_ending(office, codes).await;
-        if Books::read(&office.ledger().await).await.waits() == 0 {
-            return;
+        let retried = office.retry_what_died_three_times().await;
+        set_aside += retried;
+        if retried == 0 && Books::read(&office.ledger().await).await.waits() == 0 {
+            return set_aside;
         }
     }
     panic!("visits still wait after {RUNS_TO_END_MAX} runs");
@@ -394,7 +378,7 @@ async fn killed(run: Run, stage: Stage) {
         |hits: &Hits| json!({"interrupted": hits.interrupted, "found": hits.found_equal, "absent": hits.not_found});
     let figures = json!({
         "rounds": seen.rounds, "runs": seen.runs, "first_sends": hits(&seen.first_sends),
-        "corrections": hits(&seen.corrections), "token_calls": seen.token_calls,
+        "corrections": hits(&seen.corrections), "token_calls": seen.token_calls, "set_aside": seen.set_aside,
     });
     run.told(u64::from(seen.kills), &figures);
 }

@@ -139,6 +139,18 @@ async fn what_kills_the_process_three_times_is_set_aside_and_the_others_go_on() 
 }
 
 #[tokio::test]
+async fn a_suspect_is_claimed_alone_and_the_others_right_after() {
+    let mut desk = Desk::new().await;
+    desk.visits(4, DAY).await;
+    let suspect = desk.ledger.claim("Puskesmas A", 1).await.unwrap().remove(0).entry.entry_id;
+    desk = desk.after_crash().await;
+    let alone = desk.ledger.claim("Puskesmas A", 4).await.unwrap();
+    assert_eq!(alone.iter().map(|one| (one.entry.entry_id, one.is_suspect)).collect::<Vec<_>>(), [(suspect, true)]);
+    let others = desk.ledger.claim("Puskesmas A", 4).await.unwrap();
+    assert!(others.len() == 3 && !others.iter().any(|one| one.is_suspect));
+}
+
+#[tokio::test]
 async fn a_suspect_that_died_of_something_else_is_cleared_by_getting_through() {
     let mut desk = Desk::new().await;
     desk.visits(1, DAY).await;

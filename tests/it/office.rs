@@ -17,7 +17,7 @@ use posyandu_gateway::config::ledger::LedgerHome;
 use posyandu_gateway::daemon::Daemon;
 use posyandu_gateway::ledger::Ledger;
 use posyandu_gateway::ledger::server::{Server as PostgreSql, Time};
-use posyandu_gateway::ledger::state::State;
+use posyandu_gateway::ledger::state::{Event, State};
 use posyandu_gateway::observed::Observed;
 use posyandu_gateway::seal::Keys;
 use posyandu_gateway::simulator::fault::Fault;
@@ -266,6 +266,49 @@ impl Office {
             LedgerHome::Server(server) => Ledger::connect_read_only(&server, keys, Clock::System).await,
         };
         ledger.unwrap()
+    }
+
+    /// Lets visits go on that the process died over three times before their send began, as a person would; gives their
+    /// number. Kills may hit an innocent one so often (faults.md, design rule 6); any other end stays as it is.
+    pub async fn retry_what_died_three_times(&self) -> u64 {
+        let ledger = self.ledger().await;
+        let mut struck = Vec::new();
+        for line in Books::read(&ledger).await.lines.iter().filter(|line| line.state == State::Exhausted) {
+            let story = ledger.story(line.entry_id).await.unwrap();
+            if let [.., claimed, spent] = &*story.events
+                && (&claimed.event, &spent.event) == (&Some(Event::Claimed), &Some(Event::AttemptsSpent))
+            {
+                struck.push(line.entry_id);
+            }
+        }
+        if struck.is_empty() {
+            return 0;
+        }
+        drop(ledger);
+        let ledger = self.daemon().await.ledger;
+        for &entry in &struck {
+            ledger.decide(entry, Event::RetryCommanded { due: self.clock.now() }, "mati tiga kali").await.unwrap();
+        }
+        Arc::into_inner(ledger).unwrap().close().await.unwrap();
+        struck.len() as u64
+    }
+
+    /// As if a while had passed: a lane that was stopped may be tried again, and a token asked for.
+    pub async fn rest(&self) {
+        let forget = "DELETE FROM lane_note WHERE kind IN ('stopped', 'token_asked')";
+        if let Some(database) = &self.database {
+            self.outlast_leases().await;
+            let known = "to_regclass('lane_note') IS NOT NULL";
+            database.run(&format!("DO $$ BEGIN IF {known} THEN {forget}; END IF; END $$")).await;
+            return;
+        }
+        let file = self.folder.path().join("posyandu-data/ledger.sqlite");
+        let mut database = SqliteConnectOptions::new().filename(file).create_if_missing(false).connect().await.unwrap();
+        let table = "SELECT count(*) FROM sqlite_schema WHERE name = 'lane_note'";
+        if sqlx::query_scalar::<_, i64>(table).fetch_one(&mut database).await.unwrap() > 0 {
+            sqlx::raw_sql(forget).execute(&mut database).await.unwrap();
+        }
+        database.close().await.unwrap();
     }
 
     /// As if the time of a killed process had run out: the leases on a server are ended by nobody else.

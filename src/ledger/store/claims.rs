@@ -75,13 +75,15 @@ pub async fn claim(
         *list = link.column(query, values![lane, now.as_millisecond(), i64::from(limit)]).await?;
     }
     let most = usize::try_from(limit).unwrap_or(usize::MAX);
-    let mut picked = turns.pick(most, [&lists[0], &lists[1], &lists[2]]);
+    let mut after = *turns;
+    let mut picked = after.pick(most, [&lists[0], &lists[1], &lists[2]]);
     // What is sent first of one claim matters when the lane stops meanwhile.
     picked.sort_by_key(|(_, turn)| *turn != Turn::Today);
     let suspect: Option<i64> = link.first(SUSPECT, values![lane, now.as_millisecond(), picked.len() < most]).await?;
-    if let Some(id) = suspect.filter(|_| most > 0) {
-        picked.truncate(most - 1);
-        picked.push((id, Turn::Backlog));
+    match suspect.filter(|_| most > 0) {
+        // Alone: were others made ready beside it, a death meanwhile would count against it more easily.
+        Some(id) => picked = vec![(id, Turn::Backlog)],
+        None => *turns = after,
     }
     if picked.is_empty() {
         return Ok(Vec::new());
