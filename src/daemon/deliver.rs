@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 
 use super::{Daemon, DaemonError, NAP_MAX, Progress, Step};
+use crate::delivery::keeping::Breakers;
 use crate::delivery::retry::Policy;
 use crate::delivery::{Delivery, LaneEnd};
 use crate::ledger::entry::EntryLine;
@@ -45,6 +46,10 @@ impl Daemon {
                 resolved = reconciliation.resolve_unknown() => { resolved?; }
                 // Looking up changes nothing at the server: what is not finished is asked for again.
                 () = self.halted() => break,
+            }
+            for lane in lanes {
+                // An answer to a look-up lets a stopped lane go on, also one that nothing was sent in.
+                Breakers { ledger: &self.ledger, clock: &self.clock }.keep(lane).await?;
             }
             self.ledger.propose_removals().await?;
             self.give_alarms(lanes).await?;

@@ -21,6 +21,17 @@ const CONTROLS_MAX: usize = 2;
 /// Younger visits taken from the ledger to choose from.
 const CANDIDATES_MAX: u32 = 8;
 
+/// How far a lane's younger visits prove that the search has caught up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// None was sent, so nothing can be proved yet.
+    None,
+    /// Some were sent and are not found yet.
+    Sent,
+    /// Those asked for are found.
+    Found,
+}
+
 /// What was asked about controls in one run of a lane: doubts of the same minute share them.
 #[derive(Default)]
 pub(super) struct Controls {
@@ -35,9 +46,9 @@ impl Controls {
         doubt: &OpenEntry,
         kinds: &BTreeSet<String>,
         from: Timestamp,
-    ) -> Result<bool, Blind> {
+    ) -> Result<Control, Blind> {
         if kinds.is_empty() {
-            return Ok(true);
+            return Ok(Control::Found);
         }
         let sent = ledger.first_sends_since(doubt, from, CANDIDATES_MAX).await.map_err(ReconciliationError::from)?;
         for kind in kinds {
@@ -45,15 +56,15 @@ impl Controls {
             let mut found = 0;
             for control in sent.iter().filter(has_it).take(CONTROLS_MAX) {
                 if !self.shows(remote, control, kind).await? {
-                    return Ok(false);
+                    return Ok(Control::Sent);
                 }
                 found += 1;
             }
             if found == 0 {
-                return Ok(false);
+                return Ok(Control::None);
             }
         }
-        Ok(true)
+        Ok(Control::Found)
     }
 
     async fn shows(&self, remote: &Remote, control: &OpenEntry, kind: &str) -> Result<bool, Blind> {

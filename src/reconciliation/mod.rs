@@ -31,7 +31,7 @@ use crate::remote::answer::{Answer, Class};
 use crate::remote::breaker::{Gate, TRY_AGAIN, Why};
 use crate::remote::lane::Lane;
 use crate::remote::rate_limit::clamped;
-use control::Controls;
+use control::{Control, Controls};
 use look_up::{Blind, look, unshown};
 use verdict::{Schedule, Seen, decide};
 
@@ -224,9 +224,9 @@ impl Reconciliation {
         let (since, now) = (entry.since, self.clock.now());
         let schedule = Schedule { probe_after: &self.probe_after, probes: entry.probes, since, now };
         let (event, found) = match self.see(line, entry, schedule).await {
-            Ok((seen, caught_up)) => {
+            Ok((seen, control)) => {
                 line.worked();
-                decide(&seen, schedule, caught_up)
+                decide(&seen, schedule, control)
             }
             Err(Blind::Stored(error)) => return Err(error),
             Err(Blind::Failed(answer)) if line.failed(&answer, now) => return Ok(None),
@@ -244,19 +244,20 @@ impl Reconciliation {
     }
 
     /// What the server shows of an entry, and whether its search is known to have caught up beyond it.
-    async fn see(&self, line: &Line, entry: &OpenEntry, schedule: Schedule<'_>) -> Result<(Vec<Seen>, bool), Blind> {
+    async fn see(&self, line: &Line, entry: &OpenEntry, schedule: Schedule<'_>) -> Result<(Vec<Seen>, Control), Blind> {
         let remote = &line.lane.remote;
         let seen = look(remote, entry).await?;
         let (Some(kinds), Some(from), false) = (unshown(entry, &seen), schedule.controls_since(), schedule.is_last())
         else {
-            return Ok((seen, false));
+            return Ok((seen, Control::None));
         };
-        if !line.controls.found((remote, &self.ledger), entry, &kinds, from).await? {
-            return Ok((seen, false));
+        let control = line.controls.found((remote, &self.ledger), entry, &kinds, from).await?;
+        if control != Control::Found {
+            return Ok((seen, control));
         }
         // Only a look that is younger than the proof is worth anything: the index may have caught up in between.
         let again = look(remote, entry).await?;
-        let caught_up = unshown(entry, &again).is_some_and(|still| still.is_subset(&kinds));
-        Ok((again, caught_up))
+        let is_covered = unshown(entry, &again).is_some_and(|still| still.is_subset(&kinds));
+        Ok((again, if is_covered { Control::Found } else { Control::None }))
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::compare::Difference;
+use super::control::Control;
 use crate::ledger::attempt::AcceptedResource;
 use crate::ledger::state::Event;
 
@@ -43,7 +44,9 @@ pub struct Schedule<'a> {
 const WAIT_MIN: Duration = Duration::from_secs(1);
 /// Longest wait for the next look from the second moment on: a visit sent later may have shown up meanwhile, and then
 /// settles it.
-const WAIT_MAX: Duration = Duration::from_secs(30);
+const WAIT_MAX: Duration = Duration::from_secs(20);
+/// The same when such a visit was sent and only the search has yet to show it.
+const WAIT_SENT_MAX: Duration = Duration::from_secs(10);
 /// As many looks at least, if the schedule has them, before the last one decides.
 const LOOKS_MIN: usize = 3;
 
@@ -73,10 +76,11 @@ impl Schedule<'_> {
     /// When to look again: at the next moment, or earlier where a control may settle it; once the moments have passed,
     /// after as long a wait as lies between them.
     #[must_use]
-    pub fn next(&self) -> Timestamp {
+    pub fn next(&self, control: Control) -> Timestamp {
         let soonest = self.now.saturating_add(WAIT_MIN).unwrap_or(Timestamp::MAX);
         if let Some(next) = self.probe_after.iter().map(|after| self.at(Some(after))).find(|at| *at > self.now) {
-            let latest = self.controls_since().and_then(|_| self.now.checked_add(WAIT_MAX).ok());
+            let wait = if control == Control::Sent { WAIT_SENT_MAX } else { WAIT_MAX };
+            let latest = self.controls_since().and_then(|_| self.now.checked_add(wait).ok());
             return latest.map_or(next, |latest| next.min(latest)).max(soonest);
         }
         let at = |index: usize| self.probe_after.get(index).copied();
@@ -89,10 +93,10 @@ impl Schedule<'_> {
     }
 }
 
-/// The event that follows, and the resources to remember with it. `caught_up`: younger visits are found by the searches
-/// that do not show this one (see [`Schedule::controls_since`]).
+/// The event that follows, and the resources to remember with it. `control`: whether younger visits are found by the
+/// searches that do not show this one (see [`Schedule::controls_since`]).
 #[must_use]
-pub fn decide(seen: &[Seen], schedule: Schedule<'_>, caught_up: bool) -> (Event, Vec<AcceptedResource>) {
+pub fn decide(seen: &[Seen], schedule: Schedule<'_>, control: Control) -> (Event, Vec<AcceptedResource>) {
     let equal: Vec<AcceptedResource> = seen
         .iter()
         .filter_map(|seen| match seen {
@@ -110,8 +114,8 @@ pub fn decide(seen: &[Seen], schedule: Schedule<'_>, caught_up: bool) -> (Event,
         });
         return (Event::FoundDifferent, held.collect());
     }
-    if !(schedule.is_last() || caught_up) || seen.contains(&Seen::Unclear) {
-        return (Event::StillUnknown { due: schedule.next() }, Vec::new());
+    if !(schedule.is_last() || control == Control::Found) || seen.contains(&Seen::Unclear) {
+        return (Event::StillUnknown { due: schedule.next(control) }, Vec::new());
     }
     (Event::NotFound { due: schedule.now }, equal)
 }
@@ -141,24 +145,25 @@ mod tests {
 
     #[test]
     fn the_looks_follow_the_schedule_and_only_the_last_gives_it_back() {
-        assert_eq!(due(&decide(&[Seen::Absent], at(0, 5), false).0), 60);
-        assert_eq!(due(&decide(&[Seen::Absent], at(1, 60), false).0), 90, "a control may settle it by then");
-        assert_eq!(due(&decide(&[Seen::Absent], at(9, 580), false).0), 600);
-        assert!(matches!(decide(&[Seen::Absent], at(2, 600), false).0, Event::NotFound { .. }));
+        assert_eq!(due(&decide(&[Seen::Absent], at(0, 5), Control::None).0), 60);
+        assert_eq!(due(&decide(&[Seen::Absent], at(1, 60), Control::None).0), 80, "a control may settle it by then");
+        assert_eq!(due(&decide(&[Seen::Absent], at(1, 60), Control::Sent).0), 70, "the search will show it soon");
+        assert_eq!(due(&decide(&[Seen::Absent], at(9, 580), Control::None).0), 600);
+        assert!(matches!(decide(&[Seen::Absent], at(2, 600), Control::None).0, Event::NotFound { .. }));
     }
 
     #[test]
     fn an_outage_that_spent_the_looks_does_not_shorten_the_time() {
-        assert_eq!(due(&decide(&[Seen::Absent], at(9, 100), false).0), 130);
-        assert!(matches!(decide(&[Seen::Absent], at(9, 599), false).0, Event::StillUnknown { .. }));
-        assert!(matches!(decide(&[Seen::Absent], at(9, 700), false).0, Event::NotFound { .. }));
+        assert_eq!(due(&decide(&[Seen::Absent], at(9, 100), Control::None).0), 120);
+        assert!(matches!(decide(&[Seen::Absent], at(9, 599), Control::None).0, Event::StillUnknown { .. }));
+        assert!(matches!(decide(&[Seen::Absent], at(9, 700), Control::None).0, Event::NotFound { .. }));
     }
 
     #[test]
     fn after_a_long_sleep_it_is_looked_at_several_times_before_it_is_given_back() {
         let mut looks = vec![50_000];
         while let (Event::StillUnknown { due }, _) =
-            decide(&[Seen::Absent], at(u32::try_from(looks.len()).unwrap() - 1, *looks.last().unwrap()), false)
+            decide(&[Seen::Absent], at(u32::try_from(looks.len()).unwrap() - 1, *looks.last().unwrap()), Control::None)
         {
             looks.push(due.as_second());
         }
@@ -171,20 +176,20 @@ mod tests {
         assert_eq!(at(0, 60).controls_since(), Some(at(0, 30).now));
         assert_eq!(at(3, 200).controls_since(), Some(at(0, 100).now));
         assert_eq!(at(0, -60).controls_since(), None, "a clock that was set back proves nothing");
-        assert!(matches!(decide(&[Seen::Absent], at(1, 60), true).0, Event::NotFound { .. }));
-        assert_eq!(due(&decide(&[Seen::Absent, Seen::Unclear], at(1, 60), true).0), 90);
+        assert!(matches!(decide(&[Seen::Absent], at(1, 60), Control::Found).0, Event::NotFound { .. }));
+        assert_eq!(due(&decide(&[Seen::Absent, Seen::Unclear], at(1, 60), Control::Found).0), 80);
     }
 
     #[test]
     fn what_could_not_be_seen_is_never_sent_again() {
-        assert!(due(&decide(&[Seen::Absent, Seen::Unclear], at(7, 10_000), false).0) > 10_000);
+        assert!(due(&decide(&[Seen::Absent, Seen::Unclear], at(7, 10_000), Control::None).0) > 10_000);
     }
 
     #[test]
     fn a_part_that_is_there_is_remembered() {
-        let (event, found) = decide(&[held(), Seen::Absent], at(2, 600), false);
+        let (event, found) = decide(&[held(), Seen::Absent], at(2, 600), Control::None);
         assert!(matches!(event, Event::NotFound { .. }));
         assert_eq!(found.len(), 1);
-        assert_eq!(decide(&[held()], at(0, 5), false).0, Event::FoundEqual);
+        assert_eq!(decide(&[held()], at(0, 5), Control::None).0, Event::FoundEqual);
     }
 }
