@@ -8,6 +8,8 @@
 
 #[path = "pages/addresses.rs"]
 mod addresses;
+#[path = "pages/content.rs"]
+mod content;
 #[path = "visits/filled.rs"]
 mod filled;
 #[path = "visits/ledger.rs"]

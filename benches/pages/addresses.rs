@@ -28,6 +28,10 @@ pub struct Shown {
     pub stories: Vec<i64>,
     /// Of the place of kader and puskesmas.
     pub own_stories: Vec<i64>,
+    /// A row that asks whom it means.
+    pub question: i64,
+    /// The same in the place of kader and puskesmas.
+    pub own_question: i64,
 }
 
 /// Everything that a role may look at.
@@ -54,8 +58,11 @@ pub fn of(role: Role, shown: &Shown) -> Vec<Address> {
     }
     add(Page::DiscrepancyList, "/selisih?keadaan=waived".to_owned());
     add(Page::Seals, "/segel".to_owned());
+    add(Page::Seals, joined("/segel", &[("dari", "2026-09-01"), ("sampai", "2026-11-17")]));
     add(Page::Persons, "/orang".to_owned());
     add(Page::Persons, "/orang?keadaan=sudah".to_owned());
+    let question = if has_place { shown.own_question } else { shown.question };
+    add(Page::Persons, format!("/orang/{question}"));
     add(Page::Mapping, "/pemetaan".to_owned());
     add(Page::Mapping, "/pemetaan?data=kunjungan_balita".to_owned());
     add(Page::Decisions, "/keputusan".to_owned());

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::http::Request;
 use http_body_util::BodyExt as _;
-use jiff::civil::Date;
 use posyandu_gateway::clock::{Clock, Zone};
 use posyandu_gateway::config::assets::{self, Rules};
 use posyandu_gateway::http::auth::Senders;
@@ -18,17 +17,15 @@ use posyandu_gateway::http::watch::{Scrape, Watching};
 use posyandu_gateway::http::{App, Limits, router};
 use posyandu_gateway::ingest::intake::Intake;
 use posyandu_gateway::ingest::register::Register;
-use posyandu_gateway::issue::{Code, Issue, Place};
 use posyandu_gateway::ledger::account::{Reach, Role};
-use posyandu_gateway::ledger::row::{RowKind, RowSeen};
 use posyandu_gateway::ledger::{Ledger, Options};
 use posyandu_gateway::observed::Observed;
 use posyandu_gateway::seal::Keys;
 use posyandu_gateway::words::Language;
-use sha2::{Digest as _, Sha256};
 use tower::ServiceExt as _;
 
 use crate::addresses::{Address, PLACE, Shown};
+use crate::content;
 use crate::filled::{self, FIRST, Filled, POSYANDU, PUSKESMAS};
 use crate::ledger::{LANE, Maker};
 use crate::visits;
@@ -97,34 +94,30 @@ pub async fn prepare(folder: &Path, visits: usize) {
     let (keys, rules) = (Arc::new(Keys::load(&folder.join("keys")).unwrap()), assets::rules(None).unwrap());
     let ledger = Arc::new(Ledger::open(&options(folder), Arc::clone(&keys), clock()).await.unwrap());
     Maker::new(&rules, &keys).fill(&ledger, "2026-11-18.csv", 0..REAL, |_| ()).await;
-    issues(&ledger, visits / ROWS_PER_ISSUE).await;
+    let today = TODAY.parse().unwrap();
+    content::rows(&ledger, today, visits / ROWS_PER_ISSUE).await;
     Arc::into_inner(ledger).unwrap().close().await.unwrap();
     let all = Filled { number: visits, day: DAY, resources: RESOURCES, state: STATE, more: MORE };
     filled::fill(&folder.join("ledger.sqlite"), &all).await;
+    let ledger = Ledger::open(&options(folder), keys, clock()).await.unwrap();
+    content::seals(&ledger, today, clock().now()).await;
+    accounts(&ledger).await;
+    ledger.close().await.unwrap();
 }
 
-/// Rows that wait for a person, over all days: most for one reason, some for another.
-async fn issues(ledger: &Ledger, number: usize) {
-    let (pass, today) = (ledger.begin_pass("kartu", "kartu.csv").await.unwrap(), TODAY.parse::<Date>().unwrap());
-    let sha = |text: &str| -> [u8; 32] { Sha256::digest(text).into() };
-    let row = |index: usize| {
-        let place = Place { source: "kartu".into(), file: "kartu.csv".into(), row: index.to_string(), column: None };
-        let rule = if index.is_multiple_of(50) { "weight.unreadable" } else { "posyandu.unknown" };
-        RowSeen {
-            row_key: sha(&index.to_string()),
-            hash: sha("isi"),
-            outcome: RowKind::Issue,
-            issues: vec![Issue::error(Code::Value, rule).with("tertulis", "•••").at(place.clone())],
-            place,
-            puskesmas: Some(format!("Puskesmas {}", index % POSYANDU % PUSKESMAS)),
-            posyandu: Some(format!("P{}", index % POSYANDU)),
-            service_date: Some(today.saturating_sub(jiff::Span::new().days((index % 400) as i64))),
-        }
-    };
-    for part in (0..number).collect::<Vec<_>>().chunks(1_000) {
-        ledger.see_rows(pass, part.iter().map(|index| row(*index)).collect()).await.unwrap();
+/// One account of each role, logged in.
+async fn accounts(ledger: &Ledger) {
+    let [puskesmas, posyandu] = PLACE.map(str::to_owned);
+    for role in Role::ALL {
+        let reach = match role {
+            Role::Kader => Reach { puskesmas: Some(puskesmas.clone()), posyandu: Some(posyandu.clone()) },
+            Role::Puskesmas => Reach { puskesmas: Some(puskesmas.clone()), posyandu: None },
+            _ => Reach::default(),
+        };
+        ledger.add_account(role.word(), role, &reach, "KODE").await.unwrap();
+        let account = ledger.account(role.word()).await.unwrap().unwrap();
+        ledger.begin_login(&account, role.word()).await.unwrap();
     }
-    ledger.finish_pass(pass, true).await.unwrap();
 }
 
 /// The pages over a ledger.
@@ -136,22 +129,11 @@ pub struct Site {
 }
 
 impl Site {
-    /// Opens the ledger and logs one account of each role in.
+    /// Opens the ledger.
     pub async fn open(folder: &Path, visits: usize) -> Self {
         let keys = Arc::new(Keys::load(&folder.join("keys")).unwrap());
         let rules = assets::rules(None).unwrap();
         let ledger = Arc::new(Ledger::open(&options(folder), Arc::clone(&keys), clock()).await.unwrap());
-        let [puskesmas, posyandu] = PLACE.map(str::to_owned);
-        for role in Role::ALL {
-            let reach = match role {
-                Role::Kader => Reach { puskesmas: Some(puskesmas.clone()), posyandu: Some(posyandu.clone()) },
-                Role::Puskesmas => Reach { puskesmas: Some(puskesmas.clone()), posyandu: None },
-                _ => Reach::default(),
-            };
-            ledger.add_account(role.word(), role, &reach, "KODE").await.unwrap();
-            let account = ledger.account(role.word()).await.unwrap().unwrap();
-            ledger.begin_login(&account, role.word()).await.unwrap();
-        }
         let intake = Intake::new(Arc::clone(&ledger), Arc::clone(&keys), &rules.schemas, clock()).unwrap();
         let intake = Arc::new(intake);
         intake.set_register(Arc::new(register(&rules)));
@@ -160,7 +142,17 @@ impl Site {
         let dashboard = Dashboard::new(setting(&rules), Arc::clone(&ledger), keys, clock(), Arc::clone(&intake));
         let app = App::new(intake, Senders::new(Vec::new()).unwrap(), Limits::default(), watching);
         let [waiting, delivered, other] = [7, 7 + POSYANDU * PUSKESMAS, 12_345].map(|x| (FIRST + visits - x) as i64);
-        let shown = Shown { stories: vec![1, 10, waiting, other], own_stories: vec![waiting, delivered] };
+        let [questions, own_questions] = [None, Some(PLACE)].map(|place| Reach {
+            puskesmas: place.map(|[puskesmas, _]| puskesmas.to_owned()),
+            posyandu: place.map(|[_, posyandu]| posyandu.to_owned()),
+        });
+        let first = async |reach: Reach| ledger.person_questions(&reach, false, None, 1).await.unwrap()[0].number;
+        let shown = Shown {
+            stories: vec![1, 10, waiting, other],
+            own_stories: vec![waiting, delivered],
+            question: first(questions).await,
+            own_question: first(own_questions).await,
+        };
         let bytes = std::fs::metadata(folder.join("ledger.sqlite")).unwrap().len();
         Self { app: Arc::new(app.with_dashboard(dashboard)), bytes, shown }
     }

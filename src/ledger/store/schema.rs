@@ -13,7 +13,7 @@ use crate::ledger::LedgerError;
 use crate::seal::{Keys, SealError};
 
 /// The schema's steps, oldest first; a database remembers the last one taken in `user_version`.
-pub const STEPS: [&str; 16] = [
+pub const STEPS: [&str; 17] = [
     include_str!("../../../schemas/ledger/sqlite/0001_ledger.sql"),
     include_str!("../../../schemas/ledger/sqlite/0002_window.sql"),
     include_str!("../../../schemas/ledger/sqlite/0003_taken_file.sql"),
@@ -30,6 +30,7 @@ pub const STEPS: [&str; 16] = [
     include_str!("../../../schemas/ledger/sqlite/0014_account.sql"),
     include_str!("../../../schemas/ledger/sqlite/0015_person_question.sql"),
     include_str!("../../../schemas/ledger/sqlite/0016_page.sql"),
+    include_str!("../../../schemas/ledger/sqlite/0017_rule.sql"),
 ];
 /// Marks a file as ours: "PSYG" in ASCII, kept in `application_id`.
 const APPLICATION: i64 = 0x5053_5947;

@@ -33,6 +33,7 @@ const STEPS: [&str; schema::STEPS.len()] = [
     include_str!("../../../schemas/ledger/postgres/0014_account.sql"),
     include_str!("../../../schemas/ledger/postgres/0015_person_question.sql"),
     include_str!("../../../schemas/ledger/postgres/0016_page.sql"),
+    include_str!("../../../schemas/ledger/postgres/0017_rule.sql"),
 ];
 /// Oldest server accepted (`server_version_num`): the oldest that its makers still correct.
 const SERVER_NEEDED: i64 = 140_000;
