@@ -19,7 +19,8 @@ use crate::ledger::discrepancy::{Class, Comparison, Found};
 use crate::ledger::entry::{EntryId, OpenEntry};
 use crate::ledger::reading::Filter;
 
-/// How often visits are asked for again that could not be seen whole.
+/// Passes in a row that show not one visit more, after which what is left is told as not seen. As long as they show some,
+/// the audit goes on: a lane that stops now and then has not seen a city's month after any fixed number.
 const PASSES_MAX: u32 = 6;
 /// Wait before that, longer each time: a lane in trouble is tried again within a minute, with wrong access within five.
 const PASS_WAIT: Duration = Duration::from_secs(60);
@@ -102,18 +103,18 @@ impl Reconciliation {
         let mut tally = AuditTally::default();
         let mut left: Vec<EntryId> = scope.visits.iter().map(|visit| visit.entry).collect();
         let mut lines = lines_to_read_back(&self.lanes);
-        for pass in 1..=PASSES_MAX {
-            let is_last = pass == PASSES_MAX;
+        let mut fruitless = 0;
+        loop {
+            let (before, is_last) = (left.len(), fruitless + 1 == PASSES_MAX);
             left = self.visits(&left, &lines, &known, &mut tally, is_last, progress).await?;
             if left.is_empty() {
                 break;
             }
-            self.clock.sleep(PASS_WAIT * pass).await;
-            if !is_last {
-                // Persons whose visits were not seen are searched again.
-                known.searched.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
-                lines = lines_to_read_back(&self.lanes);
-            }
+            fruitless = if left.len() < before { 0 } else { fruitless + 1 };
+            self.clock.sleep(PASS_WAIT * (fruitless + 1)).await;
+            // Persons whose visits were not seen are searched again.
+            known.searched.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+            lines = lines_to_read_back(&self.lanes);
         }
         if scope.is_whole {
             self.days(scope, &lines, &known, &mut tally).await?;
