@@ -24,6 +24,8 @@ pub const OWNER: &str = "pemilik";
 pub const PASSWORD: &str = "kata/sandi?@uji";
 /// How to get what is missing.
 const INSTALL: &str = "install them with: apt-get install --yes postgresql mariadb-server";
+/// What PostgreSQL says while it starts (cannot_connect_now).
+const NOT_YET: &str = "57P03";
 /// Looks at a server that is starting, at most, and the pause between two of them in milliseconds.
 const LOOKS_MAX: u32 = 600;
 const LOOK_PAUSE_MS: u64 = 100;
@@ -138,7 +140,7 @@ impl Database {
         match self.server.is_postgres() {
             true => {
                 let options = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(port).username(OWNER);
-                Owner::Postgres(options.password(PASSWORD).database(&self.name).connect().await.unwrap())
+                Owner::Postgres(let_in(&options.password(PASSWORD).database(&self.name)).await)
             }
             false => {
                 let options = MySqlConnectOptions::new().host("127.0.0.1").port(port).username(OWNER);
@@ -177,6 +179,19 @@ impl Database {
     pub fn location_at(&self, port: u16) -> Location {
         located(&self.url_at(port), PASSWORD)
     }
+}
+
+/// A connection to a PostgreSQL that may have been started just now: it answers before it lets anybody in.
+async fn let_in(options: &PgConnectOptions) -> PgConnection {
+    for _ in 0..LOOKS_MAX {
+        match options.connect().await {
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(NOT_YET) => {
+                tokio::time::sleep(std::time::Duration::from_millis(LOOK_PAUSE_MS)).await;
+            }
+            done => return done.unwrap(),
+        }
+    }
+    panic!("PostgreSQL lets nobody in");
 }
 
 /// A source on a server.
