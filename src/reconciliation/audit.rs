@@ -62,8 +62,13 @@ impl AuditTally {
     }
 }
 
+/// The days of the server's clock (UTC) that a day in Indonesia lies in: it begins while the one before still runs there.
+fn days_at_server(day: Date) -> [Date; 2] {
+    [day.saturating_sub(1.day()), day]
+}
+
 /// Calls that an audit needs, by puskesmas: a search for each type of a visit and one for its person, what they did
-/// not show by id, and one for each day.
+/// not show by id, and one for each day of the server's clock.
 #[must_use]
 pub fn calls(scope: &Scope) -> BTreeMap<String, u64> {
     let mut calls: BTreeMap<String, u64> = BTreeMap::new();
@@ -71,8 +76,10 @@ pub fn calls(scope: &Scope) -> BTreeMap<String, u64> {
     for visit in &scope.visits {
         let number = calls.entry(visit.puskesmas.clone()).or_default();
         *number += visit.types.max(1);
-        if scope.is_whole && days.insert((&visit.puskesmas, visit.service_date)) {
-            *number += 1;
+        if scope.is_whole {
+            let new =
+                days_at_server(visit.service_date).into_iter().filter(|day| days.insert((&visit.puskesmas, *day)));
+            *number += new.count() as u64;
         }
     }
     calls
@@ -182,7 +189,7 @@ impl Reconciliation {
         Ok(Some(Seen { entry: entry.entry_id, read, unknown: shown.unknown, cut, failed }))
     }
 
-    /// Visits of each day under each organization. A day begins in Indonesia while the one before runs in UTC.
+    /// Visits of each day under each organization.
     async fn days(
         &self,
         scope: &Scope,
@@ -192,7 +199,7 @@ impl Reconciliation {
     ) -> Result<(), ReconciliationError> {
         let mut days: HashSet<(&str, Date)> = HashSet::new();
         for visit in &scope.visits {
-            days.insert((&visit.puskesmas, visit.service_date));
+            days.extend(days_at_server(visit.service_date).map(|day| (visit.puskesmas.as_str(), day)));
         }
         let mut ordered: Vec<(&str, Date)> = days.into_iter().collect();
         ordered.sort_unstable();

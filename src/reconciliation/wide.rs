@@ -142,7 +142,8 @@ impl Reconciliation {
         Ok(())
     }
 
-    /// Encounters of one day under a lane's organization that the ledger does not know: also of persons it has none of.
+    /// Encounters of one day of the server's clock under a lane's organization that the ledger does not know: also of
+    /// persons it has none of.
     pub(super) async fn search_day(&self, line: &Line, day: Date, known: &Known) -> Shown {
         let mut shown = Shown::default();
         let (organization, date) = (line.lane.remote.organization_id().to_owned(), day.to_string());

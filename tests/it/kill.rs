@@ -279,7 +279,8 @@ async fn kill_until_it_gets_through(office: &Office, took: Duration, chance: &mu
                 office.outlast_leases().await;
             }
             Some((code, said)) => {
-                assert!(matches!(code, Some(0 | 1)), "exit {code:?}: {said}");
+                // Killed again and again while it asks for a token, it waits before it asks once more (3).
+                assert!(matches!(code, Some(0 | 1 | 3)), "exit {code:?}: {said}");
                 return;
             }
         }

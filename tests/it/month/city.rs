@@ -37,6 +37,8 @@ pub const FIRST: Date = date(2026, 11, 1);
 const NOW: &str = "2026-11-29T02:00:00Z";
 /// Days of the month on which a posyandu opens.
 const DAYS: usize = 25;
+/// Zones of the puskesmas in turn: in the first, a day's visits begin while the server's clock shows the day before.
+const ZONES: [&str; 3] = ["WIT", "WIB", "WITA"];
 /// Posyandu of one puskesmas.
 const POSYANDU_EACH: usize = 20;
 /// Ages in days: the youngest, and how many there are.
@@ -184,7 +186,7 @@ struct Written {
 /// A line of the register of posyandu; a place that nobody told is empty.
 fn registered(posyandu: usize, size: Size, has_place: bool) -> String {
     let (puskesmas, number) = (posyandu % size.puskesmas(), posyandu + 1);
-    let (organization, zone) = (organization(puskesmas), ["WIB", "WITA", "WIT"][puskesmas % 3]);
+    let (organization, zone) = (organization(puskesmas), ZONES[puskesmas % 3]);
     let location = if has_place { location(posyandu) } else { String::new() };
     format!(
         "PSY-{number:03},Contoh {number},,P1001010{puskesmas:03},Puskesmas {puskesmas},1001011001,001,{zone},08:00,11:00,\
@@ -214,7 +216,7 @@ fn config(size: Size) -> String {
         [[source]]\nname = \"register\"\nprofile = \"posyandu_register\"\npath = \"posyandu.csv\"\n"
         .to_owned();
     for number in 0..size.puskesmas() {
-        let (organization, zone) = (organization(number), ["WIB", "WITA", "WIT"][number % 3]);
+        let (organization, zone) = (organization(number), ZONES[number % 3]);
         writeln!(
             config,
             "[[puskesmas]]\nname = \"Puskesmas {number}\"\norganization_id = \"{organization}\"\nclient_id = \"c{number}\"\n\
