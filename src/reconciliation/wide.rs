@@ -86,8 +86,14 @@ impl Reconciliation {
         if !shown.fetched.contains_key(&own) {
             match line.lane.remote.read(ENCOUNTER, id).await {
                 ReadAnswer::Found(found) => shown.keep(found.into_inner()),
+                // Comparing may read it after all; then nobody has searched within it.
+                ReadAnswer::Failed(answer) => {
+                    shown.failed += 1;
+                    line.failed(&answer, self.clock.now());
+                    return Ok(shown);
+                }
                 // What it means is told by comparing.
-                _ => return Ok(shown),
+                ReadAnswer::Absent | ReadAnswer::Hidden => return Ok(shown),
             }
         }
         let Some(anchor) = shown.fetched.get(&own).and_then(Anchor::of) else { return Ok(shown) };
