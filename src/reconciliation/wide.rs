@@ -33,8 +33,8 @@ pub(super) struct Known {
     pub(super) days: (Date, Date),
     /// Ids of the Encounters that the ledger knows.
     pub(super) encounters: HashSet<String>,
-    /// Persons whose Encounters were searched.
-    pub(super) searched: Mutex<HashSet<String>>,
+    /// Lanes and persons whose Encounters were searched: each lane knows its own organization's.
+    pub(super) searched: Mutex<HashSet<(String, String)>>,
 }
 
 /// What searching showed.
@@ -68,7 +68,7 @@ impl Reconciliation {
         let Some(visit) = entry.resources.iter().find(|one| one.resource_type == ENCOUNTER) else { return Ok(shown) };
         let Some(id) = &visit.server_id else { return Ok(shown) };
         let own_system = visit.identifier_system.as_str();
-        if let Some(person) = person.filter(|person| known.is_new(person)) {
+        if let Some(person) = person.filter(|person| known.is_new(&line.lane.name, person)) {
             match line.lane.remote.search(ENCOUNTER, &[("subject", person)]).await {
                 SearchAnswer::Found(found) => {
                     for one in shown.take(found) {
@@ -186,8 +186,9 @@ impl Reconciliation {
 }
 
 impl Known {
-    fn is_new(&self, person: &str) -> bool {
-        self.searched.lock().unwrap_or_else(PoisonError::into_inner).insert(person.to_owned())
+    fn is_new(&self, lane: &str, person: &str) -> bool {
+        let one = (lane.to_owned(), person.to_owned());
+        self.searched.lock().unwrap_or_else(PoisonError::into_inner).insert(one)
     }
 }
 
@@ -246,4 +247,17 @@ fn refers_to(one: &Value, encounter: &str) -> bool {
         let reference = one.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         relative(reference).strip_prefix("Encounter/") == Some(encounter)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_lane_searches_a_person_once_for_its_own_organization() {
+        let known = Known { days: (Date::MIN, Date::MAX), encounters: HashSet::new(), searched: Mutex::default() };
+        assert!(known.is_new("Utara", "P1"));
+        assert!(!known.is_new("Utara", "P1"));
+        assert!(known.is_new("Timur", "P1"), "what is under its organization, the other lane does not tell");
+    }
 }
