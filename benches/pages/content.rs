@@ -21,7 +21,7 @@ use crate::filled::{POSYANDU, PUSKESMAS};
 /// Rows told at once.
 const ROWS: usize = 1_000;
 /// Of so many rows that wait, one asks whom it means; a third of those is answered.
-const ROWS_PER_QUESTION: usize = 21;
+const ROWS_PER_QUESTION: usize = 7;
 /// Its rule.
 const ASKS: &str = "person.ambiguous";
 /// Days that are sealed.
