@@ -19,6 +19,10 @@ pub enum Clock {
     Manual(Arc<Mutex<Timestamp>>),
 }
 
+/// Turns that a waiting task gives to others before it moves a manual clock: sockets are looked at after 61 of them, and
+/// an exchange on this machine takes a few such looks.
+const TURNS_BEFORE_A_MOVE: u32 = 256;
+
 impl Clock {
     /// A clock that stands at `at` and moves only by [`Clock::advance`] and [`Clock::sleep`].
     #[must_use]
@@ -50,10 +54,14 @@ impl Clock {
         }
     }
 
-    /// Waits. On a manual clock this moves the clock and lets other tasks run once.
+    /// Waits. On a manual clock this lets other tasks run, sockets included, and moves the clock: what is under way when
+    /// somebody begins to wait should not take as long as the wait.
     pub async fn sleep(&self, duration: Duration) {
         match self {
             Self::Manual(_) => {
+                for _ in 0..TURNS_BEFORE_A_MOVE {
+                    tokio::task::yield_now().await;
+                }
                 self.advance(duration);
                 tokio::task::yield_now().await;
             }

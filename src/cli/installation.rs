@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use data_encoding::HEXLOWER;
+use sha2::{Digest as _, Sha256};
+
 use super::{Context, print};
 use crate::clock::Clock;
 use crate::config::assets::{self, AssetsError, Rules};
@@ -116,6 +119,7 @@ pub async fn daemon(config: Config, clock: Clock) -> anyhow::Result<Daemon> {
         let bound = ledger.bind_server(&host, &config.satusehat.moved_from).await;
         bound.map_err(|error| named(&config, error))?;
     }
+    tell_trust(&config, &ledger).await?;
     Ok(Daemon {
         config,
         rules,
@@ -125,6 +129,19 @@ pub async fn daemon(config: Config, clock: Clock) -> anyhow::Result<Daemon> {
         halt: Arc::new(AtomicBool::new(false)),
         observed: Observed::default(),
     })
+}
+
+/// Has the audit trail say whose certificates are trusted beside the public ones.
+async fn tell_trust(config: &Config, ledger: &Ledger) -> anyhow::Result<()> {
+    let file = &config.satusehat.extra_ca_file;
+    let digest = if file.as_os_str().is_empty() {
+        None
+    } else {
+        // A file that cannot be read is told by the lane that needs it, which then sends nothing.
+        let Ok(pem) = std::fs::read(config.path(file)) else { return Ok(()) };
+        Some(HEXLOWER.encode(&Sha256::digest(pem)))
+    };
+    ledger.tell_trust(digest).await.map_err(|error| named(config, error))
 }
 
 /// Opens the ledger for writing; makes it when there is none.

@@ -63,6 +63,18 @@ impl Ledger {
         self.writer()?.ask(|reply| Command::Lane { change, reply }).await.map(|_| ())
     }
 
+    /// Has the audit trail say, once for each change, which certificate authorities are trusted beside the public ones:
+    /// whoever holds one of them can read what is sent (faults.md, row 29). `digest` names the content of their file.
+    ///
+    /// # Errors
+    /// Failures of the store: then nothing may be sent.
+    pub async fn tell_trust(&self, digest: Option<String>) -> Result<(), LedgerError> {
+        if lanes::trusted(&mut self.readers.acquire().await?).await? == digest {
+            return Ok(());
+        }
+        self.writer()?.ask(|reply| Command::Lane { change: Change::Trust { digest }, reply }).await.map(|_| ())
+    }
+
     /// Lets a stopped lane go on: its note is gone, and what was refused since `refused_since` is tried again, with the
     /// reason, which is sealed. Gives the number of visits; the same command twice is one decision and gives it again.
     ///

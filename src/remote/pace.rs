@@ -238,8 +238,10 @@ impl Pace {
         let used_up = going_on > USED_UP.0.max(WINDOW.mul_f64(USED_UP.1 / episode.from));
         let step_before = episode.from / GROWTH[self.growth];
         if episode.near_ceiling {
-            // What passed counts exactly when a quota is used up. A rate that is too high was too high by little.
-            self.hold(if used_up { known } else { episode.from / BACK }, now);
+            // What passed counts exactly when a quota is used up. A rate that is too high was too high by little, and
+            // never lower than what passed in its minute.
+            let by_little = known.clamp(episode.from / BACK, episode.from);
+            self.hold(if used_up { known } else { by_little }, now);
             self.is_confirmed = true;
         } else if !self.climbed && self.growth == 0 {
             // From a standing start nobody can tell a quota that is used up from a rate that is too high.

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use posyandu_gateway::remote::pace::{FLOOR_PER_MINUTE, Learnt, Left, Pace};
 
+use crate::proof::run::Chance;
+
 /// How a server counts.
 #[derive(Clone, Copy, Debug)]
 enum Quota {
@@ -93,34 +95,64 @@ struct Outcome {
     per_minute: f64,
 }
 
-/// Twenty-one minutes; answers come after `latency` seconds.
-fn send(quota: Quota, limit: f64, configured: u32, latency: f64, learnt: Option<Learnt>) -> Outcome {
+/// How calls travel.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    /// Seconds from a call's arrival to its answer.
+    latency: f64,
+    /// A call arrives up to so many seconds late, another time for each.
+    jitter: f64,
+}
+
+/// A call under way.
+struct Call {
+    left: Left,
+    arrives: f64,
+    /// Whether the server took it, once it arrived.
+    taken: Option<bool>,
+}
+
+/// Twenty-one minutes.
+fn send(quota: Quota, limit: f64, configured: u32, way: Way, learnt: Option<Learnt>) -> Outcome {
     const FROM: usize = 300;
     const TO: usize = 1_260;
     let (mut server, mut pace) = (Server::new(quota, limit), Pace::new(configured, learnt));
-    let (mut next, mut passed, mut left) = (0.001_f64, vec![0.0; TO + 1], vec![0.0; TO + 1]);
+    let (mut next, mut passed, mut arrived) = (0.001_f64, vec![0.0; TO + 1], vec![0.0; TO + 1]);
     let (mut refused, mut late) = (0, 0);
-    let mut answers: VecDeque<(f64, Left, bool)> = VecDeque::new();
+    let mut chance = Chance(1);
+    let mut calls: Vec<Call> = Vec::new();
     while next < TO as f64 {
-        while let Some((at, call, takes)) = answers.pop_front_if(|answer| answer.0 <= next) {
-            let now = Duration::from_secs_f64(at);
-            let changed = if takes { pace.clean(call, now) } else { pace.throttled(call, now) };
-            if changed {
-                next = at + 60.0 / pace.per_minute();
+        // Whatever comes first: an arrival, an answer, or the next call.
+        let moment = |call: &Call| call.arrives + if call.taken.is_some() { way.latency } else { 0.0 };
+        let first = (0..calls.len()).min_by(|one, other| moment(&calls[*one]).total_cmp(&moment(&calls[*other])));
+        let Some(first) = first.filter(|first| moment(&calls[*first]) <= next) else {
+            let left = pace.left(Duration::from_secs_f64(next));
+            let jitter = way.jitter * chance.below(1_000_000) as f64 / 1e6;
+            calls.push(Call { left, arrives: next + jitter, taken: None });
+            next += 60.0 / pace.per_minute();
+            continue;
+        };
+        let (at, call) = (moment(&calls[first]), &mut calls[first]);
+        let Some(taken) = call.taken else {
+            let taken = server.takes(at);
+            call.taken = Some(taken);
+            if let Some(second) = arrived.get_mut(at as usize) {
+                *second += 1.0;
+                passed[at as usize] += f64::from(u8::from(taken));
             }
+            refused += u64::from(!taken);
+            late += u64::from(!taken && at >= FROM as f64);
+            continue;
+        };
+        let (left, now) = (calls.swap_remove(first).left, Duration::from_secs_f64(at));
+        let changed = if taken { pace.clean(left, now) } else { pace.throttled(left, now) };
+        if changed {
+            next = at + 60.0 / pace.per_minute();
         }
-        let call = pace.left(Duration::from_secs_f64(next));
-        let takes = server.takes(next);
-        left[next as usize] += 1.0;
-        passed[next as usize] += f64::from(u8::from(takes));
-        refused += u64::from(!takes);
-        late += u64::from(!takes && next >= FROM as f64);
-        answers.push_back((next + latency, call, takes));
-        next += 60.0 / pace.per_minute();
     }
     let (mut over, mut run) = (0, 0);
     for second in FROM..TO {
-        let within: f64 = left[second - 59..=second].iter().sum();
+        let within: f64 = arrived[second - 59..=second].iter().sum();
         // Whole seconds are counted, so that one call more may stand at the edge.
         run = if within > server.most() + 1.0 { run + 1 } else { 0 };
         over = over.max(run);
@@ -129,6 +161,9 @@ fn send(quota: Quota, limit: f64, configured: u32, latency: f64, learnt: Option<
     let per_minute = pace.per_minute();
     Outcome { used, refused, refused_after_five_minutes: late, over, per_minute }
 }
+
+/// Every call takes the same time.
+const STEADY: Way = Way { latency: 0.4, jitter: 0.0 };
 
 /// Longest stretch above the limit: a step up lasts a clean minute, and a halving follows.
 const STEP_SECONDS: usize = 60;
@@ -142,7 +177,7 @@ fn a_hidden_limit_is_found_and_used() {
             for configured in [60, 600, 3_600, 12_000].into_iter().filter(|most| f64::from(*most) > limit) {
                 for latency in [0.0, 0.4] {
                     let Outcome { used, refused, refused_after_five_minutes: late, over, per_minute } =
-                        send(quota, limit, configured, latency, None);
+                        send(quota, limit, configured, Way { latency, jitter: 0.0 }, None);
                     println!(
                         "{:<8} {limit:>9} {configured:>11} {latency:>6} s {used:>6.3} {refused:>7} {late:>12} {over:>10} s \
                          {per_minute:>8.1}",
@@ -159,9 +194,25 @@ fn a_hidden_limit_is_found_and_used() {
     println!("least used {least:.3}, longest over {longest} s");
 }
 
+/// A server that counts calls takes as many of them when each travels for another time. One that wants them evenly apart
+/// does not: then a pace without push-back lies lower.
+#[test]
+fn calls_that_arrive_unevenly_use_a_counted_limit_all_the_same() {
+    for quota in [Quota::Fixed, Quota::Sliding] {
+        for limit in [20.0, 30.0, 60.0, 120.0, 300.0, 1_000.0_f64] {
+            for jitter in [0.3, 1.0] {
+                let Outcome { used, refused, over, .. } = send(quota, limit, 3_600, Way { latency: 0.1, jitter }, None);
+                println!("{quota:?} {limit:>5} jitter {jitter} s: used {used:.3}, refused {refused}, over {over} s");
+                assert!(used >= 0.95, "{quota:?} {limit} {jitter}: {used}");
+                assert!(over <= STEP_SECONDS, "{quota:?} {limit} {jitter}: {over} s");
+            }
+        }
+    }
+}
+
 #[test]
 fn without_a_limit_the_configured_pace_is_kept_and_never_exceeded() {
-    let outcome = send(Quota::Sliding, 1_000_000.0, 600, 0.4, None);
+    let outcome = send(Quota::Sliding, 1_000_000.0, 600, STEADY, None);
     assert_eq!((outcome.refused, outcome.per_minute), (0, 600.0));
 }
 
@@ -170,7 +221,7 @@ fn what_was_learnt_spares_the_search_after_a_restart() {
     let mut pace = Pace::new(3_600, None);
     pace.restore(Learnt { ceiling: Some(120.0) }, Duration::ZERO);
     assert!((pace.per_minute() - 117.6).abs() < 0.01);
-    let again = send(Quota::Sliding, 120.0, 3_600, 0.4, Some(Learnt { ceiling: Some(120.0) }));
+    let again = send(Quota::Sliding, 120.0, 3_600, STEADY, Some(Learnt { ceiling: Some(120.0) }));
     assert!(again.refused < 5 && again.used >= 0.95, "{again:?}");
 }
 

@@ -10,6 +10,7 @@ mod model;
 mod points;
 mod rate;
 pub mod run;
+mod satellite;
 pub mod simulation;
 mod table;
 mod week;

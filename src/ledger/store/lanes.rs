@@ -17,6 +17,8 @@ pub enum Change {
     Release { lane: String, refused_since: Option<Timestamp>, command: String, reason_sealed: Vec<u8> },
     /// The ledger belongs to this host from now on: the first one, or one that moved.
     Bind { host: String, moved_from: String },
+    /// Other authorities are trusted beside the public ones from now on: the digest of their file, or none any more.
+    Trust { digest: Option<String> },
     /// A suspect got as far as the network.
     ClearStrike { entry: EntryId },
 }
@@ -34,6 +36,7 @@ pub async fn change(link: &mut Link, change: &Change, now: Timestamp) -> Result<
             return release(link, lane, *refused_since, command, reason_sealed, now).await;
         }
         Change::Bind { host, moved_from } => bind(link, host, moved_from).await?,
+        Change::Trust { digest } => trust(link, digest.as_deref(), now).await?,
         Change::ClearStrike { entry } => {
             let clear = "UPDATE entry SET strikes = strikes - 1 WHERE id = ?1 AND state = 'in_flight' AND strikes > 1";
             link.execute(clear, values![entry.number()]).await?;
@@ -60,6 +63,35 @@ async fn bind(link: &mut Link, host: &str, moved_from: &str) -> Result<(), Ledge
             Ok(())
         }
     }
+}
+
+/// Digest of the certificates that are trusted beside the public ones, as last told to the audit trail.
+pub async fn trusted(link: &mut Link) -> Result<Option<String>, LedgerError> {
+    let stored: Option<Vec<u8>> = link.first("SELECT value FROM meta WHERE name = 'extra_ca'", values![]).await?;
+    stored.map(|digest| String::from_utf8(digest).map_err(|_| LedgerError::Spoiled("extra_ca"))).transpose()
+}
+
+async fn trust(link: &mut Link, digest: Option<&str>, now: Timestamp) -> Result<(), LedgerError> {
+    let before = trusted(link).await?;
+    // Of two daemons on one database the second one finds it told.
+    if before.as_deref() == digest {
+        return Ok(());
+    }
+    let (action, subject) = match digest {
+        Some(digest) => {
+            let write = "INSERT INTO meta (name, value) VALUES ('extra_ca', ?1)
+                ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+            link.execute(write, values![digest.as_bytes()]).await?;
+            ("trust_extra_ca", digest)
+        }
+        None => {
+            link.execute("DELETE FROM meta WHERE name = 'extra_ca'", values![]).await?;
+            ("distrust_extra_ca", before.as_deref().unwrap_or_default())
+        }
+    };
+    let line = "INSERT INTO audit (at, account, role, action, subject) VALUES (?1, '-', 'config', ?2, ?3)";
+    link.execute(line, values![now.as_millisecond(), action, format!("sha256 {subject}")]).await?;
+    Ok(())
 }
 
 async fn put_note(link: &mut Link, kind: &str, name: &str, value: Option<&str>) -> Result<(), LedgerError> {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use data_encoding::HEXLOWER;
 use posyandu_gateway::clock::Clock;
 use posyandu_gateway::config::Config;
 use posyandu_gateway::config::assets;
@@ -18,6 +19,7 @@ use posyandu_gateway::ledger::state::Event;
 use posyandu_gateway::observed::Observed;
 use posyandu_gateway::seal::Keys;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use super::town::{CONFIG, Town};
 use crate::dashboard::more::{NAME_ELSEWHERE, questions};
@@ -144,6 +146,41 @@ async fn every_decision_is_once_and_in_the_audit_trail() {
     }
     let subjects: Vec<String> = trail(&town).await.into_iter().skip(expected.len()).map(|line| line.1).collect();
     assert_eq!(subjects, ["visit 2", "visit 99"], "what is not there is refused before it is written down");
+}
+
+/// Whoever holds a certificate that is trusted beside the public ones can read what is sent (faults, row 29).
+#[tokio::test]
+async fn an_authority_that_is_trusted_is_in_the_audit_trail_once_for_each_change() {
+    let town = Town::ready("127.0.0.1:9");
+    for (name, file) in [("tls.lan", "a.pem"), ("proxy.lan", "b.pem")] {
+        town.write(file, &rcgen::generate_simple_self_signed([name.to_owned()]).unwrap().cert.pem());
+    }
+    let subject = |file: &str| format!("sha256 {}", HEXLOWER.encode(&Sha256::digest(town.read(file))));
+    // Any command that opens the ledger to send; this one ends before it would.
+    let open = |file: &str| {
+        let told = town.with("SATUSEHAT__EXTRA_CA_FILE", file, &["forget", "99"]);
+        assert_eq!(told.code, Some(2), "{}", told.err);
+    };
+    let mut expected = Vec::new();
+    for (file, action, of) in [
+        ("", None, ""),
+        ("a.pem", Some("trust_extra_ca"), "a.pem"),
+        ("b.pem", Some("trust_extra_ca"), "b.pem"),
+        ("absent.pem", None, ""),
+        ("", Some("distrust_extra_ca"), "b.pem"),
+        ("a.pem", Some("trust_extra_ca"), "a.pem"),
+    ] {
+        open(file);
+        open(file);
+        expected.extend(action.map(|action| (action.to_owned(), subject(of))));
+        let daemon = daemon(&town).await;
+        let mut lines = daemon.ledger.audit_trail(None, 100).await.unwrap();
+        close(daemon).await;
+        lines.reverse();
+        assert!(lines.iter().all(|line| (line.account.as_str(), line.role.as_str()) == ("-", "config")));
+        let told: Vec<_> = lines.into_iter().map(|line| (line.action, line.subject)).collect();
+        assert_eq!(told, expected, "with {file:?}");
+    }
 }
 
 #[tokio::test]

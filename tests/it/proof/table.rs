@@ -13,7 +13,7 @@ const BEGIN: &str = "<!-- table: written by tests/faults -->\n";
 const END: &str = "<!-- end of table -->\n";
 
 /// Families in the order of the table, with what is counted.
-const FAMILIES: [(&str, &str); 16] = [
+const FAMILIES: [(&str, &str); 17] = [
     ("points", "kills at named points"),
     ("kills", "kills -9 at random moments"),
     ("database", "databases killed under a run"),
@@ -23,6 +23,7 @@ const FAMILIES: [(&str, &str); 16] = [
     ("restore", "visits sent that a restored copy did not know"),
     ("mutations", "fields of the ledger altered"),
     ("cuts", "answers cut short"),
+    ("satellite", "visits over a link that is slow and loses packets"),
     ("simulation", "simulated lives of a city (seeds)"),
     ("model", "command sequences against the model"),
     ("answers", "mutated answers"),
