@@ -56,6 +56,10 @@ fn an_answer_spoiled_in_a_part_that_nobody_reads_is_no_clear_one() {
     assert_eq!(class(body.as_bytes()), Class::Accepted);
     let spoiled: Vec<u8> = body.bytes().map(|byte| if byte == b'~' { 0xe9 } else { byte }).collect();
     assert_eq!(class(&spoiled), Class::Unknown);
+    for unreadable in ["1e999", "\"\\ud800\""] {
+        assert_eq!(class(body.replace("\"~\"", unreadable).as_bytes()), Class::Unknown, "{unreadable}");
+    }
+    assert_eq!(class(body.replace("\"~\"", "1e9").as_bytes()), Class::Accepted);
 }
 
 #[test]
