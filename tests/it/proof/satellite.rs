@@ -25,7 +25,11 @@ const SWALLOWED_PERCENT: u64 = 8;
 /// Longest piece, in bytes.
 const PIECE: usize = 16 * 1024;
 /// Six seconds would be a tenth of the time that a call is given; half of it makes more of them end in doubt.
-const DELIVERY: &str = "concurrency = 4\nprobe_after_seconds = [1, 30]\nonce_seconds = 0\nconnect_timeout_seconds = 2\nrequest_timeout_seconds = 3";
+const DELIVERY: &str = "concurrency = 4
+probe_after_seconds = [1, 30]
+once_seconds = 0
+connect_timeout_seconds = 2
+request_timeout_seconds = 3";
 
 /// Carries one direction until it ends; what is swallowed leaves the connection open, as nobody tells of it.
 async fn carry(mut from: tokio::net::tcp::OwnedReadHalf, mut to: tokio::net::tcp::OwnedWriteHalf, mut chance: Chance) {
