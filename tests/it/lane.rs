@@ -16,7 +16,7 @@ use posyandu_gateway::remote::breaker::Why;
 use posyandu_gateway::report::forecast::Alarm;
 use posyandu_gateway::simulator::fault::{AppliesTo, Fault, FaultKind};
 
-use super::ledger::{DAY, Desk};
+use super::ledger::{DAY, Desk, on_both_stores};
 use super::office::{Books, Office, Setting, agree};
 
 /// Rows of each source.
@@ -183,6 +183,21 @@ async fn a_release_tries_again_what_the_mass_refusal_refused_and_counts_once() {
     assert_eq!(desk.ledger.release_lane("Puskesmas A", Some(since), "one", "again").await.unwrap(), 3);
     assert!(desk.ledger.release_lane("Puskesmas B", None, "one", "other").await.is_err(), "used for another lane");
     assert_eq!(desk.ledger.claim("Puskesmas A", 9).await.unwrap().len(), 3);
+}
+
+on_both_stores!(what_is_trusted_is_told_once_for_each_change);
+async fn what_is_trusted_is_told_once_for_each_change(desk: Desk) {
+    let told = async |digest: Option<&str>| {
+        desk.ledger.tell_trust(digest.map(str::to_owned)).await.unwrap();
+        desk.ledger.tell_trust(digest.map(str::to_owned)).await.unwrap();
+        let lines = desk.ledger.audit_trail(None, 9).await.unwrap();
+        lines.into_iter().map(|line| format!("{} {}", line.action, line.subject)).collect::<Vec<_>>()
+    };
+    assert!(told(None).await.is_empty());
+    assert_eq!(told(Some("aa")).await, ["trust_extra_ca sha256 aa"]);
+    assert_eq!(told(Some("bb")).await[..1], ["trust_extra_ca sha256 bb"]);
+    assert_eq!(told(None).await[..1], ["distrust_extra_ca sha256 bb"]);
+    assert_eq!(told(None).await.len(), 3);
 }
 
 /// On the real clock: one visit is on the wire of a server that is slow to answer when the gateway is told to stop.
