@@ -1,4 +1,5 @@
-//! What delivery keeps about client ids and lanes across restarts, and a person's word that a stopped lane may go on.
+//! What delivery keeps about client ids and lanes across restarts, a person's word that a stopped lane may go on, and
+//! whom the ledger deals with.
 //!
 //! It must not know what the notes mean; they hold no personal data.
 

@@ -1,4 +1,5 @@
-//! Notes of delivery about client ids and lanes, and the release of a stopped lane.
+//! Notes of delivery about client ids and lanes, the release of a stopped lane, and whom the ledger deals with: the host
+//! that it belongs to and the authorities that vouch for it.
 
 use jiff::Timestamp;
 
