@@ -2,8 +2,9 @@
 //!
 //! The only reader of the system clock. It must not know what the time is used for.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::civil::{Date, Time};
 use jiff::{SignedDuration, Timestamp};
@@ -16,18 +17,80 @@ pub enum Clock {
     /// The system clock moved by a constant: the demonstration lives on the day of its sample.
     Moved(SignedDuration),
     /// A clock that stands still until it is moved; sleeping moves it.
-    Manual(Arc<Mutex<Timestamp>>),
+    Manual(Arc<Stage>),
+}
+
+/// The time of a manual clock, and what holds it.
+#[derive(Debug)]
+pub struct Stage {
+    at: Mutex<Timestamp>,
+    /// Calls on the wire, less those that wait at the server for this clock.
+    under_way: AtomicI64,
 }
 
 /// Turns that a waiting task gives to others before it moves a manual clock: sockets are looked at after 61 of them, and
 /// an exchange on this machine takes a few such looks.
 const TURNS_BEFORE_A_MOVE: u32 = 256;
 
+/// Longest time, of the machine, that a waiting task gives to calls that are on the wire: one that is never answered must
+/// not hold a manual clock for good.
+const CALL_PATIENCE: Duration = Duration::from_millis(250);
+
+/// Pause, of the machine, between two looks whether calls are still on the wire.
+const CALL_LOOK: Duration = Duration::from_millis(1);
+
+/// Holds a manual clock while a call is on its way, so that no virtual second passes between its leaving and its
+/// arrival. On any other clock it does nothing.
+#[derive(Debug)]
+pub struct UnderWay(Option<Arc<Stage>>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if let Some(stage) = &self.0 {
+            stage.under_way.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
+/// Lets a manual clock move on although the call that is being answered is still on its way.
+struct Away<'a>(&'a Stage);
+
+impl<'a> Away<'a> {
+    fn new(stage: &'a Stage) -> Self {
+        stage.under_way.fetch_sub(1, Ordering::AcqRel);
+        Self(stage)
+    }
+}
+
+impl Drop for Away<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+impl Stage {
+    fn set(&self, change: impl FnOnce(Timestamp) -> Timestamp) {
+        let mut at = self.at.lock().unwrap_or_else(PoisonError::into_inner);
+        *at = change(*at);
+    }
+
+    /// Gives others their turn, and what is on the wire the time to arrive.
+    async fn let_others_go(&self) {
+        let patience = Instant::now();
+        while self.under_way.load(Ordering::Acquire) > 0 && patience.elapsed() < CALL_PATIENCE {
+            tokio::time::sleep(CALL_LOOK).await;
+        }
+        for _ in 0..TURNS_BEFORE_A_MOVE {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
 impl Clock {
     /// A clock that stands at `at` and moves only by [`Clock::advance`] and [`Clock::sleep`].
     #[must_use]
     pub fn manual(at: Timestamp) -> Self {
-        Self::Manual(Arc::new(Mutex::new(at)))
+        Self::Manual(Arc::new(Stage { at: Mutex::new(at), under_way: AtomicI64::new(0) }))
     }
 
     /// A clock that runs like the system clock but started at `at`.
@@ -42,15 +105,21 @@ impl Clock {
         match self {
             Self::System => Timestamp::now(),
             Self::Moved(by) => Timestamp::now().saturating_add(*by).unwrap_or(Timestamp::MAX),
-            Self::Manual(at) => *at.lock().unwrap_or_else(PoisonError::into_inner),
+            Self::Manual(stage) => *stage.at.lock().unwrap_or_else(PoisonError::into_inner),
         }
     }
 
     /// Moves a manual clock; the other clocks move by themselves and ignore this.
     pub fn advance(&self, by: Duration) {
-        if let Self::Manual(at) = self {
-            let mut at = at.lock().unwrap_or_else(PoisonError::into_inner);
-            *at = at.saturating_add(by).unwrap_or(Timestamp::MAX);
+        if let Self::Manual(stage) = self {
+            stage.set(|at| at.saturating_add(by).unwrap_or(Timestamp::MAX));
+        }
+    }
+
+    /// Sets a manual clock, also back, as somebody sets a machine's; the other clocks ignore this.
+    pub fn set(&self, to: Timestamp) {
+        if let Self::Manual(stage) = self {
+            stage.set(|_| to);
         }
     }
 
@@ -58,15 +127,30 @@ impl Clock {
     /// somebody begins to wait should not take as long as the wait.
     pub async fn sleep(&self, duration: Duration) {
         match self {
-            Self::Manual(_) => {
-                for _ in 0..TURNS_BEFORE_A_MOVE {
-                    tokio::task::yield_now().await;
-                }
+            Self::Manual(stage) => {
+                stage.let_others_go().await;
                 self.advance(duration);
                 tokio::task::yield_now().await;
             }
             Self::System | Self::Moved(_) => tokio::time::sleep(duration).await,
         }
+    }
+
+    /// Waits as a server that holds an answer back: the call that it answers does not hold a manual clock meanwhile.
+    pub async fn sleep_in_a_call(&self, duration: Duration) {
+        let _away = match self {
+            Self::Manual(stage) => Some(Away::new(stage)),
+            Self::System | Self::Moved(_) => None,
+        };
+        self.sleep(duration).await;
+    }
+
+    /// Tells that a call is on its way, until what is returned is dropped.
+    #[must_use]
+    pub fn under_way(&self) -> UnderWay {
+        let Self::Manual(stage) = self else { return UnderWay(None) };
+        stage.under_way.fetch_add(1, Ordering::AcqRel);
+        UnderWay(Some(Arc::clone(stage)))
     }
 
     /// Starts measuring how long something takes, for durations in the history and in benchmarks.
@@ -222,5 +306,37 @@ mod tests {
         assert_eq!(clock.now(), Timestamp::UNIX_EPOCH);
         clock.advance(Duration::from_secs(60));
         assert_eq!(clock.now().as_second(), 60);
+        clock.set(Timestamp::UNIX_EPOCH);
+        assert_eq!(clock.now(), Timestamp::UNIX_EPOCH);
+    }
+
+    #[tokio::test]
+    async fn a_manual_clock_stands_still_while_a_call_is_on_its_way_unless_the_server_waits_for_it() {
+        let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+        let call = clock.under_way();
+        let sleeper = tokio::spawn({
+            let clock = clock.clone();
+            async move { clock.sleep(Duration::from_secs(60)).await }
+        });
+        for _ in 0..2 * TURNS_BEFORE_A_MOVE {
+            tokio::task::yield_now().await;
+            assert_eq!(clock.now(), Timestamp::UNIX_EPOCH);
+        }
+        drop(call);
+        sleeper.await.expect("the sleeper ends");
+        assert_eq!(clock.now().as_second(), 60);
+
+        let _call = clock.under_way();
+        let server = tokio::spawn({
+            let clock = clock.clone();
+            async move { clock.sleep_in_a_call(Duration::from_secs(60)).await }
+        });
+        for _ in 0..2 * TURNS_BEFORE_A_MOVE {
+            tokio::task::yield_now().await;
+        }
+        assert!(server.is_finished(), "it waited for the call that it answers");
+        assert_eq!(clock.now().as_second(), 120);
+        clock.sleep(Duration::from_secs(60)).await;
+        assert_eq!(clock.now().as_second(), 180, "a call that is never answered holds no clock for good");
     }
 }

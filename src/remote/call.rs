@@ -33,6 +33,7 @@ impl Remote {
         let inner = &*self.inner;
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json, application/fhir+json"));
         let mut permit = inner.limiter.acquire(kind).await.ok_or_else(stopping)?;
+        let mut under_way = inner.clock.under_way();
         let mut repeated = false;
         loop {
             let (token, generation) = inner.token().await?;
@@ -66,10 +67,12 @@ impl Remote {
             }
             request = copy;
             repeated = true;
+            drop(under_way);
             if inner.limiter.again(kind, &mut permit).await.is_none() {
                 // Only the token was refused, so nothing was carried out.
                 return Err(stopping());
             }
+            under_way = inner.clock.under_way();
         }
     }
 

@@ -142,7 +142,7 @@ impl AsyncWrite for Line {
             Flow::Cut(left) => self.valve.set(Flow::Cut(left.saturating_sub(written))),
             Flow::Slow(_, pause) => {
                 let clock = self.clock.clone();
-                self.pause = Some(Box::pin(async move { clock.sleep(pause).await }));
+                self.pause = Some(Box::pin(async move { clock.sleep_in_a_call(pause).await }));
             }
             Flow::Open | Flow::Closed | Flow::Last(_) | Flow::Ended(_) => {}
         }

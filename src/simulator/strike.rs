@@ -43,12 +43,12 @@ pub(super) async fn answer(simulator: &Simulator, call: &Call<'_>, strike: &Stri
             reply
         }
         FaultKind::Delay => {
-            simulator.clock.sleep(pause).await;
+            simulator.clock.sleep_in_a_call(pause).await;
             simulator.answer(call)
         }
         FaultKind::HeldAfterCommit => {
             let reply = simulator.answer(call);
-            simulator.clock.sleep(pause).await;
+            simulator.clock.sleep_in_a_call(pause).await;
             reply
         }
         FaultKind::PartialCommit => {

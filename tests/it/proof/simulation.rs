@@ -7,7 +7,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -226,10 +225,8 @@ impl World {
     }
 
     fn set_clock(&self, by: SignedDuration) {
-        if let Clock::Manual(at) = &self.office.clock {
-            let mut at = at.lock().unwrap_or_else(PoisonError::into_inner);
-            *at = at.checked_add(by).unwrap();
-        }
+        let clock = &self.office.clock;
+        clock.set(clock.now().checked_add(by).unwrap());
     }
 
     /// Another digit behind the comma of a weight.

@@ -18,7 +18,7 @@ const DAYS: i64 = 7;
 const ROUND: Duration = Duration::from_secs(6 * 3_600);
 /// Lines of the export's head, and children who come every day in the size of every run.
 const HEAD: usize = 4;
-const CHILDREN: u64 = 12;
+const CHILDREN: u64 = 24;
 /// Longest that the last twentieth of today's visits may wait while the backlog is sent.
 const WAIT_MAX: SignedDuration = SignedDuration::from_mins(30);
 /// Calls a minute that the office may make.
