@@ -8,6 +8,7 @@ mod doubt;
 mod fuzz;
 mod model;
 mod points;
+mod protocol;
 mod rate;
 pub mod run;
 mod satellite;
