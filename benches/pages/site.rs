@@ -213,6 +213,7 @@ fn setting(rules: &Rules) -> Setting {
         read_stop: |_| None,
         mapping: Arc::new(mapping),
         observed: Observed::default(),
+        samples_file: None,
     }
 }
 

@@ -12,6 +12,9 @@ use crate::http::dashboard::{Dashboard, Lane, MappedResource, MappingSheet, Opti
 use crate::ingest::intake::Intake;
 use crate::remote::breaker::Stopped;
 
+/// Measurements of the last day, in the data folder.
+const SAMPLES: &str = "samples.ndjson";
+
 impl Daemon {
     /// The pages; none when they are turned off.
     ///
@@ -60,6 +63,7 @@ impl Daemon {
             read_stop,
             mapping: Arc::new(sheet(&self.rules)),
             observed: self.observed.clone(),
+            samples_file: Some(self.config.data_folder().join(SAMPLES)),
         };
         let (ledger, keys) = (Arc::clone(&self.ledger), Arc::clone(&self.keys));
         Ok(Some(Dashboard::new(options, ledger, keys, self.clock.clone(), Arc::clone(intake))))

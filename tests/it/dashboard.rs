@@ -6,5 +6,6 @@ mod decisions;
 mod logins;
 pub mod more;
 mod pages;
+mod plots;
 mod safety;
 pub mod site;

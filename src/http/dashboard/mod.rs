@@ -22,6 +22,7 @@ mod plot;
 mod queue;
 mod reply;
 mod reports;
+mod samples;
 mod say;
 mod seals;
 mod story;
@@ -30,6 +31,7 @@ mod visitor;
 mod work;
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 
 use axum::body::Body;
@@ -48,8 +50,8 @@ use crate::seal::Keys;
 use crate::words::Language;
 use ask::Ask;
 use attempts::Attempts;
-use queue::Samples;
 use reply::{html, secured, see_other};
+use samples::Samples;
 use visitor::Seen;
 
 /// A puskesmas as the pages know it.
@@ -136,6 +138,8 @@ pub struct Options {
     pub mapping: Arc<MappingSheet>,
     /// What was counted since the start.
     pub observed: Observed,
+    /// Where the measurements of the last day are kept for the plots; `None` in memory only.
+    pub samples_file: Option<PathBuf>,
 }
 
 /// How often a sample of the queue is taken.
@@ -199,6 +203,7 @@ impl Dashboard {
     #[must_use]
     pub fn new(options: Options, ledger: Arc<Ledger>, keys: Arc<Keys>, clock: Clock, intake: Arc<Intake>) -> Self {
         let mapping_version = std::sync::RwLock::new(options.mapping.version.clone());
+        let samples = Samples::open(options.samples_file.clone());
         Self {
             mapping_version,
             options,
@@ -207,7 +212,7 @@ impl Dashboard {
             clock,
             intake,
             attempts: Attempts::default(),
-            samples: Samples::default(),
+            samples,
             turns: Semaphore::new(PAGES_AT_ONCE),
             has_accounts: RwLock::new(false),
         }

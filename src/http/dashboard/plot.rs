@@ -13,17 +13,33 @@ const BELOW: f64 = 22.0;
 /// Room above and at the right.
 const EDGE: f64 = 10.0;
 
-/// One line: what it is and its values, one for each moment.
+/// A value at its time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Point {
+    /// How far it is from the left end to the right one, 0 to 1.
+    pub place: f64,
+    /// How high.
+    pub value: f64,
+}
+
+/// One line: what it is and its points.
 pub(super) struct Series {
     /// What it is.
     pub name: String,
-    /// Values in the order of time.
-    pub values: Vec<f64>,
+    /// Points in the order of time; between two runs nothing is known.
+    pub runs: Vec<Vec<Point>>,
 }
 
-/// Draws lines over the same moments; `times` are the words at the left and right end.
+impl Series {
+    /// All points in the order of time.
+    pub fn points(&self) -> impl Iterator<Item = &Point> {
+        self.runs.iter().flatten()
+    }
+}
+
+/// Draws lines over the same time; `times` are the words at the left and right end.
 pub(super) fn lines(title: &str, told: &str, times: (&str, &str), all: &[Series]) -> Markup {
-    let top = nice(all.iter().flat_map(|series| series.values.iter().copied()).fold(1.0, f64::max));
+    let top = nice(all.iter().flat_map(Series::points).map(|point| point.value).fold(1.0, f64::max));
     html! {
         figure {
             figcaption { (title) }
@@ -36,7 +52,7 @@ pub(super) fn lines(title: &str, told: &str, times: (&str, &str), all: &[Series]
                 text x=(LEFT) y=(HEIGHT - 4.0) { (times.0) }
                 text x=(WIDTH - EDGE) y=(HEIGHT - 4.0) text-anchor="end" { (times.1) }
                 @for (at, series) in all.iter().enumerate() {
-                    polyline class=(class(at)) points=(points(&series.values, top)) {}
+                    @for run in &series.runs { polyline class=(class(at)) points=(points(run, top)) {} }
                 }
             }
             ul.kunci {
@@ -44,7 +60,7 @@ pub(super) fn lines(title: &str, told: &str, times: (&str, &str), all: &[Series]
                     li {
                         svg.contoh viewBox="0 0 36 10" aria-hidden="true" { line class=(class(at)) x1="0" x2="36" y1="5" y2="5" {} }
                         " " (series.name)
-                        @if let Some(last) = series.values.last() { ": " (figure(*last)) }
+                        @if let Some(last) = series.points().last() { ": " (figure(last.value)) }
                     }
                 }
             }
@@ -61,10 +77,18 @@ fn height_of(value: f64, top: f64) -> f64 {
     ((HEIGHT - BELOW - room * (value / top).clamp(0.0, 1.0)) * 10.0).round() / 10.0
 }
 
-fn points(values: &[f64], top: f64) -> String {
-    let step = (WIDTH - LEFT - EDGE) / values.len().saturating_sub(1).max(1) as f64;
-    let point = |(at, value): (usize, &f64)| format!("{:.1},{:.1}", LEFT + step * at as f64, height_of(*value, top));
-    values.iter().enumerate().map(point).collect::<Vec<_>>().join(" ")
+fn points(run: &[Point], top: f64) -> String {
+    let room = WIDTH - LEFT - EDGE;
+    let text = |point: &Point| {
+        let across = LEFT + room * point.place.clamp(0.0, 1.0);
+        format!("{across:.1},{:.1}", height_of(point.value, top))
+    };
+    let mut all: Vec<String> = run.iter().map(text).collect();
+    if let [only] = run {
+        // A line of one point is not drawn; this one is as long as it is thick.
+        all.insert(0, text(&Point { place: only.place - 2.0 / room, ..*only }));
+    }
+    all.join(" ")
 }
 
 /// The next round figure above: 1, 2 or 5 times a power of ten.
@@ -88,7 +112,9 @@ mod tests {
             assert!((nice(value) - top).abs() < 1e-9, "{value}");
         }
         for values in [vec![], vec![5.0], vec![0.0, 1e9, -3.0, f64::NAN]] {
-            let drawn = points(&values, 10.0);
+            let at = |(index, value): (usize, &f64)| Point { place: index as f64 - 1.0, value: *value };
+            let run: Vec<Point> = values.iter().enumerate().map(at).collect();
+            let drawn = points(&run, 10.0);
             for number in drawn.split([' ', ',']).filter(|text| !text.is_empty() && *text != "NaN") {
                 assert!((0.0..=WIDTH).contains(&number.parse::<f64>().unwrap_or(-1.0)), "{drawn}");
             }

@@ -1,102 +1,37 @@
 //! The queue, the limits and how the platform answers, now and over the last day; and the alarms that other pages show.
 //!
-//! Samples are kept in memory, one a minute and a day of them: a restart begins them anew. Nobody is named.
+//! It must not measure; `samples` does. Nobody is named.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
 
 use axum::body::Body;
 use axum::http::Response;
-use jiff::Timestamp;
+use jiff::SignedDuration;
 use maud::{Markup, html};
 
 use super::access::Page;
 use super::ask::Ask;
-use super::plot::{self, Series};
+use super::plot::{self, Point, Series};
+use super::samples::Sample;
 use super::say::Say;
-use super::{Options, Refusal, SAMPLE_EVERY, StoppedLane, layout};
+use super::{Options, Refusal, StoppedLane, layout};
 use crate::ledger::account::Reach;
 use crate::ledger::alarm::{Alarm, AlarmKind};
 use crate::ledger::lane::NoteKind;
 use crate::ledger::state::State;
 use crate::ledger::watching::Waiting;
-use crate::ledger::{Ledger, LedgerError};
 use crate::report::alarm as alarm_words;
 
-/// Samples kept: a day of them, some 60 KiB.
-const SAMPLES_MAX: usize = 24 * 60;
-/// Answers looked at for one sample: some 33 a second.
-const ANSWERS_MAX: u32 = 2_000;
-/// Points of a plot; more samples are averaged.
-const POINTS_MAX: usize = 240;
-
-/// How it stood at one moment.
-#[derive(Clone, Copy, Debug)]
-struct Sample {
-    at: Timestamp,
-    waiting: u64,
-    blocked: u64,
-    unknown: u64,
-    answers: u64,
-    troubled: u64,
-    median_ms: u64,
-    pace: u64,
-    pace_configured: u64,
-}
-
-/// The samples of a day.
-#[derive(Debug, Default)]
-pub(super) struct Samples(Mutex<VecDeque<Sample>>);
-
-/// Classes of answers that say nothing about the visit: the platform or the way to it is in trouble.
-const TROUBLES: [&str; 6] = ["outage", "throttled", "unknown", "timeout", "configuration", "unclassified"];
-
-impl Samples {
-    /// Takes one.
-    pub async fn take(
-        &self,
-        ledger: &Ledger,
-        (pace, pace_configured): (u64, u64),
-        now: Timestamp,
-    ) -> Result<(), LedgerError> {
-        let since = now.saturating_sub(SAMPLE_EVERY).unwrap_or(Timestamp::MIN);
-        let waiting = ledger.waiting().await?;
-        let answers = ledger.answers_since(since, ANSWERS_MAX).await?;
-        let mut durations: Vec<u128> = answers.iter().map(|answer| answer.duration.as_millis()).collect();
-        durations.sort_unstable();
-        let sample = Sample {
-            at: now,
-            waiting: number(&waiting, &[State::Pending, State::InFlight]),
-            blocked: number(&waiting, &[State::Blocked]),
-            unknown: number(&waiting, &[State::Unknown]),
-            answers: answers.len() as u64,
-            troubled: answers.iter().filter(|answer| TROUBLES.contains(&answer.class.as_str())).count() as u64,
-            pace,
-            pace_configured,
-            median_ms: durations.get(durations.len() / 2).map_or(0, |one| u64::try_from(*one).unwrap_or(u64::MAX)),
-        };
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() == SAMPLES_MAX {
-            kept.pop_front();
-        }
-        kept.push_back(sample);
-        Ok(())
-    }
-
-    fn all(&self) -> Vec<Sample> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
-    }
-}
+/// Points of a plot; samples that are closer together are averaged.
+const POINTS_MAX: i32 = 240;
+/// Longest time between two samples that a line goes on over; after a longer one the gateway had been stopped.
+const GAP_MAX: SignedDuration = SignedDuration::from_mins(5);
 
 /// Calls a minute that may be made now and that are configured, of all lanes together.
 pub(super) fn pace(options: &Options) -> (u64, u64) {
     let configured = |lane: &super::Lane| u64::from(lane.per_minute);
     let present = |lane: &super::Lane| options.observed.present_pace(&lane.name).unwrap_or(configured(lane));
     (options.lanes.iter().map(present).sum(), options.lanes.iter().map(configured).sum())
-}
-
-fn number(waiting: &[Waiting], states: &[State]) -> u64 {
-    waiting.iter().filter(|one| states.contains(&one.state)).map(|one| one.number).sum()
 }
 
 /// The page.
@@ -218,7 +153,7 @@ fn plots(ask: &Ask<'_>, samples: &[Sample]) -> Markup {
     };
     let zone = ask.board.options.zone;
     let times = (zone.text_at(first.at), zone.text_at(last.at));
-    let series = |key: &str, of: fn(&Sample) -> u64| Series { name: say.t(key), values: averaged(samples, of) };
+    let series = |key: &str, of: fn(&Sample) -> u64| Series { name: say.t(key), runs: runs(samples, of) };
     let queue = [
         series("dashboard.queue.waiting", |sample| sample.waiting),
         series("dashboard.queue.blocked", |sample| sample.blocked),
@@ -239,6 +174,7 @@ fn plots(ask: &Ask<'_>, samples: &[Sample]) -> Markup {
     };
     html! {
         h2 { (say.t("dashboard.queue.plots")) }
+        @if samples.windows(2).any(is_gap) { p { (say.t("dashboard.queue.gap")) } }
         (drawn("dashboard.queue.plot_queue", &queue))
         (drawn("dashboard.queue.plot_answers", &answers))
         (drawn("dashboard.queue.plot_speed", &speed))
@@ -249,8 +185,8 @@ fn plots(ask: &Ask<'_>, samples: &[Sample]) -> Markup {
 /// A plot in words: each line with its last and highest value.
 fn told(say: Say, title: &str, all: &[Series]) -> String {
     let one = |series: &Series| {
-        let highest = series.values.iter().copied().fold(0.0, f64::max);
-        let last = series.values.last().copied().unwrap_or_default();
+        let highest = series.points().map(|point| point.value).fold(0.0, f64::max);
+        let last = series.points().last().map_or(0.0, |point| point.value);
         let values =
             [("nama", series.name.clone()), ("akhir", format!("{last:.0}")), ("tinggi", format!("{highest:.0}"))];
         say.f("dashboard.queue.told", &values)
@@ -258,9 +194,44 @@ fn told(say: Say, title: &str, all: &[Series]) -> String {
     format!("{title}. {}", all.iter().map(one).collect::<Vec<_>>().join("; "))
 }
 
-/// At most so many values as a plot has points, neighbours averaged.
-fn averaged(samples: &[Sample], of: fn(&Sample) -> u64) -> Vec<f64> {
-    let together = samples.len().div_ceil(POINTS_MAX).max(1);
-    let average = |part: &[Sample]| part.iter().map(|sample| of(sample) as f64).sum::<f64>() / part.len() as f64;
-    samples.chunks(together).map(average).collect()
+fn is_gap(two: &[Sample]) -> bool {
+    matches!(two, [before, after] if after.at.duration_since(before.at) > GAP_MAX)
+}
+
+/// What is drawn as one line each: the time between two gaps, neighbours averaged where they are closer than points.
+fn runs(samples: &[Sample], of: fn(&Sample) -> u64) -> Vec<Vec<Point>> {
+    let (Some(first), Some(last)) = (samples.first(), samples.last()) else { return Vec::new() };
+    let whole = last.at.duration_since(first.at);
+    let place = |sample: &Sample| match whole.is_zero() {
+        true => 1.0,
+        false => sample.at.duration_since(first.at).div_duration_f64(whole),
+    };
+    let average = |part: &[Sample]| {
+        let number = part.len() as f64;
+        let value = part.iter().map(|sample| of(sample) as f64).sum::<f64>() / number;
+        Point { place: part.iter().map(place).sum::<f64>() / number, value }
+    };
+    let step = |sample: &Sample| (place(sample) * f64::from(POINTS_MAX)) as i32;
+    samples
+        .chunk_by(|before, after| after.at.duration_since(before.at) <= GAP_MAX)
+        .map(|run| run.chunk_by(|before, after| step(before) == step(after)).map(average).collect())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_breaks_where_the_gateway_was_stopped_and_points_stand_at_their_time() {
+        let minutes: Vec<i64> = (0..600).chain(1_140..1_440).collect();
+        let samples: Vec<Sample> = minutes.iter().map(|minute| Sample::at_minute(*minute)).collect();
+        let runs = runs(&samples, |sample| sample.waiting);
+        assert_eq!(runs.len(), 2);
+        assert!(runs.iter().map(Vec::len).sum::<usize>() <= usize::try_from(POINTS_MAX).unwrap_or(0) + 1);
+        let [first, last] = [&runs[0][0], &runs[1][0]];
+        assert!(first.place < 0.01 && (last.place - 1_140.0 / 1_439.0).abs() < 0.01, "{last:?}");
+        // The sample of a minute tells of as many visits.
+        assert!((last.value - 1_140.0).abs() < 6.0, "{last:?}");
+    }
 }

@@ -93,6 +93,7 @@ pub fn setting() -> Options {
         read_stop,
         mapping: Arc::new(MappingSheet { version: "peta-1".to_owned(), resources: vec![mapped] }),
         observed: Observed::default(),
+        samples_file: None,
     }
 }
 
