@@ -4,6 +4,8 @@
 
 use maud::{Markup, html};
 
+use super::say::Say;
+
 /// Size of the drawing, in its own units.
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 200.0;
@@ -38,7 +40,7 @@ impl Series {
 }
 
 /// Draws lines over the same time; `times` are the words at the left and right end.
-pub(super) fn lines(title: &str, told: &str, times: (&str, &str), all: &[Series]) -> Markup {
+pub(super) fn lines(say: Say, title: &str, told: &str, times: (&str, &str), all: &[Series]) -> Markup {
     let top = nice(all.iter().flat_map(Series::points).map(|point| point.value).fold(1.0, f64::max));
     html! {
         figure {
@@ -47,7 +49,7 @@ pub(super) fn lines(title: &str, told: &str, times: (&str, &str), all: &[Series]
                 @for part in 0..=4 {
                     @let value = top * f64::from(part) / 4.0;
                     line.poros x1=(LEFT) x2=(WIDTH - EDGE) y1=(height_of(value, top)) y2=(height_of(value, top)) {}
-                    text x=(LEFT - 6.0) y=(height_of(value, top) + 4.0) text-anchor="end" { (figure(value)) }
+                    text x=(LEFT - 6.0) y=(height_of(value, top) + 4.0) text-anchor="end" { (say.value(value)) }
                 }
                 text x=(LEFT) y=(HEIGHT - 4.0) { (times.0) }
                 text x=(WIDTH - EDGE) y=(HEIGHT - 4.0) text-anchor="end" { (times.1) }
@@ -60,7 +62,7 @@ pub(super) fn lines(title: &str, told: &str, times: (&str, &str), all: &[Series]
                     li {
                         svg.contoh viewBox="0 0 36 10" aria-hidden="true" { line class=(class(at)) x1="0" x2="36" y1="5" y2="5" {} }
                         " " (series.name)
-                        @if let Some(last) = series.points().last() { ": " (figure(last.value)) }
+                        @if let Some(last) = series.points().last() { ": " (say.value(last.value)) }
                     }
                 }
             }
@@ -96,10 +98,6 @@ fn nice(value: f64) -> f64 {
     let power = 10_f64.powf(value.log10().floor());
     let steps = [1.0, 2.0, 5.0, 10.0];
     steps.into_iter().map(|step| step * power).find(|step| *step >= value).unwrap_or(value)
-}
-
-fn figure(value: f64) -> String {
-    if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.2}") }
 }
 
 #[cfg(test)]

@@ -170,7 +170,7 @@ fn plots(ask: &Ask<'_>, samples: &[Sample]) -> Markup {
     ];
     let drawn = |key: &str, all: &[Series]| {
         let title = say.t(key);
-        plot::lines(&title, &told(say, &title, all), (&times.0, &times.1), all)
+        plot::lines(say, &title, &told(say, &title, all), (&times.0, &times.1), all)
     };
     html! {
         h2 { (say.t("dashboard.queue.plots")) }
@@ -187,8 +187,7 @@ fn told(say: Say, title: &str, all: &[Series]) -> String {
     let one = |series: &Series| {
         let highest = series.points().map(|point| point.value).fold(0.0, f64::max);
         let last = series.points().last().map_or(0.0, |point| point.value);
-        let values =
-            [("nama", series.name.clone()), ("akhir", format!("{last:.0}")), ("tinggi", format!("{highest:.0}"))];
+        let values = [("nama", series.name.clone()), ("akhir", say.value(last)), ("tinggi", say.value(highest))];
         say.f("dashboard.queue.told", &values)
     };
     format!("{title}. {}", all.iter().map(one).collect::<Vec<_>>().join("; "))

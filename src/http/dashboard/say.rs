@@ -46,6 +46,21 @@ impl Say {
         out
     }
 
+    /// A value that is not negative, with two decimals at most: `12,5`, in English `12.5`.
+    pub fn value(self, value: f64) -> String {
+        let text = format!("{value:.2}");
+        let (whole, decimals) = text.split_once('.').unwrap_or((&text, ""));
+        let whole = whole.parse().map_or_else(|_| whole.to_owned(), |whole| self.number(whole));
+        let mark = match self.0 {
+            Language::Indonesian => ',',
+            Language::English => '.',
+        };
+        match decimals.trim_end_matches('0') {
+            "" => whole,
+            decimals => format!("{whole}{mark}{decimals}"),
+        }
+    }
+
     /// A share in whole percent, rounded down so that 100 means all; nothing of nothing is no share.
     pub fn share(part: u64, whole: u64) -> Option<u64> {
         (part * 100).checked_div(whole)
@@ -84,6 +99,14 @@ mod tests {
         {
             assert_eq!(
                 (Say(Language::Indonesian).number(number), Say(Language::English).number(number)),
+                (id.into(), en.into())
+            );
+        }
+        for (value, id, en) in
+            [(7.5, "7,5", "7.5"), (0.0, "0", "0"), (12_000.25, "12.000,25", "12,000.25"), (0.999, "1", "1")]
+        {
+            assert_eq!(
+                (Say(Language::Indonesian).value(value), Say(Language::English).value(value)),
                 (id.into(), en.into())
             );
         }

@@ -113,7 +113,9 @@ async fn a_week_without_the_server_is_caught_up_with_today_first_and_no_burst() 
     let books = Books::read(&daemon.ledger).await;
     agree(&office, &books);
     let arrived = arrivals(&office);
-    assert_eq!(arrived.len(), waiting);
+    // In a large export some children are unknown to SATUSEHAT; their visits wait for a person, not for the server.
+    let strangers = books.lines.iter().filter(|line| line.blocked_on.as_deref() == Some("patient")).count();
+    assert_eq!(arrived.len() + strangers, waiting, "{:?}", books.counts);
     let last_of_today = arrived.iter().rposition(|(_, day)| day == "2026-11-18").unwrap() + 1;
     assert!(
         last_of_today * 100 <= arrived.len() * TODAY_DELIVERED_BY_PERCENT,
@@ -135,9 +137,9 @@ async fn a_week_without_the_server_is_caught_up_with_today_first_and_no_burst() 
     let allowed = at_full_pace * SLOWER_PERCENT / 100 + 60;
     assert!(took.as_secs() <= allowed, "{took} for {calls} calls, {allowed} s were allowed");
     let figures = json!({
-        "visits": waiting, "virtual_days": DAYS, "calls": calls, "catch_up_seconds": took.as_secs(),
+        "visits": arrived.len(), "strangers": strangers, "virtual_days": DAYS, "calls": calls, "catch_up_seconds": took.as_secs(),
         "at_full_pace_seconds": at_full_pace, "last_of_today": last_of_today, "of_today": of_today.len(),
         "today_p95_seconds": waited.as_secs(),
     });
-    run.told(waiting as u64, &figures);
+    run.told(arrived.len() as u64, &figures);
 }
