@@ -40,31 +40,15 @@ const CALL_PATIENCE: Duration = Duration::from_millis(250);
 const CALL_LOOK: Duration = Duration::from_millis(1);
 
 /// Holds a manual clock while a call is on its way, so that no virtual second passes between its leaving and its
-/// arrival. On any other clock it does nothing.
+/// arrival; or lets it go while the server holds the answer back. On any other clock it does nothing.
 #[derive(Debug)]
-pub struct UnderWay(Option<Arc<Stage>>);
+pub struct UnderWay(Option<(Arc<Stage>, i64)>);
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        if let Some(stage) = &self.0 {
-            stage.under_way.fetch_sub(1, Ordering::AcqRel);
+        if let Some((stage, calls)) = &self.0 {
+            stage.under_way.fetch_sub(*calls, Ordering::AcqRel);
         }
-    }
-}
-
-/// Lets a manual clock move on although the call that is being answered is still on its way.
-struct Away<'a>(&'a Stage);
-
-impl<'a> Away<'a> {
-    fn new(stage: &'a Stage) -> Self {
-        stage.under_way.fetch_sub(1, Ordering::AcqRel);
-        Self(stage)
-    }
-}
-
-impl Drop for Away<'_> {
-    fn drop(&mut self) {
-        self.0.under_way.fetch_add(1, Ordering::AcqRel);
     }
 }
 
@@ -138,19 +122,20 @@ impl Clock {
 
     /// Waits as a server that holds an answer back: the call that it answers does not hold a manual clock meanwhile.
     pub async fn sleep_in_a_call(&self, duration: Duration) {
-        let _away = match self {
-            Self::Manual(stage) => Some(Away::new(stage)),
-            Self::System | Self::Moved(_) => None,
-        };
+        let _away = self.count(-1);
         self.sleep(duration).await;
     }
 
     /// Tells that a call is on its way, until what is returned is dropped.
     #[must_use]
     pub fn under_way(&self) -> UnderWay {
+        self.count(1)
+    }
+
+    fn count(&self, calls: i64) -> UnderWay {
         let Self::Manual(stage) = self else { return UnderWay(None) };
-        stage.under_way.fetch_add(1, Ordering::AcqRel);
-        UnderWay(Some(Arc::clone(stage)))
+        stage.under_way.fetch_add(calls, Ordering::AcqRel);
+        UnderWay(Some((Arc::clone(stage), calls)))
     }
 
     /// Starts measuring how long something takes, for durations in the history and in benchmarks.
@@ -314,10 +299,8 @@ mod tests {
     async fn a_manual_clock_stands_still_while_a_call_is_on_its_way_unless_the_server_waits_for_it() {
         let clock = Clock::manual(Timestamp::UNIX_EPOCH);
         let call = clock.under_way();
-        let sleeper = tokio::spawn({
-            let clock = clock.clone();
-            async move { clock.sleep(Duration::from_secs(60)).await }
-        });
+        let (held, served) = (clock.clone(), clock.clone());
+        let sleeper = tokio::spawn(async move { held.sleep(Duration::from_secs(60)).await });
         for _ in 0..2 * TURNS_BEFORE_A_MOVE {
             tokio::task::yield_now().await;
             assert_eq!(clock.now(), Timestamp::UNIX_EPOCH);
@@ -327,10 +310,7 @@ mod tests {
         assert_eq!(clock.now().as_second(), 60);
 
         let _call = clock.under_way();
-        let server = tokio::spawn({
-            let clock = clock.clone();
-            async move { clock.sleep_in_a_call(Duration::from_secs(60)).await }
-        });
+        let server = tokio::spawn(async move { served.sleep_in_a_call(Duration::from_secs(60)).await });
         for _ in 0..2 * TURNS_BEFORE_A_MOVE {
             tokio::task::yield_now().await;
         }
