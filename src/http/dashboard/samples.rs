@@ -46,7 +46,7 @@ pub(super) struct Samples {
     kept: Mutex<VecDeque<Sample>>,
     /// Where they are kept; `None` in memory only.
     file: Option<PathBuf>,
-    /// Lines in the file.
+    /// Lines in the file; `usize::MAX` while it must be written anew.
     lines: AtomicUsize,
 }
 

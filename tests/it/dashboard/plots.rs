@@ -21,7 +21,7 @@ async fn page(file: &Path, started_after: Duration, samples: u32) -> String {
 }
 
 const NOTHING_YET: &str = "Belum ada pengukuran";
-const BROKEN: &str = "Garis terputus di waktu gateway tidak berjalan.";
+const BROKEN: &str = "Garis terputus di waktu gateway tidak berjalan atau tidak dapat mengukur.";
 
 #[tokio::test]
 async fn plots_go_on_after_a_restart_with_a_gap_and_forget_after_a_day() {
