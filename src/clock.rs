@@ -2,12 +2,16 @@
 //!
 //! The only reader of the system clock. It must not know what the time is used for.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::civil::{Date, Time};
 use jiff::{SignedDuration, Timestamp};
+
+use stage::Stage;
+pub use stage::UnderWay;
+
+mod stage;
 
 /// Where the time comes from.
 #[derive(Clone, Debug)]
@@ -20,61 +24,11 @@ pub enum Clock {
     Manual(Arc<Stage>),
 }
 
-/// The time of a manual clock, and what holds it.
-#[derive(Debug)]
-pub struct Stage {
-    at: Mutex<Timestamp>,
-    /// Calls on the wire, less those that wait at the server for this clock.
-    under_way: AtomicI64,
-}
-
-/// Turns that a waiting task gives to others before it moves a manual clock: sockets are looked at after 61 of them, and
-/// an exchange on this machine takes a few such looks.
-const TURNS_BEFORE_A_MOVE: u32 = 256;
-
-/// Longest time, of the machine, that a waiting task gives to calls that are on the wire: one that is never answered must
-/// not hold a manual clock for good.
-const CALL_PATIENCE: Duration = Duration::from_millis(250);
-
-/// Pause, of the machine, between two looks whether calls are still on the wire.
-const CALL_LOOK: Duration = Duration::from_millis(1);
-
-/// Holds a manual clock while a call is on its way, so that no virtual second passes between its leaving and its
-/// arrival; or lets it go while the server holds the answer back. On any other clock it does nothing.
-#[derive(Debug)]
-pub struct UnderWay(Option<(Arc<Stage>, i64)>);
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        if let Some((stage, calls)) = &self.0 {
-            stage.under_way.fetch_sub(*calls, Ordering::AcqRel);
-        }
-    }
-}
-
-impl Stage {
-    fn set(&self, change: impl FnOnce(Timestamp) -> Timestamp) {
-        let mut at = self.at.lock().unwrap_or_else(PoisonError::into_inner);
-        *at = change(*at);
-    }
-
-    /// Gives others their turn, and what is on the wire the time to arrive.
-    async fn let_others_go(&self) {
-        let patience = Instant::now();
-        while self.under_way.load(Ordering::Acquire) > 0 && patience.elapsed() < CALL_PATIENCE {
-            tokio::time::sleep(CALL_LOOK).await;
-        }
-        for _ in 0..TURNS_BEFORE_A_MOVE {
-            tokio::task::yield_now().await;
-        }
-    }
-}
-
 impl Clock {
     /// A clock that stands at `at` and moves only by [`Clock::advance`] and [`Clock::sleep`].
     #[must_use]
     pub fn manual(at: Timestamp) -> Self {
-        Self::Manual(Arc::new(Stage { at: Mutex::new(at), under_way: AtomicI64::new(0) }))
+        Self::Manual(Arc::new(Stage::new(at)))
     }
 
     /// A clock that runs like the system clock but started at `at`.
@@ -89,33 +43,29 @@ impl Clock {
         match self {
             Self::System => Timestamp::now(),
             Self::Moved(by) => Timestamp::now().saturating_add(*by).unwrap_or(Timestamp::MAX),
-            Self::Manual(stage) => *stage.at.lock().unwrap_or_else(PoisonError::into_inner),
+            Self::Manual(stage) => stage.now(),
         }
     }
 
     /// Moves a manual clock; the other clocks move by themselves and ignore this.
     pub fn advance(&self, by: Duration) {
         if let Self::Manual(stage) = self {
-            stage.set(|at| at.saturating_add(by).unwrap_or(Timestamp::MAX));
+            stage.advance(by);
         }
     }
 
     /// Sets a manual clock, also back, as somebody sets a machine's; the other clocks ignore this.
     pub fn set(&self, to: Timestamp) {
         if let Self::Manual(stage) = self {
-            stage.set(|_| to);
+            stage.set(to);
         }
     }
 
-    /// Waits. On a manual clock this lets other tasks run, sockets included, and moves the clock: what is under way when
-    /// somebody begins to wait should not take as long as the wait.
+    /// Waits. On a manual clock this lets other tasks run, sockets included, and moves the clock unless somebody waits for
+    /// less: what is under way when somebody begins to wait should not take as long as the wait.
     pub async fn sleep(&self, duration: Duration) {
         match self {
-            Self::Manual(stage) => {
-                stage.let_others_go().await;
-                self.advance(duration);
-                tokio::task::yield_now().await;
-            }
+            Self::Manual(stage) => stage.sleep(duration).await,
             Self::System | Self::Moved(_) => tokio::time::sleep(duration).await,
         }
     }
@@ -133,9 +83,8 @@ impl Clock {
     }
 
     fn count(&self, calls: i64) -> UnderWay {
-        let Self::Manual(stage) = self else { return UnderWay(None) };
-        stage.under_way.fetch_add(calls, Ordering::AcqRel);
-        UnderWay(Some((Arc::clone(stage), calls)))
+        let Self::Manual(stage) = self else { return UnderWay::count(None, calls) };
+        UnderWay::count(Some(stage), calls)
     }
 
     /// Starts measuring how long something takes, for durations in the history and in benchmarks.
@@ -283,40 +232,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn a_manual_clock_moves_only_when_told() {
-        let clock = Clock::manual(Timestamp::UNIX_EPOCH);
-        assert_eq!(clock.now(), Timestamp::UNIX_EPOCH);
-        clock.advance(Duration::from_secs(60));
-        assert_eq!(clock.now().as_second(), 60);
-        clock.set(Timestamp::UNIX_EPOCH);
-        assert_eq!(clock.now(), Timestamp::UNIX_EPOCH);
-    }
-
-    #[tokio::test]
-    async fn a_manual_clock_stands_still_while_a_call_is_on_its_way_unless_the_server_waits_for_it() {
-        let clock = Clock::manual(Timestamp::UNIX_EPOCH);
-        let call = clock.under_way();
-        let (held, served) = (clock.clone(), clock.clone());
-        let sleeper = tokio::spawn(async move { held.sleep(Duration::from_secs(60)).await });
-        for _ in 0..2 * TURNS_BEFORE_A_MOVE {
-            tokio::task::yield_now().await;
-            assert_eq!(clock.now(), Timestamp::UNIX_EPOCH);
-        }
-        drop(call);
-        sleeper.await.expect("the sleeper ends");
-        assert_eq!(clock.now().as_second(), 60);
-
-        let _call = clock.under_way();
-        let server = tokio::spawn(async move { served.sleep_in_a_call(Duration::from_secs(60)).await });
-        for _ in 0..2 * TURNS_BEFORE_A_MOVE {
-            tokio::task::yield_now().await;
-        }
-        assert!(server.is_finished(), "it waited for the call that it answers");
-        assert_eq!(clock.now().as_second(), 120);
-        clock.sleep(Duration::from_secs(60)).await;
-        assert_eq!(clock.now().as_second(), 180, "a call that is never answered holds no clock for good");
     }
 }
