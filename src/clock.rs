@@ -8,10 +8,9 @@ use std::time::Duration;
 use jiff::civil::{Date, Time};
 use jiff::{SignedDuration, Timestamp};
 
-use stage::Stage;
-pub use stage::UnderWay;
+use stage::{Stage, UnderWay};
 
-mod stage;
+pub mod stage;
 
 /// Where the time comes from.
 #[derive(Clone, Debug)]

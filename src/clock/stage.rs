@@ -14,9 +14,13 @@ use jiff::Timestamp;
 /// exchange on this machine takes a few such looks.
 pub(super) const TURNS_BEFORE_A_MOVE: u32 = 256;
 
-/// Longest time, of the machine, that a waiting task gives to calls that are on the wire, and to one whose time comes
-/// earlier but that does not go on: neither may hold the clock for good.
-const PATIENCE: Duration = Duration::from_millis(250);
+/// Longest time, of the machine, that a waiting task gives to calls that are on the wire: one that is never answered must
+/// not hold the clock for good.
+const CALL_PATIENCE: Duration = Duration::from_millis(250);
+
+/// The same for one whose time comes earlier but that does not go on. Longer, since that one may just have been patient
+/// with a call.
+const SLEEPER_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Pause, of the machine, between two looks whether calls are still on the wire.
 const CALL_LOOK: Duration = Duration::from_millis(1);
@@ -116,7 +120,7 @@ impl Stage {
             if time.passed != seen {
                 (seen, stuck) = (time.passed, Instant::now());
             }
-            if time.waits.first() == Some(&wait.until) || stuck.elapsed() >= PATIENCE {
+            if time.waits.first() == Some(&wait.until) || stuck.elapsed() >= SLEEPER_PATIENCE {
                 let left = wait.until.0.saturating_sub(time.passed);
                 time.pass(left);
             }
@@ -139,7 +143,7 @@ impl Stage {
     /// Gives others their turn, and what is on the wire the time to arrive.
     async fn let_others_go(&self) {
         let patience = Instant::now();
-        while self.under_way.load(Ordering::Acquire) > 0 && patience.elapsed() < PATIENCE {
+        while self.under_way.load(Ordering::Acquire) > 0 && patience.elapsed() < CALL_PATIENCE {
             tokio::time::sleep(CALL_LOOK).await;
         }
         for _ in 0..TURNS_BEFORE_A_MOVE {
