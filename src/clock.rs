@@ -19,7 +19,7 @@ pub enum Clock {
     System,
     /// The system clock moved by a constant: the demonstration lives on the day of its sample.
     Moved(SignedDuration),
-    /// A clock that stands still until it is moved; sleeping moves it.
+    /// A clock that stands still until it is moved; it also goes to the earliest of those that sleep.
     Manual(Arc<Stage>),
 }
 
