@@ -22,21 +22,17 @@ use crate::remote::breaker::Gate;
 use crate::remote::lane::Lane;
 use crate::resource::envelope::Whom;
 
-/// Visits sent or about to be sent for each request that may be in flight, at least: some wait for their intent or
-/// their answer to be durable while others are on the wire, and the ledger commits in groups.
+/// Visits sent or about to be sent for each request that may be in flight: some wait for their intent or their answer to
+/// be durable while others are on the wire, and the ledger commits in groups. What a stop leaves in doubt is bounded by
+/// it, and so is memory: it must not depend on how fast the server happens to be.
 const CLAIMED_PER_SLOT: u32 = 4;
-/// The same, at most, for a server that answers faster than the disk keeps: each transaction of the ledger waits for
-/// the disk once, so it is worth the wait only with many visits. What a stop in this moment leaves in doubt is bounded
-/// by it too.
-const CLAIMED_PER_SLOT_MAX: u32 = 8;
 /// No more visits are under way than the pace lets through in this part of a minute, so that no lease runs out waiting;
-/// up to three quarters as many are claimed ahead, or one and a half times as many where sending outruns claiming.
+/// up to three quarters as many are claimed ahead.
 const CLAIMED_PER_MINUTE_PART: f64 = 4.0;
 /// Once the gateway is told to stop, what is on the wire has this long to end; then its outcome is unknown. With the
 /// closing of the ledger it stays below the 25 s that a service manager is asked for.
 pub const DRAIN_MAX: Duration = Duration::from_secs(15);
-/// How often a run looks whether the gateway is to stop, and how many visits it finished since: so many it keeps under
-/// way from then on, which is a few times what waits for the disk.
+/// How often a run looks whether the gateway is to stop.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// A claimed visit on its way to a task.
@@ -122,17 +118,17 @@ impl Delivery {
         // Claiming goes on beside the sending, or the wire would wait for the disk.
         let mut claiming: JoinSet<Result<(Vec<Ready>, Turns), DeliveryError>> = JoinSet::new();
         let (mut waiting, mut turns, mut dry) = (VecDeque::<Ready>::new(), Turns::default(), false);
-        let (mut look, mut finished, mut quickly) = (tokio::time::interval(LOOK), 0, 0);
+        let mut look = tokio::time::interval(LOOK);
         let mut halted: Option<Stopwatch> = None;
         loop {
-            let window = if is_trying { 1 } else { window(lane, quickly) };
+            let window = if is_trying { 1 } else { window(lane) };
             while (running.len() < window || !shared.goes_on())
                 && let Some(ready) = waiting.pop_front()
             {
                 let shared = Arc::clone(&shared);
                 running.spawn(async move { Box::pin(shared.one(ready)).await });
             }
-            let ahead = window.div_ceil(2).max(window.min(quickly));
+            let ahead = window.div_ceil(2);
             if !dry && claiming.is_empty() && waiting.len() <= ahead / 2 && shared.goes_on() {
                 claiming.spawn(self.clone().claim(lane.name.clone(), ahead, turns));
             }
@@ -143,7 +139,6 @@ impl Delivery {
                 Some(done) = running.join_next() => {
                     end.tally.count(done.map_err(DeliveryError::Task)??);
                     self.finished.fetch_add(1, Ordering::Relaxed);
-                    finished += 1;
                     lane.remote.keep_learnt().await;
                     Breakers { ledger: &self.ledger, clock: &self.clock }.keep(lane).await?;
                 }
@@ -153,10 +148,7 @@ impl Delivery {
                     dry = claimed.is_empty() || is_trying;
                     waiting.extend(claimed);
                 }
-                _ = look.tick() => {
-                    quickly = std::mem::take(&mut finished);
-                    halted = self.stop_in_time(lane, halted, &cut_off);
-                }
+                _ = look.tick() => halted = self.stop_in_time(lane, halted, &cut_off),
             }
         }
         let fruitless = before.delivered + before.refused + before.blocked
@@ -294,12 +286,10 @@ fn keeping_seed(lane: &Lane, now: jiff::Timestamp) -> u64 {
     super::keeping::seed(&lane.name, now)
 }
 
-/// How many visits may be under way at once, when so many were finished between the last two looks.
-fn window(lane: &Lane, quickly: usize) -> usize {
+/// How many visits may be under way at once.
+fn window(lane: &Lane) -> usize {
     // Saturates, and is never negative.
     let paced = ((lane.remote.pace_per_minute() / CLAIMED_PER_MINUTE_PART) as u32).max(1);
-    let slots = lane.concurrency.max(1);
-    let [least, most] = [CLAIMED_PER_SLOT, CLAIMED_PER_SLOT_MAX].map(|number| slots.saturating_mul(number));
-    let quickly = u32::try_from(quickly).unwrap_or(u32::MAX);
-    usize::try_from(quickly.clamp(least, most).min(paced)).unwrap_or(usize::MAX)
+    let most = lane.concurrency.max(1).saturating_mul(CLAIMED_PER_SLOT);
+    usize::try_from(most.min(paced)).unwrap_or(usize::MAX)
 }
