@@ -75,7 +75,8 @@ impl Clock {
         self.sleep(duration).await;
     }
 
-    /// Tells that a call is on its way, until what is returned is dropped.
+    /// Tells that a call is on its way, or that something else is being done that takes the machine's time and not this
+    /// clock's, until what is returned is dropped.
     #[must_use]
     pub fn under_way(&self) -> UnderWay {
         self.count(1)
@@ -90,6 +91,15 @@ impl Clock {
     #[must_use]
     pub fn stopwatch(&self) -> Stopwatch {
         Stopwatch(since_boot())
+    }
+
+    /// Starts measuring the time that those who sleep by this clock see.
+    #[must_use]
+    pub fn timer(&self) -> Timer {
+        match self {
+            Self::Manual(stage) => Timer::Manual(Arc::clone(stage), stage.passed()),
+            Self::System | Self::Moved(_) => Timer::Machine(self.stopwatch()),
+        }
     }
 }
 
@@ -107,6 +117,26 @@ impl Stopwatch {
     #[must_use]
     pub fn elapsed(self) -> Duration {
         since_boot().saturating_sub(self.0)
+    }
+}
+
+/// Measures elapsed time as a clock lets it pass, however it is set meanwhile.
+#[derive(Clone, Debug)]
+pub enum Timer {
+    /// What has passed on this stage, from then on.
+    Manual(Arc<Stage>, Duration),
+    /// On the machine.
+    Machine(Stopwatch),
+}
+
+impl Timer {
+    /// Time since the timer was started.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        match self {
+            Self::Manual(stage, begun) => stage.passed().saturating_sub(*begun),
+            Self::Machine(stopwatch) => stopwatch.elapsed(),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ pub mod observing;
 pub mod pages;
 pub mod plan;
 pub mod provision;
+mod rounds;
 pub mod sealing;
 pub mod set_up;
 mod shared_pace;
@@ -19,7 +20,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::clock::Clock;
@@ -31,8 +31,7 @@ use crate::ingest::intake::IntakeError;
 use crate::ingest::register::Register;
 use crate::ingest::visit::{self, Mapper};
 use crate::ingest::{Ingest, IngestError, Look, SourceOutcome};
-use crate::ledger::entry::{EntryId, NewEntry};
-use crate::ledger::row::VisitRecords;
+use crate::ledger::entry::EntryId;
 use crate::ledger::{Ledger, LedgerError};
 use crate::observed::Observed;
 use crate::reconciliation::{Reconciliation, ReconciliationError};
@@ -270,39 +269,6 @@ impl Daemon {
             });
         }
         Ok(lanes)
-    }
-
-    /// Reads one round: ingest, then deliver.
-    ///
-    /// # Errors
-    /// As the parts.
-    pub async fn once(&self, progress: Progress<'_>) -> Result<Round, DaemonError> {
-        self.round(&self.lanes()?, progress, &|_| {}).await
-    }
-
-    /// The same on these lanes; `read` is given the register of posyandu as soon as everything is read.
-    ///
-    /// # Errors
-    /// As the parts.
-    pub async fn round(
-        &self,
-        lanes: &[Lane],
-        progress: Progress<'_>,
-        read: &(dyn Fn(Register) + Sync),
-    ) -> Result<Round, DaemonError> {
-        // A pass that is left half-way is read again by the next run; what it had stored is then unchanged.
-        let mut look = |_: &VisitRecords, _: &mut NewEntry| Ok(());
-        let (mut round, register) = tokio::select! {
-            ingested = Box::pin(self.ingest(&mut look, progress)) => ingested?,
-            () = self.halted() => return Ok(Round::default()),
-        };
-        if !round.register_unread {
-            read(register);
-        }
-        let limit = Duration::from_secs(self.config.delivery.once_seconds);
-        let deadline = self.clock.now().saturating_add(limit).unwrap_or(Timestamp::MAX);
-        round.lanes = self.deliver(lanes, deadline, progress).await?;
-        Ok(round)
     }
 
     /// Returns when the gateway is to stop.

@@ -75,7 +75,7 @@ impl Demo {
         let sent = (after.creates - before.creates) + (after.updates - before.updates);
         let values = [("jumlah", sent.to_string()), ("berkas", folder.join("perbaikan.csv").display().to_string())];
         print::result(&words::text(language, "demo.sent", &values));
-        print::result(&sum_line(&report, language));
+        print::result(&sum_line(&report.counts, language));
         run::close(daemon).await?;
         server.stop(&folder).await?;
         // What needs mending in the sample is planned; only a failure is one here.

@@ -107,6 +107,11 @@ impl Steps {
         }
     }
 
+    /// Writes something while the bar is out of the way.
+    pub fn aside(&self, write: &dyn Fn()) {
+        self.bar.suspend(write);
+    }
+
     /// Takes the bar away.
     pub fn done(&self) {
         self.bar.finish_and_clear();

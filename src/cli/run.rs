@@ -1,32 +1,30 @@
 //! `run`: the gateway at work, once or until it is stopped.
 
+mod rounds;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::exit::Exit;
-use super::print::{self, Steps};
+use super::print;
 use super::stop::StopSignals;
-use super::{Context, Format, installation, source, systemd, troubles};
+use super::{Context, Format, installation, source, systemd};
 use crate::clock::Clock;
 use crate::daemon::comparing::PresentLanes;
-use crate::daemon::counter::{Counter, Rest};
-use crate::daemon::{Daemon, DaemonError, Round, Step};
+use crate::daemon::counter::Counter;
+use crate::daemon::{Daemon, Round};
 use crate::delivery::Stop;
-use crate::ledger::reading::{Counts, Filter};
+use crate::ledger::reading::Counts;
 use crate::ledger::row::RowTally;
 use crate::ledger::state::State;
-use crate::report;
+use crate::report::text::sum_line;
+use crate::report::{self, Sum};
 use crate::words::{self, Language};
+use rounds::Rounds;
 
-/// Pause between two rounds of the daemon.
-const PAUSE_BETWEEN_ROUNDS: Duration = Duration::from_secs(60);
-
-/// Longest part of that pause without a sign of life.
-const BEAT: Duration = Duration::from_secs(1);
 /// Exit code after a second signal, as a shell reports an interrupted program.
 const ENDED_AT_ONCE: i32 = 130;
 
@@ -66,70 +64,18 @@ impl Run {
             print::note(&format!("{what} at http://{}", counter.address));
         }
         systemd::ready(&daemon.observed);
-        let lanes = PresentLanes::default();
-        let rounds = self.rounds(&daemon, counter.as_ref(), &lanes, language);
+        let (lanes, once) = (PresentLanes::default(), self.once);
+        let rounds =
+            Rounds { daemon: &daemon, counter: counter.as_ref(), lanes: &lanes, once, format: self.format, language };
+        let rounds = rounds.all();
         // A run by the clock leaves reading back to `reconcile`: what it sent is not old enough when it ends.
-        let exit = if self.once { Box::pin(rounds).await } else { daemon.comparing(&lanes, Box::pin(rounds)).await };
+        let exit = if once { Box::pin(rounds).await } else { daemon.comparing(&lanes, Box::pin(rounds)).await };
         if let (Some(counter), true) = (counter, exit.is_ok()) {
             counter.close().await;
         }
         let exit = exit?;
         close(daemon).await?;
         Ok(exit)
-    }
-
-    /// Rounds until the gateway is to stop, or one.
-    async fn rounds(
-        &self,
-        daemon: &Daemon,
-        counter: Option<&Counter>,
-        present: &PresentLanes,
-        language: Language,
-    ) -> anyhow::Result<Exit> {
-        // The same lanes for all rounds: each new one would begin with the calls of a full second.
-        let lanes = daemon.lanes().map_err(|error| installation::named(&daemon.config, error))?;
-        present.set(&lanes);
-        loop {
-            let steps = Steps::default();
-            let progress = |step: Step<'_>| steps.show(step);
-            let read = |register| {
-                if let Some(counter) = counter {
-                    counter.set_register(daemon, register);
-                }
-            };
-            let round = daemon.round(&lanes, &progress, &read);
-            let round = match counter {
-                None => Box::pin(daemon.beating(round)).await,
-                Some(counter) => {
-                    let beside = counter.beside(daemon, &|_| {}, round);
-                    Box::pin(daemon.beating(beside)).await.and_then(|round| round)
-                }
-            };
-            steps.done();
-            let exit = self.told(daemon, round, language).await?;
-            if self.once || rest(daemon, counter, present, self, language).await? {
-                return Ok(exit);
-            }
-        }
-    }
-
-    /// Writes what a round came to.
-    async fn told(
-        &self,
-        daemon: &Daemon,
-        round: Result<Round, DaemonError>,
-        language: Language,
-    ) -> anyhow::Result<Exit> {
-        let round = round.map_err(|error| installation::named(&daemon.config, error))?;
-        daemon.observe(&round);
-        let counts = daemon.ledger.counts(&Filter::default()).await?;
-        systemd::status(&total(&counts, Language::English));
-        print::result(&match self.format {
-            Format::Json => as_json(&round, &counts).to_string(),
-            _ => as_text(&round, &counts, language),
-        });
-        troubles::of_round(&round, &daemon.config, language).iter().for_each(|line| print::note(line));
-        Ok(exit_of(&round, &counts))
     }
 }
 
@@ -141,42 +87,6 @@ async fn stopping(mut signals: StopSignals, halt: Arc<AtomicBool>) {
     signals.next().await;
     // Asked twice: the next start recovers what is left as it does after a power cut.
     std::process::exit(ENDED_AT_ONCE);
-}
-
-/// Rests between two rounds, not beyond the moment at which a stopped lane may be tried; what is handed in meanwhile is
-/// sent. Says whether the gateway is to stop.
-async fn rest(
-    daemon: &Daemon,
-    counter: Option<&Counter>,
-    lanes: &PresentLanes,
-    run: &Run,
-    language: Language,
-) -> anyhow::Result<bool> {
-    let begun = daemon.clock.stopwatch();
-    let until_try = lanes.next_try_after(daemon.clock.now()).unwrap_or(PAUSE_BETWEEN_ROUNDS);
-    let pause = until_try.min(PAUSE_BETWEEN_ROUNDS);
-    loop {
-        daemon.observed.pulse().beat();
-        let left = pause.saturating_sub(begun.elapsed());
-        let rested = match counter {
-            Some(counter) => counter.rest(daemon, left.min(BEAT)).await,
-            None => tokio::select! {
-                () = daemon.halted() => Rest::Halt,
-                () = tokio::time::sleep(left.min(BEAT)) => Rest::Over,
-            },
-        };
-        match (rested, counter) {
-            (Rest::Halt, _) => return Ok(true),
-            (Rest::News, Some(counter)) => {
-                let round = Box::pin(daemon.beating(counter.forward(daemon, lanes, &|_| {}))).await;
-                if !matches!(&round, Ok(round) if round.entered == 0) {
-                    run.told(daemon, round, language).await?;
-                }
-            }
-            _ if left <= BEAT => return Ok(false),
-            _ => {}
-        }
-    }
 }
 
 /// Closes the ledger properly; what was answered before is stored already.
@@ -208,10 +118,11 @@ pub fn tells_of_files(round: &Round) -> bool {
     round.folders.iter().any(|folder| folder.issue.is_some() || folder.files.iter().any(|file| file.is_told))
 }
 
-/// Rows that wait for a person.
+/// Rows that somebody should know of: those to mend, and those held back, which mostly wait for a person too (in lines
+/// for readers they count as waiting).
 #[must_use]
 pub fn needs_attention(counts: &Counts) -> u64 {
-    counts.issue + counts.of(State::Refused) + counts.of(State::Exhausted) + counts.of(State::Blocked)
+    Sum::of(counts).attention + counts.of(State::Blocked)
 }
 
 fn tally_json(tally: &RowTally) -> Value {
@@ -278,19 +189,8 @@ pub fn as_text(round: &Round, counts: &Counts, language: Language) -> String {
         ];
         lines.push(words::text(language, "run.lane", &numbers));
     }
-    lines.push(total(counts, language));
+    lines.push(sum_line(counts, language));
     lines.join("\n")
-}
-
-/// How many rows stand where, in one line.
-fn total(counts: &Counts, language: Language) -> String {
-    let waiting = counts.of(State::Pending) + counts.of(State::InFlight) + counts.of(State::Unknown);
-    let numbers = [
-        ("diterima", counts.of(State::Delivered).to_string()),
-        ("tunggu", waiting.to_string()),
-        ("perbaiki", needs_attention(counts).to_string()),
-    ];
-    words::text(language, "run.total", &numbers)
 }
 
 fn stop_words(stop: &Stop) -> String {

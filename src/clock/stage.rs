@@ -63,7 +63,8 @@ impl Drop for Wait<'_> {
 }
 
 /// Holds a manual clock while a call is on its way, so that no virtual second passes between its leaving and its
-/// arrival; or lets it go while the server holds the answer back. On any other clock it does nothing.
+/// arrival, or while sources are read; or lets it go while the server holds the answer back. On any other clock it does
+/// nothing.
 #[derive(Debug)]
 pub struct UnderWay(Option<(Arc<Stage>, i64)>);
 
@@ -98,6 +99,11 @@ impl Stage {
 
     pub(super) fn now(&self) -> Timestamp {
         self.time().at
+    }
+
+    /// What has passed since the clock was made.
+    pub(super) fn passed(&self) -> Duration {
+        self.time().passed
     }
 
     /// Lets time pass.

@@ -2,6 +2,7 @@
 //!
 //! It must not send anything itself; `delivery` does.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use tokio::task::JoinSet;
 use super::{Daemon, DaemonError, NAP_MAX, Progress, Step};
 use crate::delivery::keeping::Breakers;
 use crate::delivery::retry::Policy;
-use crate::delivery::{Delivery, LaneEnd};
+use crate::delivery::{Delivery, DeliveryError, LaneEnd};
 use crate::ledger::entry::EntryLine;
 use crate::ledger::reading::Filter;
 use crate::ledger::state::State;
@@ -82,7 +83,8 @@ impl Daemon {
         }
     }
 
-    /// All lanes side by side, except those that stopped.
+    /// All lanes side by side, except those that stopped. While one has more to send, the others begin again and again:
+    /// what comes in meanwhile, or is due only then, does not wait for a backlog of somebody else.
     async fn drain(
         &self,
         (delivery, reconciliation): (&Delivery, &Reconciliation),
@@ -92,21 +94,14 @@ impl Daemon {
         progress: Progress<'_>,
     ) -> Result<(), DaemonError> {
         let waiting = self.ledger.counts(&Filter::default()).await?.of(State::Pending);
-        let mut running = JoinSet::new();
-        let now = self.clock.now();
-        // A stopped lane is left alone until it may be tried again.
-        let rests =
-            |lane: &Lane| lane.breaker().stopped().is_some_and(|stopped| stopped.try_at.is_none_or(|at| at > now));
-        for (lane, _) in lanes.iter().zip(ends.iter()).filter(|(lane, end)| end.stop.is_none() || !rests(lane)) {
-            let (delivery, lane) = (delivery.clone(), lane.clone());
-            running.spawn(async move { delivery.drain(&lane).await });
-        }
+        let mut running = Running::default();
+        running.begin(delivery, lanes, ends);
         let mut looking: JoinSet<Result<(), ReconciliationError>> = JoinSet::new();
-        let mut looked = self.clock.stopwatch();
+        let mut looked = self.clock.timer();
         loop {
             tokio::select! {
-                done = running.join_next() => match done {
-                    Some(done) => add(ends, done.map_err(DaemonError::Task)??),
+                done = running.next() => match done {
+                    Some(end) => add(ends, end?),
                     None => break,
                 },
                 Some(done) = looking.join_next() => done.map_err(DaemonError::Task)??,
@@ -114,7 +109,8 @@ impl Daemon {
             }
             progress(Step::Sending { finished: finished.load(Ordering::Relaxed), waiting });
             if looking.is_empty() && looked.elapsed() >= LOOK_BESIDE && !self.halt.load(Ordering::Relaxed) {
-                looked = self.clock.stopwatch();
+                looked = self.clock.timer();
+                running.begin(delivery, lanes, ends);
                 let reconciliation = reconciliation.clone();
                 looking.spawn(async move { reconciliation.resolve_unknown().await.map(|_| ()) });
                 self.give_alarms(lanes).await?;
@@ -139,6 +135,39 @@ impl Daemon {
         let waits =
             |line: &&EntryLine| pairs().any(|(lane, end)| lane.name == line.puskesmas && is_due(lane, end, line.state));
         Ok(lines.iter().filter(waits).map(|line| line.due).min())
+    }
+}
+
+/// The lanes that are being sent in.
+#[derive(Default)]
+struct Running {
+    tasks: JoinSet<(String, Result<LaneEnd, DeliveryError>)>,
+    names: HashSet<String>,
+}
+
+impl Running {
+    /// Begins every lane that is not under way yet; a stopped one is left alone until it may be tried again.
+    fn begin(&mut self, delivery: &Delivery, lanes: &[Lane], ends: &[LaneEnd]) {
+        let now = delivery.clock.now();
+        let rests =
+            |lane: &Lane| lane.breaker().stopped().is_some_and(|stopped| stopped.try_at.is_none_or(|at| at > now));
+        for (lane, end) in lanes.iter().zip(ends) {
+            if (end.stop.is_none() || !rests(lane)) && self.names.insert(lane.name.clone()) {
+                let (delivery, lane) = (delivery.clone(), lane.clone());
+                self.tasks.spawn(async move { (lane.name.clone(), delivery.drain(&lane).await) });
+            }
+        }
+    }
+
+    /// The next lane that is done, and how it ended; `None` when no lane is under way.
+    async fn next(&mut self) -> Option<Result<LaneEnd, DaemonError>> {
+        Some(match self.tasks.join_next().await? {
+            Ok((name, end)) => {
+                self.names.remove(&name);
+                end.map_err(DaemonError::from)
+            }
+            Err(error) => Err(DaemonError::Task(error)),
+        })
     }
 }
 

@@ -84,13 +84,13 @@ impl Delivery {
                     // Nothing was due, so the try is left to a look-up.
                     lane.breaker().try_now(self.clock.now());
                 }
-                end.stop = breakers.stop_of(lane);
+                end.stop = Stop::at_present(lane);
             }
             Gate::Open => {}
         }
         if end.stop.is_none() {
             self.run(lane, &mut end, false).await?;
-            end.stop = breakers.stop_of(lane);
+            end.stop = Stop::at_present(lane);
         }
         if end.stop.is_none() {
             self.remove(lane).await?;

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::Stop;
 use crate::clock::Clock;
 use crate::ledger::lane::NoteKind;
 use crate::ledger::{Ledger, LedgerError};
@@ -183,12 +182,6 @@ impl Breakers<'_> {
         let value = now.map(|stopped| serde_json::to_string(&stopped)).transpose();
         let value = value.map_err(|_| LedgerError::Spoiled("note"))?;
         self.ledger.put_note(NoteKind::Stopped, &lane.name, value).await
-    }
-
-    /// Why the lane is stopped now.
-    #[must_use]
-    pub fn stop_of(&self, lane: &Lane) -> Option<Stop> {
-        lane.breaker().stopped().map(Stop::of)
     }
 }
 

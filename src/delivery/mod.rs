@@ -22,6 +22,7 @@ use crate::ledger::state::State;
 use crate::ledger::{Ledger, LedgerError};
 use crate::redact::Personal;
 use crate::remote::breaker::{Stopped, Why};
+use crate::remote::lane::Lane;
 use crate::resource::envelope::Whom;
 use crate::seal::Keys;
 use identity::Identities;
@@ -100,6 +101,11 @@ impl Stop {
             Why::Trouble => Self::Trouble(words),
         }
     }
+
+    /// Why a lane is stopped now, if it is.
+    fn at_present(lane: &Lane) -> Option<Self> {
+        lane.breaker().stopped().map(Self::of)
+    }
 }
 
 /// How one lane's run ended.
@@ -111,6 +117,14 @@ pub struct LaneEnd {
     pub tally: Tally,
     /// Why it stopped early; `None` when nothing more was due.
     pub stop: Option<Stop>,
+}
+
+impl LaneEnd {
+    /// How a lane stands before anything of it is counted: why it is stopped, if it is.
+    #[must_use]
+    pub fn at_present(lane: &Lane) -> Self {
+        Self { name: lane.name.clone(), tally: Tally::default(), stop: Stop::at_present(lane) }
+    }
 }
 
 /// Sends what is due.

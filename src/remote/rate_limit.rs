@@ -17,7 +17,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use super::allowance::Allowance;
 use super::pace::{Learnt, Left, Pace};
-use crate::clock::{Clock, Stopwatch};
+use crate::clock::{Clock, Timer};
 
 /// Shortest wait a `Retry-After` can ask for.
 pub const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
@@ -60,24 +60,15 @@ fn quota(per_minute: f64, burst_part: f64) -> Quota {
     Quota::with_period(period).unwrap_or_else(|| Quota::per_minute(burst)).allow_burst(burst)
 }
 
-/// Our clock in the form governor asks for: time since the limiter was made, monotonic unless the clock is manual.
+/// Our clock in the form governor asks for: time since the limiter was made.
 #[derive(Clone, Debug)]
-struct Ticks {
-    clock: Clock,
-    origin: Timestamp,
-    stopwatch: Stopwatch,
-}
+struct Ticks(Timer);
 
 impl GovernorClock for Ticks {
     type Instant = Duration;
 
     fn now(&self) -> Duration {
-        match &self.clock {
-            Clock::Manual(_) => {
-                Duration::try_from(self.clock.now().duration_since(self.origin)).unwrap_or(Duration::ZERO)
-            }
-            Clock::System | Clock::Moved(_) => self.stopwatch.elapsed(),
-        }
+        self.0.elapsed()
     }
 }
 
@@ -183,8 +174,7 @@ impl Limiter {
     /// A limiter at the configured pace; each kind of call has `concurrency` slots (at least 1).
     #[must_use]
     pub fn new(per_minute: u32, concurrency: u32, clock: Clock) -> Self {
-        let now = clock.now();
-        let ticks = Ticks { origin: now, stopwatch: clock.stopwatch(), clock: clock.clone() };
+        let ticks = Ticks(clock.timer());
         let pace = Pace::new(per_minute, None);
         let slots = usize::try_from(concurrency.max(1)).unwrap_or(1).min(Semaphore::MAX_PERMITS);
         let allowance = Allowance::new(clock.clone());

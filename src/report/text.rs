@@ -9,6 +9,7 @@ use super::coverage::Place;
 use super::document;
 use super::worklist::{RuleTally, WorkItem};
 use super::{DayReport, Span, Sum, discrepancy};
+use crate::ledger::reading::Counts;
 use crate::ledger::state::State;
 use crate::words::{self, Language};
 
@@ -86,7 +87,7 @@ impl Page {
             self.line(&text);
         }
         self.out.push('\n');
-        let sum = sum_line(report, self.language);
+        let sum = sum_line(&report.counts, self.language);
         self.line(&sum);
     }
 
@@ -298,8 +299,8 @@ impl Page {
 
 /// The line that adds up: rows read = accepted + waiting + needs attention + waived.
 #[must_use]
-pub fn sum_line(report: &DayReport, language: Language) -> String {
-    let sum = Sum::of(&report.counts);
+pub fn sum_line(counts: &Counts, language: Language) -> String {
+    let sum = Sum::of(counts);
     let arguments = [
         ("read", sum.read.to_string()),
         ("accepted", sum.accepted.to_string()),

@@ -34,6 +34,7 @@ mod mapping;
 mod mapping_cases;
 mod mapping_coverage;
 mod mapping_plan;
+mod meanwhile;
 mod month;
 mod office;
 mod out_of_range;

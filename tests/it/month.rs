@@ -26,7 +26,7 @@ use posyandu_gateway::report::{DayReport, Request, Span, json};
 use posyandu_gateway::words::Language;
 use serde_json::Value;
 
-use city::{City, FIRST, Size};
+use city::{City, FIRST, Life, Size};
 use harm::Harm;
 
 /// Days after which a blocked visit is looked at again.
@@ -188,7 +188,7 @@ async fn injected_discrepancies_of_every_class_are_all_found_and_none_is_invente
 
 /// The month from its files to the last discrepancy closed.
 pub async fn run(size: Size) {
-    let city = City::open(size).await;
+    let city = City::open(size, Life::a_month()).await;
     let daemon = city.daemon().await;
     let begun = std::time::Instant::now();
     let done = |what: &str| println!("{what} after {:.0?}", begun.elapsed());

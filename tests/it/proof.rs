@@ -3,6 +3,7 @@
 
 mod armed;
 mod blows;
+mod city;
 mod cut;
 mod doubt;
 mod fuzz;

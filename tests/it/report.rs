@@ -93,7 +93,7 @@ fn footer() -> RowSeen {
 async fn the_sum_line_adds_up_and_the_day_is_measured_at_midnight() {
     let report = report().await;
     let expected = "Baris dibaca 7 = diterima 2 + menunggu 2 + perlu diperbaiki 2 + dikecualikan 1";
-    assert_eq!(text::sum_line(&report, Language::Indonesian), expected);
+    assert_eq!(text::sum_line(&report.counts, Language::Indonesian), expected);
     let sum = Sum::of(&report.counts);
     assert_eq!(sum.read, sum.accepted + sum.waiting + sum.attention + sum.waived);
     assert_eq!((report.coverage.visits, report.coverage.accepted, report.coverage.same_day), (5, 2, 1));

@@ -33,8 +33,6 @@ use crate::crowd::HEADER;
 
 /// The month.
 pub const FIRST: Date = date(2026, 11, 1);
-/// After its last posyandu.
-const NOW: &str = "2026-11-29T02:00:00Z";
 /// Days of the month on which a posyandu opens.
 const DAYS: usize = 25;
 /// Zones of the puskesmas in turn: in the first, a day's visits begin while the server's clock shows the day before.
@@ -43,8 +41,6 @@ const ZONES: [&str; 3] = ["WIT", "WIB", "WITA"];
 const POSYANDU_EACH: usize = 20;
 /// Ages in days: the youngest, and how many there are.
 const AGES: (usize, usize) = (200, 1_500);
-/// Calls a minute of each puskesmas: the test waits for nothing but itself.
-const PACE: u32 = 6_000_000;
 /// Runs until nothing waits, at most.
 const RUNS_MAX: u32 = 500;
 
@@ -85,6 +81,22 @@ impl Size {
     /// Posyandu so new that nobody has told their place at the server: one visit of each day is refused there.
     fn new_posyandu(self) -> usize {
         self.each.div_ceil(DAYS)
+    }
+}
+
+/// What the city goes through.
+pub struct Life {
+    /// Where its clock stands first.
+    pub now: &'static str,
+    /// Calls a minute of each puskesmas.
+    pub per_minute: u32,
+    pub faults: Vec<Fault>,
+}
+
+impl Life {
+    /// A month with faults, looked at after its last posyandu; nothing is waited for.
+    pub fn a_month() -> Self {
+        Self { now: "2026-11-29T02:00:00Z", per_minute: 6_000_000, faults: faults() }
     }
 }
 
@@ -208,7 +220,7 @@ fn opens_on(at: usize) -> Date {
 }
 
 /// The settings.
-fn config(size: Size) -> String {
+fn config(size: Size, per_minute: u32) -> String {
     let mut config = "data_dir = \"posyandu-data\"\n[satusehat]\nenvironment = \"custom\"\nauth_url = \
         \"http://ADDRESS/oauth2/v1\"\nfhir_url = \"http://ADDRESS/fhir-r4/v1\"\n[delivery]\nconcurrency = 8\n\
         probe_after_seconds = [1, 30]\nonce_seconds = 0\n[mapping]\naccept_guesses = \
@@ -220,7 +232,7 @@ fn config(size: Size) -> String {
         writeln!(
             config,
             "[[puskesmas]]\nname = \"Puskesmas {number}\"\norganization_id = \"{organization}\"\nclient_id = \"c{number}\"\n\
-             client_secret_file = \"rahasia-{number}.txt\"\ntimezone = \"{zone}\"\nrequests_per_minute = {PACE}\n\
+             client_secret_file = \"rahasia-{number}.txt\"\ntimezone = \"{zone}\"\nrequests_per_minute = {per_minute}\n\
              [[source]]\nname = \"s{number}\"\nprofile = \"register_csv\"\npath = \"puskesmas-{number}.csv\"\n\
              puskesmas = \"Puskesmas {number}\""
         )
@@ -230,7 +242,7 @@ fn config(size: Size) -> String {
 }
 
 /// Writes the files of the city: those visits that arrive, then those that cannot.
-fn write(folder: &Path, size: Size) -> Written {
+fn write(folder: &Path, size: Size, per_minute: u32) -> Written {
     let mut files = vec![format!("{}\r\n", HEADER.join(",")); size.puskesmas()];
     let mut put = |at: usize, posyandu: usize, day: Date| {
         let (cells, person) = cells(at, posyandu, day);
@@ -263,7 +275,7 @@ fn write(folder: &Path, size: Size) -> Written {
     };
     let places: Vec<Value> = (0..size.posyandu + size.new_posyandu()).map(place).collect();
     std::fs::write(folder.join("posyandu.csv"), register(size, false)).unwrap();
-    std::fs::write(folder.join("posyandu-gateway.toml"), config(size)).unwrap();
+    std::fs::write(folder.join("posyandu-gateway.toml"), config(size, per_minute)).unwrap();
     let practitioners = json!([{"nik": "7209061211900001", "ihs": "10009880728", "name": "Bidan Contoh",
         "birth_date": "1990-11-12", "gender": "male"}]);
     let known = json!({"patients": people, "practitioners": practitioners, "organizations": organizations,
@@ -273,12 +285,15 @@ fn write(folder: &Path, size: Size) -> Written {
 }
 
 impl City {
-    pub async fn open(size: Size) -> Self {
+    pub async fn open(size: Size, life: Life) -> Self {
         rustls::crypto::ring::default_provider().install_default().ok();
         let folder = tempfile::tempdir().unwrap();
-        let Written { known, blocked, refused, newcomers } = write(folder.path(), size);
-        let mut options =
-            Options { faults: faults(), people: People::from_json(&known.to_string()).unwrap(), ..Options::default() };
+        let Written { known, blocked, refused, newcomers } = write(folder.path(), size, life.per_minute);
+        let mut options = Options {
+            faults: life.faults,
+            people: People::from_json(&known.to_string()).unwrap(),
+            ..Options::default()
+        };
         for number in 0..size.puskesmas() {
             options.clients.push(Client {
                 client_id: format!("c{number}"),
@@ -286,7 +301,7 @@ impl City {
                 organization_id: organization(number),
             });
         }
-        let clock = Clock::manual(NOW.parse().unwrap());
+        let clock = Clock::manual(life.now.parse().unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let file = folder.path().join("posyandu-gateway.toml");
         let address = listener.local_addr().unwrap().to_string();

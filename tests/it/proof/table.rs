@@ -13,7 +13,7 @@ const BEGIN: &str = "<!-- table: written by tests/faults -->\n";
 const END: &str = "<!-- end of table -->\n";
 
 /// Families in the order of the table, with what is counted.
-const FAMILIES: [(&str, &str); 18] = [
+const FAMILIES: [(&str, &str); 19] = [
     ("points", "kills at named points"),
     ("kills", "kills -9 at random moments"),
     ("database", "databases killed under a run"),
@@ -30,6 +30,7 @@ const FAMILIES: [(&str, &str); 18] = [
     ("answers", "mutated answers"),
     ("files", "mutated files"),
     ("week", "visits kept through an outage of a week"),
+    ("city", "visits of a city caught up with after such a week, today's first"),
     ("doubt", "unknown outcomes cleared up"),
     ("rate", "calls a minute of a hidden limit, found and used"),
 ];
