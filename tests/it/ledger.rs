@@ -62,6 +62,28 @@ async fn today_comes_first_then_the_oldest(desk: Desk) {
     assert_eq!(days, [DAY, date(2026, 11, 10), date(2026, 11, 16)]);
 }
 
+on_both_stores!(what_was_mapped_before_a_change_does_not_undo_it);
+async fn what_was_mapped_before_a_change_does_not_undo_it(desk: Desk) {
+    // Two may map at once: records that are handed in, and sources beside them; or two daemons on one server.
+    let ledger = &desk.ledger;
+    let mut mapped = Vec::new();
+    for weight in ["bb=9,4", "bb=9,6"] {
+        let pass = ledger.begin_pass("eppgbm", "a.csv").await.unwrap();
+        ledger.see_rows(pass, vec![row("eppgbm", "one", weight, DAY)]).await.unwrap();
+        ledger.finish_pass(pass, true).await.unwrap();
+        let stale = ledger.stale_visits(10).await.unwrap();
+        mapped.push(stale.iter().map(|visit| entry(visit, "1")).collect::<Vec<_>>());
+    }
+    let (newer, older) = (mapped.pop().unwrap(), mapped.pop().unwrap());
+    let content = newer[0].bundle.reveal().clone();
+    ledger.enter(newer).await.unwrap();
+    ledger.enter(older).await.unwrap();
+    assert!(ledger.stale_visits(10).await.unwrap().is_empty());
+    let claimed = ledger.claim("Puskesmas A", 10).await.unwrap();
+    let sent: Vec<&String> = claimed.iter().map(|one| one.entry.bundle.reveal()).collect();
+    assert_eq!(sent, [&content], "the change is sent, and nothing else");
+}
+
 on_both_stores!(what_was_sent_for_the_first_time_after_a_doubt_is_named_in_order);
 async fn what_was_sent_for_the_first_time_after_a_doubt_is_named_in_order(desk: Desk) {
     desk.visits(6, DAY).await;

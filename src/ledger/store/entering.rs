@@ -42,6 +42,7 @@ struct Target {
     id: i64,
     key: Vec<u8>,
     emptied: i64,
+    entered_revision: i64,
     versions: i64,
     live: Option<i64>,
     live_state: Option<String>,
@@ -54,7 +55,7 @@ struct Target {
     successor_waived: i64,
 }
 
-const TARGETS: &str = "SELECT visit.id, visit.key, visit.emptied,
+const TARGETS: &str = "SELECT visit.id, visit.key, visit.emptied, visit.entered_revision,
         (SELECT coalesce(max(version), 0) FROM entry WHERE entry.visit = visit.id) AS versions,
         live.id AS live, live.state AS live_state, live.content_hash AS live_hash,
         live.mapping_refused AS live_refused, successor.mapping_refused AS successor_refused,
@@ -74,7 +75,7 @@ struct Seen {
     revision: i64,
 }
 
-/// Makes entries, one version per visit; equal content makes none.
+/// Makes entries, one version per visit; equal content makes none, nor does what is older than the version entered last.
 pub async fn enter(link: &mut Link, entries: &[SealedEntry], now: Timestamp) -> Result<(), LedgerError> {
     let keys: Vec<String> = entries.iter().map(|entry| hex(&entry.visit_key)).collect();
     let targets: Vec<Target> = link.all(TARGETS, values![json(&keys)?, OUT_OF_RANGE]).await?;
@@ -84,6 +85,10 @@ pub async fn enter(link: &mut Link, entries: &[SealedEntry], now: Timestamp) -> 
     for entry in entries {
         // A second entry for the same visit in one call finds its target gone.
         let target = targets.remove(entry.visit_key.as_slice()).ok_or(LedgerError::NoSuchVisit)?;
+        // Mapped before the visit changed, by somebody slower than whoever mapped the change: it would undo it.
+        if entry.revision < target.entered_revision {
+            continue;
+        }
         seen.push(Seen { visit: target.id, revision: entry.revision });
         match (target.emptied, target.versions) {
             (0, 0) => first.push(Version { entry, visit: target.id, number: 1, predecessor: None, waits: false }),
