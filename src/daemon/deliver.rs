@@ -22,7 +22,8 @@ use crate::remote::lane::Lane;
 
 /// Entries looked at to find out when the next is due.
 const DUE_LOOKED_AT: u32 = 100_000;
-/// While a backlog is sent, open outcomes are looked for this often, so that none waits for its end.
+/// While a backlog is sent, open outcomes are looked for this often and lanes that are done begin again, so that none
+/// waits for its end.
 const LOOK_BESIDE: Duration = Duration::from_secs(5);
 
 impl Daemon {
@@ -108,11 +109,14 @@ impl Daemon {
                 () = tokio::time::sleep(NAP_MAX) => {}
             }
             progress(Step::Sending { finished: finished.load(Ordering::Relaxed), waiting });
-            if looking.is_empty() && looked.elapsed() >= LOOK_BESIDE && !self.halt.load(Ordering::Relaxed) {
+            if looked.elapsed() >= LOOK_BESIDE && !self.halt.load(Ordering::Relaxed) {
                 looked = self.clock.timer();
                 running.begin(delivery, lanes, ends);
-                let reconciliation = reconciliation.clone();
-                looking.spawn(async move { reconciliation.resolve_unknown().await.map(|_| ()) });
+                // At a slow pace many look-ups take longer than that.
+                if looking.is_empty() {
+                    let reconciliation = reconciliation.clone();
+                    looking.spawn(async move { reconciliation.resolve_unknown().await.map(|_| ()) });
+                }
                 self.give_alarms(lanes).await?;
                 self.seal_days(lanes).await?;
             }
