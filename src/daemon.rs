@@ -5,7 +5,7 @@
 pub mod alarm;
 pub mod comparing;
 pub mod counter;
-mod deliver;
+pub mod deliver;
 pub mod observing;
 pub mod pages;
 pub mod plan;

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::comparing::PresentLanes;
+use super::deliver::Done;
 use super::{Daemon, DaemonError, Progress, Round, set_up};
 use crate::http::{self, App, Limits};
 use crate::ingest::intake::Intake;
@@ -126,7 +127,7 @@ impl Counter {
             return Ok(Round::default());
         }
         let lanes = lanes.get();
-        let deliver = daemon.deliver(&lanes, daemon.clock.now(), progress);
+        let deliver = daemon.deliver_with(&lanes, daemon.clock.now(), Done::BeginsAgain, progress);
         let lanes = self.beside(daemon, progress, deliver).await??;
         Ok(Round { entered, lanes, ..Round::default() })
     }

@@ -26,6 +26,16 @@ const DUE_LOOKED_AT: u32 = 100_000;
 /// waits for its end.
 const LOOK_BESIDE: Duration = Duration::from_secs(5);
 
+/// What becomes of a lane that is done while another one has more to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// It waits for the end of the others: what is sent ends as soon as it can.
+    Waits,
+    /// It begins again and again: what comes in meanwhile, or is due only then, does not wait for a backlog of somebody
+    /// else, and as long as one of them has something to do the sending goes on.
+    BeginsAgain,
+}
+
 impl Daemon {
     /// Sends what is due and looks up what is unknown, until nothing more is due before `deadline`.
     ///
@@ -37,13 +47,27 @@ impl Daemon {
         deadline: Timestamp,
         progress: Progress<'_>,
     ) -> Result<Vec<LaneEnd>, DaemonError> {
+        self.deliver_with(lanes, deadline, Done::Waits, progress).await
+    }
+
+    /// The same, where it is said what becomes of a lane that is done.
+    ///
+    /// # Errors
+    /// As [`Daemon::deliver`].
+    pub async fn deliver_with(
+        &self,
+        lanes: &[Lane],
+        deadline: Timestamp,
+        done: Done,
+        progress: Progress<'_>,
+    ) -> Result<Vec<LaneEnd>, DaemonError> {
         let finished = Arc::new(AtomicU64::new(0));
         let delivery = self.delivery(&finished);
         let reconciliation = self.reconciliation(lanes);
         let mut ends: Vec<LaneEnd> =
             lanes.iter().map(|lane| LaneEnd { name: lane.name.clone(), ..LaneEnd::default() }).collect();
         loop {
-            self.drain((&delivery, &reconciliation), lanes, &mut ends, &finished, progress).await?;
+            self.drain((&delivery, &reconciliation), (lanes, done), &mut ends, progress).await?;
             tokio::select! {
                 resolved = reconciliation.resolve_unknown() => { resolved?; }
                 // Looking up changes nothing at the server: what is not finished is asked for again.
@@ -84,14 +108,12 @@ impl Daemon {
         }
     }
 
-    /// All lanes side by side, except those that stopped. While one has more to send, the others begin again and again:
-    /// what comes in meanwhile, or is due only then, does not wait for a backlog of somebody else.
+    /// All lanes side by side, except those that stopped.
     async fn drain(
         &self,
         (delivery, reconciliation): (&Delivery, &Reconciliation),
-        lanes: &[Lane],
+        (lanes, done): (&[Lane], Done),
         ends: &mut [LaneEnd],
-        finished: &Arc<AtomicU64>,
         progress: Progress<'_>,
     ) -> Result<(), DaemonError> {
         let waiting = self.ledger.counts(&Filter::default()).await?.of(State::Pending);
@@ -101,17 +123,19 @@ impl Daemon {
         let mut looked = self.clock.timer();
         loop {
             tokio::select! {
-                done = running.next() => match done {
+                end = running.next() => match end {
                     Some(end) => add(ends, end?),
                     None => break,
                 },
-                Some(done) = looking.join_next() => done.map_err(DaemonError::Task)??,
+                Some(looked) = looking.join_next() => looked.map_err(DaemonError::Task)??,
                 () = tokio::time::sleep(NAP_MAX) => {}
             }
-            progress(Step::Sending { finished: finished.load(Ordering::Relaxed), waiting });
+            progress(Step::Sending { finished: delivery.finished.load(Ordering::Relaxed), waiting });
             if looked.elapsed() >= LOOK_BESIDE && !self.halt.load(Ordering::Relaxed) {
                 looked = self.clock.timer();
-                running.begin(delivery, lanes, ends);
+                if done == Done::BeginsAgain {
+                    running.begin(delivery, lanes, ends);
+                }
                 // At a slow pace many look-ups take longer than that.
                 if looking.is_empty() {
                     let reconciliation = reconciliation.clone();

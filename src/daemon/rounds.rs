@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use super::deliver::Done;
 use super::{Daemon, DaemonError, NAP_MAX, Progress, Round};
 use crate::delivery::LaneEnd;
 use crate::ingest::register::Register;
@@ -22,7 +23,7 @@ impl Daemon {
     /// As the parts.
     pub async fn once(&self, progress: Progress<'_>) -> Result<Round, DaemonError> {
         let Some((round, _)) = self.read(progress).await? else { return Ok(Round::default()) };
-        let lanes = self.send(&self.lanes()?, progress).await?;
+        let lanes = self.send(&self.lanes()?, Done::Waits, progress).await?;
         Ok(Round { lanes, ..round })
     }
 
@@ -45,10 +46,10 @@ impl Daemon {
     ///
     /// # Errors
     /// As [`Daemon::deliver`].
-    pub async fn send(&self, lanes: &[Lane], progress: Progress<'_>) -> Result<Vec<LaneEnd>, DaemonError> {
+    pub async fn send(&self, lanes: &[Lane], done: Done, progress: Progress<'_>) -> Result<Vec<LaneEnd>, DaemonError> {
         let limit = Duration::from_secs(self.config.delivery.once_seconds);
         let deadline = self.clock.now().saturating_add(limit).unwrap_or(Timestamp::MAX);
-        self.deliver(lanes, deadline, progress).await
+        self.deliver_with(lanes, deadline, done, progress).await
     }
 
     /// Does some work, and reads everything again and again beside it, with a pause before each reading. `told` is given
@@ -78,6 +79,8 @@ impl Daemon {
                     () = self.passed(pause) => {}
                 }
                 let Some((round, register)) = self.read(&|_| {}).await? else { return Ok(()) };
+                // A sending that goes on for long does so only when it is done.
+                self.ledger.propose_removals().await.map_err(DaemonError::from)?;
                 let lanes = lanes.iter().map(LaneEnd::at_present).collect();
                 told(Round { lanes, ..round }, register).await?;
             }

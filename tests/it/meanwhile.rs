@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use posyandu_gateway::daemon::deliver::Done;
 use posyandu_gateway::daemon::{Daemon, DaemonError, Round};
 use posyandu_gateway::ledger::state::State;
 
@@ -44,7 +45,7 @@ async fn work(daemon: &Daemon) -> Vec<Round> {
         told.lock().unwrap().push(round);
         Ok::<(), DaemonError>(())
     };
-    let sending = daemon.send(&lanes, &|_| {});
+    let sending = daemon.send(&lanes, Done::BeginsAgain, &|_| {});
     Box::pin(daemon.reading_on(READING, &lanes, tell, sending)).await.unwrap();
     told.into_inner().unwrap()
 }

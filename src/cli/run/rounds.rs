@@ -10,6 +10,7 @@ use crate::cli::print::{self, Steps};
 use crate::cli::{Format, installation, systemd, troubles};
 use crate::daemon::comparing::PresentLanes;
 use crate::daemon::counter::{Counter, Rest};
+use crate::daemon::deliver::Done;
 use crate::daemon::{Daemon, DaemonError, Round, Step};
 use crate::ingest::register::Register;
 use crate::ledger::reading::{Counts, Filter};
@@ -61,10 +62,11 @@ impl Rounds<'_> {
         let Some((round, register)) = self.daemon.read(&progress).await? else { return Ok(Round::default()) };
         self.know(&round, register);
         let lanes = self.lanes.get();
-        let sending = self.daemon.send(&lanes, &progress);
-        let lanes = match self.once {
-            true => sending.await?,
-            false => Box::pin(self.reading_on(|write| steps.aside(write), sending)).await?,
+        let lanes = if self.once {
+            self.daemon.send(&lanes, Done::Waits, &progress).await?
+        } else {
+            let sending = self.daemon.send(&lanes, Done::BeginsAgain, &progress);
+            Box::pin(self.reading_on(|write| steps.aside(write), sending)).await?
         };
         steps.done();
         Ok(Round { lanes, ..round })

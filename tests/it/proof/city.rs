@@ -9,6 +9,7 @@ use jiff::civil::{Date, date};
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use posyandu_gateway::clock::Clock;
 use posyandu_gateway::config::Config;
+use posyandu_gateway::daemon::deliver::Done;
 use posyandu_gateway::daemon::{Daemon, DaemonError};
 use posyandu_gateway::ledger::reading::Filter;
 use posyandu_gateway::ledger::state::State;
@@ -114,7 +115,7 @@ async fn work(daemon: &Daemon, is_all_handed_in: impl Fn() -> bool) {
     loop {
         let was_all = is_all_handed_in();
         daemon.read(&|_| {}).await.unwrap().expect("nobody stops it");
-        let sending = daemon.send(&lanes, &|_| {});
+        let sending = daemon.send(&lanes, Done::BeginsAgain, &|_| {});
         Box::pin(daemon.reading_on(READING, &lanes, async |_, _| Ok::<(), DaemonError>(()), sending)).await.unwrap();
         if was_all && waits(daemon).await == 0 {
             return;
