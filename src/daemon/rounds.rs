@@ -79,7 +79,7 @@ impl Daemon {
                     () = self.passed(pause) => {}
                 }
                 let Some((round, register)) = self.read(&|_| {}).await? else { return Ok(()) };
-                // A sending that goes on for long does so only when it is done.
+                // Delivering proposes them too, but only when everything is sent.
                 self.ledger.propose_removals().await.map_err(DaemonError::from)?;
                 let lanes = lanes.iter().map(LaneEnd::at_present).collect();
                 told(Round { lanes, ..round }, register).await?;

@@ -40,7 +40,8 @@ impl Rounds<'_> {
         // The same lanes for all rounds: each new one would begin with the calls of a full second.
         self.lanes.set(&self.daemon.lanes().map_err(|error| self.named(error))?);
         loop {
-            let round = self.one();
+            let steps = Steps::default();
+            let round = self.one(&steps);
             let round = match self.counter {
                 None => Box::pin(self.daemon.beating(round)).await,
                 Some(counter) => {
@@ -48,6 +49,7 @@ impl Rounds<'_> {
                     Box::pin(self.daemon.beating(beside)).await.map_err(anyhow::Error::from).and_then(|round| round)
                 }
             };
+            steps.done();
             let exit = self.tell(&round.map_err(|error| self.named(error))?).await?;
             if self.once || self.rest().await? {
                 return Ok(exit);
@@ -56,8 +58,7 @@ impl Rounds<'_> {
     }
 
     /// Reads, then sends.
-    async fn one(&self) -> anyhow::Result<Round> {
-        let steps = Steps::default();
+    async fn one(&self, steps: &Steps) -> anyhow::Result<Round> {
         let progress = |step: Step<'_>| steps.show(step);
         let Some((round, register)) = self.daemon.read(&progress).await? else { return Ok(Round::default()) };
         self.know(&round, register);
@@ -68,7 +69,6 @@ impl Rounds<'_> {
             let sending = self.daemon.send(&lanes, Done::BeginsAgain, &progress);
             Box::pin(self.reading_on(|write| steps.aside(write), sending)).await?
         };
-        steps.done();
         Ok(Round { lanes, ..round })
     }
 
