@@ -34,7 +34,7 @@ use crate::crowd::HEADER;
 /// The month.
 pub const FIRST: Date = date(2026, 11, 1);
 /// Days of the month on which a posyandu opens.
-const DAYS: usize = 25;
+pub const DAYS: usize = 25;
 /// Zones of the puskesmas in turn: in the first, a day's visits begin while the server's clock shows the day before.
 const ZONES: [&str; 3] = ["WIT", "WIB", "WITA"];
 /// Posyandu of one puskesmas.
@@ -284,6 +284,12 @@ fn write(folder: &Path, size: Size, per_minute: u32) -> Written {
     Written { known, blocked, refused, newcomers }
 }
 
+/// How many rows wait for nothing but time.
+pub async fn waits(daemon: &Daemon) -> u64 {
+    let counts = daemon.ledger.counts(&Filter::default()).await.unwrap();
+    [State::Pending, State::InFlight, State::Unknown].map(|state| counts.of(state)).iter().sum()
+}
+
 impl City {
     pub async fn open(size: Size, life: Life) -> Self {
         rustls::crypto::ring::default_provider().install_default().ok();
@@ -365,9 +371,7 @@ impl City {
     pub async fn deliver(&self, daemon: &Daemon) {
         for _ in 0..RUNS_MAX {
             daemon.once(&|_| {}).await.unwrap();
-            let counts = daemon.ledger.counts(&Filter::default()).await.unwrap();
-            let waits = [State::Pending, State::InFlight, State::Unknown].map(|state| counts.of(state));
-            if waits.iter().sum::<u64>() == 0 {
+            if waits(daemon).await == 0 {
                 return;
             }
             self.clock.advance(Duration::from_secs(60));

@@ -17,7 +17,8 @@ use serde_json::{Value, json};
 
 use super::rate::keeps_its_limits;
 use super::run::Run;
-use crate::month::city::{City, Life, Size};
+use super::week::unreachable;
+use crate::month::city::{City, DAYS, Life, Size, waits};
 
 /// Posyandu of a city, and its visits a day from which on it is one.
 const POSYANDU: usize = 395;
@@ -25,8 +26,6 @@ const VISITS_OF_A_CITY: u64 = 1_000;
 /// The same in the size of every run.
 const POSYANDU_FEW: usize = 50;
 const VISITS_FEW: u64 = 24;
-/// Days over which a month's visits are spread.
-const DAYS_OF_A_MONTH: usize = 25;
 /// On this day the server is back, after so many days away.
 const TODAY: Date = date(2026, 11, 26);
 const DAYS_AWAY: i64 = 7;
@@ -42,6 +41,8 @@ const PART_OF_A_CITY: Duration = Duration::from_secs(15 * 60);
 const PART_FEW: Duration = Duration::from_secs(20);
 /// Pause, of the machine, between two looks at the clock.
 const LOOK: Duration = Duration::from_millis(1);
+/// Everything must be sent by then.
+const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(24 * 3_600);
 /// Between two readings.
 const READING: Duration = Duration::from_secs(60);
 /// Longest that the last twentieth of today's visits may wait while the backlog is sent.
@@ -92,11 +93,6 @@ fn hand_in(folder: &std::path::Path, rows: &[Rows], day: Date, parts: usize) {
     }
 }
 
-async fn waits(daemon: &Daemon) -> u64 {
-    let counts = daemon.ledger.counts(&Filter::default()).await.unwrap();
-    [State::Pending, State::InFlight, State::Unknown].map(|state| counts.of(state)).iter().sum()
-}
-
 /// A week of which every day's rows are read and nothing is sent.
 async fn away(city: &City, daemon: &Daemon, rows: &[Rows]) {
     for day in 0..DAYS_AWAY {
@@ -111,7 +107,7 @@ async fn away(city: &City, daemon: &Daemon, rows: &[Rows]) {
 
 /// Reads and sends as `run` does, until everything was handed in and nothing waits.
 async fn work(daemon: &Daemon, is_all_handed_in: impl Fn() -> bool) {
-    let lanes = daemon.lanes().unwrap();
+    let (lanes, timer) = (daemon.lanes().unwrap(), daemon.clock.timer());
     loop {
         let was_all = is_all_handed_in();
         daemon.read(&|_| {}).await.unwrap().expect("nobody stops it");
@@ -120,12 +116,13 @@ async fn work(daemon: &Daemon, is_all_handed_in: impl Fn() -> bool) {
         if was_all && waits(daemon).await == 0 {
             return;
         }
+        assert!(timer.elapsed() < CAUGHT_UP_WITHIN, "not caught up in a day");
         daemon.clock.sleep(READING).await;
     }
 }
 
-/// When each visit arrived: the child's number, the day and the moment, in the order of arrival.
-fn arrivals(city: &City) -> Vec<(Timestamp, String, String)> {
+/// When the visit of each child arrived, by its number, in the order of arrival.
+fn arrivals(city: &City) -> Vec<(Timestamp, String)> {
     let numbers = city.numbers();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let mut all: Vec<_> = city
@@ -134,7 +131,7 @@ fn arrivals(city: &City) -> Vec<(Timestamp, String, String)> {
         .filter(|held| held["resourceType"] == "Encounter")
         .map(|held| {
             let at: Timestamp = held["meta"]["lastUpdated"].as_str().unwrap().parse().unwrap();
-            (at, numbers[&text(&held["subject"]["reference"])].clone(), text(&held["period"]["start"]))
+            (at, numbers[&text(&held["subject"]["reference"])].clone())
         })
         .collect();
     all.sort();
@@ -149,15 +146,13 @@ async fn a_city_is_caught_up_with_and_today_does_not_wait() {
         true => (POSYANDU, PART_OF_A_CITY, WAIT_MAX),
         false => (POSYANDU_FEW, PART_FEW, WAIT_FEW_MAX),
     };
-    let size = Size { posyandu, visits: usize::try_from(run.size).unwrap() * DAYS_OF_A_MONTH, each: 0 };
+    let size = Size { posyandu, visits: usize::try_from(run.size).unwrap() * DAYS, each: 0 };
     let life = Life { now: FIRST_AFTERNOON, per_minute: PER_MINUTE, faults: Vec::new() };
     let city = City::open(size, life).await;
     let rows = rows(&city, size);
     let file = city.folder.path().join("posyandu-gateway.toml");
     let right = std::fs::read_to_string(&file).unwrap();
-    let address = right.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
-    // Nothing listens there.
-    std::fs::write(&file, right.replace(&address, &crate::cli::town::free_address())).unwrap();
+    std::fs::write(&file, unreachable(&right)).unwrap();
     let mut daemon = city.daemon().await;
     away(&city, &daemon, &rows).await;
     let backlog: usize = rows.iter().map(|rows| rows.earlier.len()).sum();
@@ -178,12 +173,12 @@ async fn a_city_is_caught_up_with_and_today_does_not_wait() {
     let arrived = arrivals(&city);
     assert_eq!(arrived.len(), backlog + today);
     let mut waited: Vec<SignedDuration> =
-        arrived.iter().filter_map(|(at, nik, _)| Some(at.duration_since(*handed_in.get(nik)?))).collect();
+        arrived.iter().filter_map(|(at, nik)| Some(at.duration_since(*handed_in.get(nik)?))).collect();
     assert_eq!(waited.len(), today);
     waited.sort();
     let of = |percent: usize| waited[(waited.len() - 1) * percent / 100];
-    let last_of_backlog = arrived.iter().rposition(|(_, nik, _)| !handed_in.contains_key(nik)).unwrap();
-    let beside = arrived[..last_of_backlog].iter().filter(|(_, nik, _)| handed_in.contains_key(nik)).count();
+    let last_of_backlog = arrived.iter().rposition(|(_, nik)| !handed_in.contains_key(nik)).unwrap();
+    let beside = arrived[..last_of_backlog].iter().filter(|(_, nik)| handed_in.contains_key(nik)).count();
     let calls = city.simulator.arrivals();
     keeps_its_limits(&calls, PER_MINUTE);
     let mut by_client: HashMap<&str, i64> = HashMap::new();

@@ -58,6 +58,12 @@ async fn office(clock: Clock) -> (Office, Vec<String>) {
     (office, text.split_inclusive('\n').map(str::to_owned).collect())
 }
 
+/// A configuration with the address of a server at which nothing listens.
+pub fn unreachable(right: &str) -> String {
+    let address = right.split("http://").nth(1).unwrap().split('/').next().unwrap();
+    right.replace(address, &crate::cli::town::free_address())
+}
+
 /// When each Encounter reached the server, with the day it tells of, in the order of arrival.
 fn arrivals(office: &Office) -> Vec<(Timestamp, String)> {
     let mut all: Vec<(Timestamp, String)> = office
@@ -82,9 +88,7 @@ async fn a_week_without_the_server_is_caught_up_with_today_first_and_no_burst() 
     let (office, rows) = office(clock).await;
     let file = office.folder.path().join("posyandu-gateway.toml");
     let right = std::fs::read_to_string(&file).unwrap();
-    let address = right.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
-    // Nothing listens there.
-    std::fs::write(&file, right.replace(&address, &crate::cli::town::free_address())).unwrap();
+    std::fs::write(&file, unreachable(&right)).unwrap();
     let mut daemon = office.daemon().await;
     for day in 1..=DAYS {
         std::fs::write(office.folder.path().join(EXPORT), export(&rows, children, day)).unwrap();
