@@ -14,7 +14,7 @@ use crate::remote::breaker::{Breaker, Gate, Stopped, Why};
 use crate::remote::lane::Lane;
 use crate::remote::memory::{Kept, Later, Memory};
 use crate::remote::pace::Learnt;
-use crate::remote::token::Token;
+use crate::remote::token::{Asked, Token};
 
 /// The memory of a client in the ledger.
 #[derive(Debug)]
@@ -36,17 +36,14 @@ impl LedgerMemory {
         let learnt = self.ledger.note(NoteKind::Pace, client_id).await?;
         Ok(Kept {
             token: token.map(|(text, expires)| Token::new(text, expires, self.clock.now())),
-            asked: asked(asks.as_deref()).try_into().ok(),
+            asked: asked(asks.as_deref()),
             learnt: learnt.and_then(|text| serde_json::from_str(&text).ok()),
         })
     }
 
     async fn write_token(&self, client_id: &str, token: Option<&Token>) -> Result<(), LedgerError> {
         match token {
-            Some(token) => {
-                self.ledger.put_token(client_id, token.text(), token.expires()).await?;
-                self.ledger.put_note(NoteKind::TokenAsked, client_id, None).await
-            }
+            Some(token) => self.ledger.put_token(client_id, token.text(), token.expires()).await,
             None => self.ledger.forget_token(client_id).await,
         }
     }
@@ -78,8 +75,8 @@ impl Memory for LedgerMemory {
     fn asking<'a>(&'a self, client_id: &'a str, at: Timestamp) -> Later<'a, bool> {
         Box::pin(async move {
             let before = self.ledger.note(NoteKind::TokenAsked, client_id).await.unwrap_or_default();
-            let last = asked(before.as_deref()).last().copied();
-            let asks: Vec<Timestamp> = last.into_iter().chain([at]).collect();
+            let asked = asked(before.as_deref()).and(at);
+            let asks: Vec<Timestamp> = [asked.first, asked.second].into_iter().flatten().collect();
             let value = serde_json::to_string(&asks).ok();
             self.told(self.ledger.put_note(NoteKind::TokenAsked, client_id, value).await)
         })
@@ -99,10 +96,10 @@ impl Memory for LedgerMemory {
     }
 }
 
-/// The last one or two requests for a token that led to none. One may be the doing of a single stop, or of another
-/// daemon that is asking just now; after two a client waits.
-fn asked(note: Option<&str>) -> Vec<Timestamp> {
-    note.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+/// The last one or two requests for a token.
+fn asked(note: Option<&str>) -> Asked {
+    let moments: Vec<Timestamp> = note.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    moments.into_iter().fold(Asked::default(), Asked::and)
 }
 
 /// Why a lane is stopped, as the ledger keeps it.

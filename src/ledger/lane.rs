@@ -13,7 +13,7 @@ use super::{Ledger, LedgerError};
 /// What a note is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoteKind {
-    /// When a token was asked for that has not come yet, by client id.
+    /// When a token was last asked for, by client id.
     TokenAsked,
     /// The pace learnt, by client id.
     Pace,

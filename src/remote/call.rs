@@ -16,7 +16,7 @@ use super::exchange::{self, Received};
 use super::fence::{self, Fenced};
 use super::rate_limit::{Kind, Permit};
 use super::response::{self, Interruption, Sent};
-use super::token::{self, Token};
+use super::token::Token;
 use super::{Inner, Remote};
 use crate::crash;
 use crate::observed::Call;
@@ -152,7 +152,7 @@ impl Inner {
         if let Some(found) = self.kept_token(now).await {
             return Ok(found);
         }
-        if let Some(failure) = self.shelf.recent_failure(now)
+        if let Some(failure) = self.shelf.too_early(now)
             && !self.read_secret_again()
         {
             return Err(failure);
@@ -162,6 +162,7 @@ impl Inner {
             let outage = Class::Outage { may_have_executed: false };
             return Err(Box::new(Answer::of(outage, "not sent: the request for a token cannot be written down")));
         }
+        self.shelf.asking(now);
         match self.ask_for_token().await {
             Ok(token) => {
                 let generation = self.shelf.put(token.clone());
@@ -204,11 +205,7 @@ impl Inner {
         {
             self.shelf.put(token);
         }
-        if let Some([first, second]) = kept.asked {
-            let outage = Class::Outage { may_have_executed: false };
-            let answer = Answer::of(outage, "not sent: a token was asked for just before the restart");
-            self.shelf.failed_until(second, token::ask_again(first, second), Box::new(answer));
-        }
+        self.shelf.restore(kept.asked);
         if let Some(learnt) = kept.learnt {
             self.limiter.restore(learnt);
             *self.learnt.lock().await = learnt;

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use jiff::Timestamp;
 
 use super::pace::Learnt;
-use super::token::Token;
+use super::token::{Asked, Token};
 
 /// Something that is there later.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -19,8 +19,8 @@ pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub struct Kept {
     /// The token, while it lives.
     pub token: Option<Token>,
-    /// The last two requests for a token, when both led to none as far as anybody knows.
-    pub asked: Option<[Timestamp; 2]>,
+    /// The last requests for a token.
+    pub asked: Asked,
     /// The pace learnt.
     pub learnt: Option<Learnt>,
 }
@@ -30,8 +30,8 @@ pub trait Memory: Send + Sync + fmt::Debug {
     /// Everything kept of a client id.
     fn recall<'a>(&'a self, client_id: &'a str) -> Later<'a, Kept>;
 
-    /// A token is about to be asked for; true once that is durable. It counts until a token is kept: a process that is
-    /// killed again and again must not ask each time (faults.md, row 24).
+    /// A token is about to be asked for; true once that is durable. A process that is killed again and again must not ask
+    /// each time (faults.md, row 24).
     fn asking<'a>(&'a self, client_id: &'a str, at: Timestamp) -> Later<'a, bool>;
 
     /// A token came, or the one in use was refused.

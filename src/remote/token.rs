@@ -113,21 +113,43 @@ struct State {
     worked: bool,
     last_failure: Option<Failure>,
     last_forced: Option<Timestamp>,
+    /// The last requests, whatever they led to.
+    asked: Asked,
 }
 
 /// A request for a token that led to none.
 #[derive(Debug)]
 struct Failure {
     at: Timestamp,
-    /// Until then no token is asked for.
-    until: Timestamp,
     answer: Box<Answer>,
 }
 
-/// When a token may be asked for again after two requests in vain, whatever was restarted in between: two at once are
-/// made up for by a longer wait, so that five minutes never hold more than five (faults.md, row 24).
-pub(super) fn ask_again(first: Timestamp, second: Timestamp) -> Timestamp {
-    later(second, PAUSE_AFTER_FAILURE).max(later(first, PAUSE_AFTER_FAILURE * 2))
+/// The last two requests for a token, also of earlier runs: a server that takes tokens back again and again is not asked
+/// more often than one that gives none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// The one before the last.
+    pub first: Option<Timestamp>,
+    /// The last.
+    pub second: Option<Timestamp>,
+}
+
+impl Asked {
+    /// One more.
+    #[must_use]
+    pub fn and(self, now: Timestamp) -> Self {
+        Self { first: self.second, second: Some(now) }
+    }
+
+    /// Whether it is too early for one more. Two may come close together, by a single stop or a token taken back; they
+    /// are made up for by a longer wait, so that a minute never holds more than two, and five minutes not more than five
+    /// (faults.md, row 24).
+    fn are_too_near(self, now: Timestamp) -> bool {
+        let (Some(first), Some(second)) = (self.first, self.second) else { return false };
+        let again = later(second, PAUSE_AFTER_FAILURE).max(later(first, PAUSE_AFTER_FAILURE * 2));
+        // A clock set back makes moments lie in the future; they count no more, or they would for ever.
+        first <= second && second <= now && second < later(first, PAUSE_AFTER_FAILURE * 2) && now < again
+    }
 }
 
 impl Shelf {
@@ -144,26 +166,35 @@ impl Shelf {
     /// Keeps a token and returns its number.
     pub(super) fn put(&self, token: Token) -> u64 {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        let (generation, last_forced) = (state.generation + 1, state.last_forced);
-        *state = State { token: Some(token), generation, last_forced, ..State::default() };
+        let generation = state.generation + 1;
+        let (last_forced, asked) = (state.last_forced, state.asked);
+        *state = State { token: Some(token), generation, last_forced, asked, ..State::default() };
         generation
     }
 
-    pub(super) fn failed(&self, now: Timestamp, answer: Box<Answer>) {
-        self.failed_until(now, later(now, PAUSE_AFTER_FAILURE), answer);
+    /// A token is asked for now.
+    pub(super) fn asking(&self, now: Timestamp) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.asked = state.asked.and(now);
     }
 
-    /// The same with a wait of its own.
-    pub(super) fn failed_until(&self, at: Timestamp, until: Timestamp, answer: Box<Answer>) {
-        self.state.write().unwrap_or_else(PoisonError::into_inner).last_failure = Some(Failure { at, until, answer });
+    /// Goes on with the requests of an earlier run.
+    pub(super) fn restore(&self, asked: Asked) {
+        self.state.write().unwrap_or_else(PoisonError::into_inner).asked = asked;
     }
 
-    /// The last failure, while it is too early to ask again.
-    pub(super) fn recent_failure(&self, now: Timestamp) -> Option<Box<Answer>> {
+    pub(super) fn failed(&self, at: Timestamp, answer: Box<Answer>) {
+        self.state.write().unwrap_or_else(PoisonError::into_inner).last_failure = Some(Failure { at, answer });
+    }
+
+    /// Why no token may be asked for yet: the last failure, or requests too near each other.
+    pub(super) fn too_early(&self, now: Timestamp) -> Option<Box<Answer>> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        let failure = state.last_failure.as_ref()?;
-        // A clock set back makes the moment lie in the future; that is not recent, or it would last for ever.
-        (failure.at <= now && now < failure.until).then(|| failure.answer.clone())
+        if let Some(failure) = state.last_failure.as_ref().filter(|failure| is_recent(failure.at, now)) {
+            return Some(failure.answer.clone());
+        }
+        let outage = Class::Outage { may_have_executed: false };
+        state.asked.are_too_near(now).then(|| Box::new(Answer::of(outage, "not sent: tokens were asked for just now")))
     }
 
     /// A new secret: the old refusals say nothing about it.
@@ -171,6 +202,7 @@ impl Shelf {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         state.last_failure = None;
         state.last_forced = None;
+        state.asked = Asked::default();
     }
 
     pub(super) fn worked(&self, generation: u64) {

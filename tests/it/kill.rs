@@ -33,7 +33,7 @@ const ROWS: usize = 14;
 /// Chance may need more kills until everything was met: so many times the size, at most.
 const SIZES_MAX: u64 = 5;
 /// What a gateway says that waits before it asks for a token once more.
-const TOKEN_WAIT: &str = "a token was asked for just before the restart";
+const TOKEN_WAIT: &str = "tokens were asked for just now";
 /// Rounds side by side.
 const LANES: u64 = 2;
 /// Seed of the moments and of the server.

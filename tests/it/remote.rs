@@ -118,14 +118,13 @@ impl Memory for Shelf {
     }
 
     fn asking<'a>(&'a self, _: &'a str, at: Timestamp) -> Later<'a, bool> {
-        self.0.lock().unwrap().asked = Some([at, at]);
+        let mut kept = self.0.lock().unwrap();
+        kept.asked = kept.asked.and(at);
         Box::pin(async { true })
     }
 
     fn keep_token<'a>(&'a self, _: &'a str, token: Option<&'a Token>) -> Later<'a, ()> {
-        let mut kept = self.0.lock().unwrap();
-        kept.token = token.cloned();
-        kept.asked = None;
+        self.0.lock().unwrap().token = token.cloned();
         Box::pin(async {})
     }
 

@@ -54,6 +54,37 @@ async fn a_token_refused_twice_stops_the_client_without_a_storm() {
     assert_eq!(server.tokens.load(Ordering::SeqCst), 2);
 }
 
+/// A token works once and is then taken back, for five minutes of a call each second.
+#[tokio::test]
+async fn a_server_that_takes_back_each_token_is_asked_for_five_in_five_minutes() {
+    let calls = AtomicUsize::new(0);
+    let server = serve(move |_, _, _| match calls.fetch_add(1, Ordering::SeqCst) % 2 {
+        0 => accepted(&["Encounter", "Observation"]),
+        _ => fault(StatusCode::UNAUTHORIZED, "keymanagement.service.access_token_expired"),
+    })
+    .await;
+    let (clock, shelf) = (clock(), Arc::new(Shelf::default()));
+    let begin = async || {
+        let remote = Remote::new(options(&server.address), clock.clone()).unwrap();
+        remote.remember_in(Arc::clone(&shelf) as Arc<dyn Memory>).await;
+        remote
+    };
+    let (mut remote, mut asked) = (begin().await, Vec::new());
+    for second in 0..300 {
+        remote.transaction(bundle()).await;
+        asked.push(server.tokens.load(Ordering::SeqCst));
+        if second % 7 == 6 {
+            remote = begin().await;
+        }
+        clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!(asked[..60].iter().max(), Some(&2), "one at once, when the first was taken back");
+    assert_eq!(asked.last(), Some(&5));
+    for second in 60..asked.len() {
+        assert!(asked[second] - asked[second - 60] <= 2, "{second}");
+    }
+}
+
 #[tokio::test]
 async fn a_failing_token_endpoint_is_asked_once_a_minute_and_nothing_is_sent() {
     let refusal = |_| {
@@ -100,7 +131,7 @@ async fn a_kept_token_is_used_until_shortly_before_its_end() {
     assert_eq!(server.tokens.load(Ordering::SeqCst), 1);
     let kept = shelf.0.lock().unwrap().clone();
     assert_eq!(kept.token.unwrap().expires(), clock.now() + Duration::from_secs(3599));
-    assert_eq!(kept.asked, None);
+    assert_eq!(kept.asked.second, Some(clock.now()));
 }
 
 /// What stays over a restart.
