@@ -25,6 +25,7 @@ use jiff::civil::Date;
 use crate::clock::Clock;
 use crate::config::assets::{AssetsError, Rules};
 use crate::config::{Config, ConfigError};
+use crate::delivery::keeping::LedgerMemory;
 use crate::delivery::{DeliveryError, LaneEnd};
 use crate::ingest::folder::seen::FolderOutcome;
 use crate::ingest::intake::IntakeError;
@@ -278,9 +279,11 @@ impl Daemon {
         }
     }
 
-    /// The look-ups of this installation over its lanes.
-    #[must_use]
-    pub fn reconciliation(&self, lanes: &[Lane]) -> Reconciliation {
+    /// The look-ups of this installation over its lanes, which go on with the tokens and the paces that are kept.
+    pub async fn reconciliation(&self, lanes: &[Lane]) -> Reconciliation {
+        for lane in lanes {
+            LedgerMemory::hand_to(&self.ledger, &self.clock, lane).await;
+        }
         let seconds = self.config.delivery.probe_after_seconds.iter();
         Reconciliation {
             ledger: Arc::clone(&self.ledger),

@@ -109,7 +109,7 @@ impl Reconcile {
 /// Failures of the ledger.
 pub async fn read_back(daemon: &Daemon, date: Option<Date>) -> anyhow::Result<ReadBackTally> {
     let lanes = daemon.lanes()?;
-    let reconciliation = daemon.reconciliation(&lanes);
+    let reconciliation = daemon.reconciliation(&lanes).await;
     reconciliation.resolve_unknown().await?;
     let before = daemon.clock.now();
     Ok(reconciliation.read_back(date, before, &|_| {}).await?)

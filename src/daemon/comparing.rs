@@ -83,7 +83,7 @@ impl Daemon {
     /// Failures of the ledger.
     pub async fn read_back_due(&self, lanes: &[Lane], cursors: &mut Cursors) -> Result<u64, DaemonError> {
         let before = self.ago(Duration::from_secs(self.config.reconciliation.after_seconds));
-        Ok(self.reconciliation(lanes).read_back_unread(before, cursors, &self.halt).await?)
+        Ok(self.reconciliation(lanes).await.read_back_unread(before, cursors, &self.halt).await?)
     }
 
     fn ago(&self, time: Duration) -> Timestamp {

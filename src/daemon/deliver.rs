@@ -63,7 +63,7 @@ impl Daemon {
     ) -> Result<Vec<LaneEnd>, DaemonError> {
         let finished = Arc::new(AtomicU64::new(0));
         let delivery = self.delivery(&finished);
-        let reconciliation = self.reconciliation(lanes);
+        let reconciliation = self.reconciliation(lanes).await;
         let mut ends: Vec<LaneEnd> =
             lanes.iter().map(|lane| LaneEnd { name: lane.name.clone(), ..LaneEnd::default() }).collect();
         loop {

@@ -68,7 +68,7 @@ impl Delivery {
     /// # Errors
     /// [`DeliveryError`] when the ledger fails.
     pub async fn drain(&self, lane: &Lane) -> Result<LaneEnd, DeliveryError> {
-        lane.remote.remember_in(Arc::new(LedgerMemory::new(&self.ledger, &self.clock))).await;
+        LedgerMemory::hand_to(&self.ledger, &self.clock, lane).await;
         let breakers = Breakers { ledger: &self.ledger, clock: &self.clock };
         breakers.recall(lane).await?;
         if lane.remote.secret_changed() {

@@ -30,6 +30,11 @@ impl LedgerMemory {
         Self { ledger: Arc::clone(ledger), clock: clock.clone() }
     }
 
+    /// Lets a lane go on with what is kept of its client id, and keep there what it learns.
+    pub async fn hand_to(ledger: &Arc<Ledger>, clock: &Clock, lane: &Lane) {
+        lane.remote.remember_in(Arc::new(Self::new(ledger, clock))).await;
+    }
+
     async fn read(&self, client_id: &str) -> Result<Kept, LedgerError> {
         let token = self.ledger.token(client_id).await?;
         let asks = self.ledger.note(NoteKind::TokenAsked, client_id).await?;

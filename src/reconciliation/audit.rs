@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use super::read_back::{Read, ReadBackTally};
 use super::wide::Known;
-use super::{BATCH, Line, Reconciliation, ReconciliationError, lines_to_read_back, stopped};
+use super::{BATCH, Line, Reconciliation, ReconciliationError, lines_to_read_back};
 use crate::ledger::comparing::Delivered;
 use crate::ledger::discrepancy::{Class, Comparison, Found};
 use crate::ledger::entry::{EntryId, OpenEntry};
@@ -127,7 +127,7 @@ impl Reconciliation {
             self.days(scope, &lines, &known, &mut tally).await?;
         }
         self.settle_unknown(&filter, &lines, &known, &mut tally).await?;
-        tally.read.stopped = stopped(&lines);
+        tally.read.stopped = self.ended(&lines).await;
         Ok(tally)
     }
 

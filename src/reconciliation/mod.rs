@@ -170,11 +170,15 @@ fn lines_to_read_back(lanes: &[Lane]) -> BTreeMap<String, Arc<Line>> {
     lanes.iter().map(|lane| (lane.name.clone(), Line::new(&lane.for_read_back()))).collect()
 }
 
-fn stopped(lines: &BTreeMap<String, Arc<Line>>) -> Vec<Stopped> {
-    lines.values().filter_map(|line| line.stopped()).collect()
-}
-
 impl Reconciliation {
+    /// Keeps what a run learnt of the servers' pace, and tells which lanes it stopped asking.
+    async fn ended(&self, lines: &BTreeMap<String, Arc<Line>>) -> Vec<Stopped> {
+        for lane in &self.lanes {
+            lane.remote.keep_learnt().await;
+        }
+        lines.values().filter_map(|line| line.stopped()).collect()
+    }
+
     /// Looks for every entry without an answer whose time has come.
     ///
     /// # Errors
@@ -212,7 +216,7 @@ impl Reconciliation {
             }
         }
         tally.untouched = untouched as u64;
-        tally.stopped = stopped(&lines);
+        tally.stopped = self.ended(&lines).await;
         Ok(tally)
     }
 

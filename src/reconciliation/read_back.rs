@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use super::compare::Difference;
 use super::judge::{self, judge, thing};
 use super::look_up::expected;
-use super::{BATCH, Line, Reconciliation, ReconciliationError, Stopped, UNTOUCHED_MAX, lines_to_read_back, stopped};
+use super::{BATCH, Line, Reconciliation, ReconciliationError, Stopped, UNTOUCHED_MAX, lines_to_read_back};
 use crate::ledger::LedgerError;
 use crate::ledger::discrepancy::Comparison;
 use crate::ledger::entry::{EntryId, Finding, OpenEntry};
@@ -125,7 +125,7 @@ impl Reconciliation {
                 progress(done);
             }
         }
-        tally.stopped = stopped(&lines);
+        tally.stopped = self.ended(&lines).await;
         tally
             .differing
             .sort_by(|one, other| (one.entry_id, &one.resource_type).cmp(&(other.entry_id, &other.resource_type)));

@@ -84,7 +84,7 @@ impl Delivered {
     async fn read_back(&self, books: &Books) {
         let lanes = self.daemon.lanes().unwrap();
         let before = self.office.clock.now() + Duration::from_secs(1);
-        let read = self.daemon.reconciliation(&lanes).read_back(None, before, &|_| {}).await.unwrap();
+        let read = self.daemon.reconciliation(&lanes).await.read_back(None, before, &|_| {}).await.unwrap();
         let resources: usize = books.delivered.iter().map(|entry| entry.resources.len()).sum();
         assert_eq!((read.equal, read.different, read.missing), (resources as u64, 0, 0), "{read:?}");
     }

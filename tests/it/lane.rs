@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use posyandu_gateway::cli::reconcile;
 use posyandu_gateway::clock::Clock;
 use posyandu_gateway::daemon::{Daemon, Round};
 use posyandu_gateway::delivery::Stop;
 use posyandu_gateway::delivery::keeping::stopped;
 use posyandu_gateway::ledger::alarm::AlarmKind;
+use posyandu_gateway::ledger::lane::NoteKind;
 use posyandu_gateway::ledger::state::{Event, State};
 use posyandu_gateway::remote::breaker::Why;
 use posyandu_gateway::report::forecast::Alarm;
@@ -103,6 +105,32 @@ async fn twenty_restarts_in_a_minute_ask_for_a_token_twice_at_most() {
         // Those without a visit to send ask for none.
         assert!(asked > 0 && asked <= 2 * lanes, "{asked} requests of {lanes} clients");
     }
+}
+
+/// `reconcile` is a process of its own, on lanes that know nothing yet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reading_back_goes_on_with_the_token_and_the_pace_of_the_run() {
+    let office = Office::open(Setting::default(), None).await;
+    office.shorten(ROWS).await;
+    let daemon = office.daemon().await;
+    daemon.once(&|_| {}).await.unwrap();
+    for puskesmas in &daemon.config.puskesmas {
+        let learnt = Some(r#"{"ceiling":50.0}"#.to_owned());
+        daemon.ledger.put_note(NoteKind::Pace, &puskesmas.client_id, learnt).await.unwrap();
+    }
+    let tokens = || office.simulator.arrivals().iter().filter(|call| call.is_token).count();
+    let asked = tokens();
+    assert!(asked > 0);
+    for _ in 0..3 {
+        office.clock.advance(Duration::from_secs(1));
+        let read = reconcile::read_back(&daemon, None).await.unwrap();
+        assert!(read.equal > 0 && read.failed + read.missing + read.different == 0, "{read:?}");
+    }
+    assert_eq!(tokens(), asked, "the tokens of the run still hold");
+    let lanes = daemon.lanes().unwrap();
+    daemon.reconciliation(&lanes).await;
+    let paces: Vec<f64> = lanes.iter().map(|lane| lane.remote.pace_per_minute()).collect();
+    assert!(paces.iter().all(|pace| *pace < 100.0), "60,000 are configured, not {paces:?}");
 }
 
 /// The process dies each time the first of three visits is prepared.

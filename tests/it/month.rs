@@ -72,7 +72,7 @@ async fn audit(daemon: &Daemon) -> AuditTally {
     // a lane that was refused is tried once in five minutes.
     let mut tally = AuditTally::default();
     for _ in 0..AUDITS_MAX {
-        tally = daemon.reconciliation(&lanes).audit(&scope, &|_| {}).await.unwrap();
+        tally = daemon.reconciliation(&lanes).await.audit(&scope, &|_| {}).await.unwrap();
         if tally.is_complete() {
             return tally;
         }

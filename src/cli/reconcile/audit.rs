@@ -55,7 +55,7 @@ pub async fn run(command: &Reconcile, daemon: &Daemon, days: (Date, Date), langu
         return Ok(Exit::Fine);
     }
     let lanes = daemon.lanes()?;
-    let reconciliation = daemon.reconciliation(&lanes);
+    let reconciliation = daemon.reconciliation(&lanes).await;
     reconciliation.resolve_unknown().await?;
     let tally = reconciliation.audit(&plan.scope, &|_| {}).await?;
     let standings = daemon.ledger.discrepancy_standings(&filter).await?;

@@ -50,6 +50,7 @@ async fn the_first_visit_opens_the_episode_and_the_others_take_it() {
         let read = clinic
             .daemon
             .reconciliation(&clinic.daemon.lanes().unwrap())
+            .await
             .read_back(None, clinic.clock.now(), &|_| {})
             .await
             .unwrap();

@@ -285,7 +285,7 @@ impl World {
         // A fault of the plan whose call had not come yet may strike a read; then all is read once more.
         for _ in 0..REPEATS_MAX {
             let before = self.office.clock.now() + SignedDuration::from_secs(1);
-            let read = Box::pin(daemon.reconciliation(&lanes).read_back(None, before, &|_| {})).await.unwrap();
+            let read = Box::pin(daemon.reconciliation(&lanes).await.read_back(None, before, &|_| {})).await.unwrap();
             assert_eq!((read.different, read.missing), (0, 0), "{read:?}");
             if read.equal == resources as u64 && read.failed == 0 {
                 return;
