@@ -177,8 +177,7 @@ impl Running {
     /// Begins every lane that is not under way yet; a stopped one is left alone until it may be tried again.
     fn begin(&mut self, delivery: &Delivery, lanes: &[Lane], ends: &[LaneEnd]) {
         let now = delivery.clock.now();
-        let rests =
-            |lane: &Lane| lane.breaker().stopped().is_some_and(|stopped| stopped.try_at.is_none_or(|at| at > now));
+        let rests = |lane: &Lane| lane.breaker().stopped().is_some_and(|stopped| !stopped.may_be_tried(now));
         for (lane, end) in lanes.iter().zip(ends) {
             if (end.stop.is_none() || !rests(lane)) && self.names.insert(lane.name.clone()) {
                 let (delivery, lane) = (delivery.clone(), lane.clone());

@@ -66,6 +66,13 @@ impl Stopped {
     fn new(why: Why, words: &str, since: Timestamp, try_at: Option<Timestamp>) -> Self {
         Self { why, words: words.to_owned(), since, try_at, first_refusal: None, looked: false }
     }
+
+    /// Whether a try is due. One that lies further ahead than any wait is long was set before the clock was set back.
+    #[must_use]
+    pub fn may_be_tried(&self, now: Timestamp) -> bool {
+        let longest = now.saturating_add(wait(self.why) + TRY_AGAIN).unwrap_or(Timestamp::MAX);
+        self.try_at.is_some_and(|at| at <= now || at > longest)
+    }
 }
 
 /// What a lane may do now.
@@ -118,13 +125,11 @@ impl Breaker {
     /// What the lane may do now. A try is given to one caller; the next comes after the wait, whatever became of it.
     pub fn gate(&mut self, now: Timestamp, seed: u64) -> Gate {
         let Some(stopped) = &mut self.stopped else { return Gate::Open };
-        match stopped.try_at {
-            Some(at) if at <= now => {
-                stopped.try_at = Some(next_try(stopped.why, now, seed));
-                Gate::Try
-            }
-            _ => Gate::Closed(stopped.clone()),
+        if !stopped.may_be_tried(now) {
+            return Gate::Closed(stopped.clone());
         }
+        stopped.try_at = Some(next_try(stopped.why, now, seed));
+        Gate::Try
     }
 
     /// What a look-up may do now: as [`Breaker::gate`], and in each stop for trouble one may go ahead of the tries. It
@@ -232,13 +237,17 @@ impl Breaker {
     }
 }
 
-fn next_try(why: Why, now: Timestamp, seed: u64) -> Timestamp {
-    let wait = match why {
+/// Shortest wait between two tries.
+fn wait(why: Why) -> Duration {
+    match why {
         Why::Configuration => TRY_CONFIGURATION,
         Why::MassRefusal | Why::Trouble => TRY_AGAIN,
-    };
+    }
+}
+
+fn next_try(why: Why, now: Timestamp, seed: u64) -> Timestamp {
     let span = u64::try_from(TRY_AGAIN.as_millis()).unwrap_or(1).max(1);
-    now.saturating_add(wait + Duration::from_millis(seed % span)).unwrap_or(Timestamp::MAX)
+    now.saturating_add(wait(why) + Duration::from_millis(seed % span)).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]
@@ -306,6 +315,23 @@ mod tests {
         assert_eq!((stopped.why, stopped.first_refusal), (Why::MassRefusal, Some(at(10))));
         let text = serde_json::to_string(&stopped).unwrap();
         assert_eq!(Breaker::from_kept(serde_json::from_str(&text).unwrap()).stopped(), Some(&stopped));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_closes_no_lane_for_a_day() {
+        let day = 24 * 3600;
+        let mut trouble = Breaker::default();
+        trouble.give_up("down", at(day), 29_999);
+        assert!(matches!(trouble.gate(at(day), 1), Gate::Closed(_)), "its wait is no longer than any");
+        assert_eq!(trouble.gate(at(0), 1), Gate::Try);
+        assert!(matches!(trouble.gate(at(1), 1), Gate::Closed(_)), "and then it waits as usual");
+        let mut wrong = Breaker::default();
+        wrong.misconfigured("invalid_client", at(day), 29_999);
+        assert!(matches!(wrong.gate(at(day), 1), Gate::Closed(_)));
+        assert_eq!(wrong.gate(at(0), 1), Gate::Try);
+        let mut refused = Breaker::default();
+        (0..REFUSALS_ALIKE_MAX).for_each(|_| _ = refused.refused("same", at(day)));
+        assert!(matches!(refused.gate(at(0), 1), Gate::Closed(_)), "a person must look");
     }
 
     #[test]
