@@ -80,9 +80,9 @@ impl Memory for LedgerMemory {
     fn asking<'a>(&'a self, client_id: &'a str, at: Timestamp) -> Later<'a, bool> {
         Box::pin(async move {
             let before = self.ledger.note(NoteKind::TokenAsked, client_id).await.unwrap_or_default();
-            let asked = asked(before.as_deref()).and(at);
-            let asks: Vec<Timestamp> = [asked.first, asked.second].into_iter().flatten().collect();
-            let value = serde_json::to_string(&asks).ok();
+            let mut asked = asked(before.as_deref());
+            asked.add(at);
+            let value = serde_json::to_string(&asked).ok();
             self.told(self.ledger.put_note(NoteKind::TokenAsked, client_id, value).await)
         })
     }
@@ -101,10 +101,9 @@ impl Memory for LedgerMemory {
     }
 }
 
-/// The last one or two requests for a token.
+/// The last requests for a token.
 fn asked(note: Option<&str>) -> Asked {
-    let moments: Vec<Timestamp> = note.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    moments.into_iter().fold(Asked::default(), Asked::and)
+    note.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
 /// Why a lane is stopped, as the ledger keeps it.

@@ -179,9 +179,10 @@ impl Inner {
         }
     }
 
-    /// A token that another daemon of the same client id has been given meanwhile.
+    /// A token that another daemon of the same client id has been given meanwhile; its requests count too.
     async fn kept_token(&self, now: Timestamp) -> Option<(Token, u64)> {
         let kept = self.memory.get()?.recall(&self.client_id).await;
+        self.shelf.restore(kept.asked);
         let token = kept.token.filter(|token| token.is_fresh(now) && self.shelf.current().as_ref() != Some(token))?;
         let generation = self.shelf.put(token.clone());
         Some((token, generation))

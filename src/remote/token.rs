@@ -7,6 +7,7 @@ use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::answer::{Answer, Class};
@@ -115,6 +116,8 @@ struct State {
     last_forced: Option<Timestamp>,
     /// The last requests, whatever they led to.
     asked: Asked,
+    /// The secret was never tried: what was asked for with the one before it says nothing about it.
+    has_new_secret: bool,
 }
 
 /// A request for a token that led to none.
@@ -124,31 +127,36 @@ struct Failure {
     answer: Box<Answer>,
 }
 
-/// The last two requests for a token, also of earlier runs: a server that takes tokens back again and again is not asked
-/// more often than one that gives none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Asked {
-    /// The one before the last.
-    pub first: Option<Timestamp>,
-    /// The last.
-    pub second: Option<Timestamp>,
-}
+/// How many requests for a token any such time may hold, so that the server sees two in a minute and five in five at most
+/// (faults.md, row 24). The times are longer than that, since the first may be longer on its way than the last.
+const REQUESTS_MAX: [(usize, Duration); 2] = [(2, Duration::from_secs(2 * 60)), (5, Duration::from_secs(330))];
+/// Requests that are remembered: as many as the longest of those times may hold.
+const REQUESTS_KEPT: usize = REQUESTS_MAX[1].0;
+
+/// When a token was last asked for, the oldest first, also by earlier runs and by other daemons of the client id: a server
+/// that takes tokens back again and again is not asked more often than one that gives none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Asked(Vec<Timestamp>);
 
 impl Asked {
     /// One more.
-    #[must_use]
-    pub fn and(self, now: Timestamp) -> Self {
-        Self { first: self.second, second: Some(now) }
+    pub fn add(&mut self, now: Timestamp) {
+        self.0.push(now);
+        let forgotten = self.0.len().saturating_sub(REQUESTS_KEPT);
+        self.0.drain(..forgotten);
     }
 
-    /// Whether it is too early for one more. Two may come close together, by a single stop or a token taken back; they
-    /// are made up for by a longer wait, so that a minute never holds more than two, and five minutes not more than five
-    /// (faults.md, row 24).
-    fn are_too_near(self, now: Timestamp) -> bool {
-        let (Some(first), Some(second)) = (self.first, self.second) else { return false };
-        let again = later(second, PAUSE_AFTER_FAILURE).max(later(first, PAUSE_AFTER_FAILURE * 2));
-        // A clock set back makes moments lie in the future; they count no more, or they would for ever.
-        first <= second && second <= now && second < later(first, PAUSE_AFTER_FAILURE * 2) && now < again
+    /// The last one.
+    #[must_use]
+    pub fn last(&self) -> Option<Timestamp> {
+        self.0.last().copied()
+    }
+
+    /// Whether one more would be too many. Two may come close together: after a single stop, or a token taken back.
+    fn are_too_many(&self, now: Timestamp) -> bool {
+        let within = |time: Duration| self.0.iter().filter(|&&at| is_recent(at, now, time)).count();
+        REQUESTS_MAX.iter().any(|&(most, time)| within(time) >= most)
     }
 }
 
@@ -167,34 +175,42 @@ impl Shelf {
     pub(super) fn put(&self, token: Token) -> u64 {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let generation = state.generation + 1;
-        let (last_forced, asked) = (state.last_forced, state.asked);
-        *state = State { token: Some(token), generation, last_forced, asked, ..State::default() };
+        let before = std::mem::take(&mut *state);
+        *state = State { token: Some(token), generation, worked: false, last_failure: None, ..before };
         generation
     }
 
     /// A token is asked for now.
     pub(super) fn asking(&self, now: Timestamp) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        state.asked = state.asked.and(now);
+        state.asked.add(now);
+        state.has_new_secret = false;
     }
 
-    /// Goes on with the requests of an earlier run.
+    /// Goes on with the requests of an earlier run, or of another daemon.
     pub(super) fn restore(&self, asked: Asked) {
-        self.state.write().unwrap_or_else(PoisonError::into_inner).asked = asked;
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if asked.last() >= state.asked.last() {
+            state.asked = asked;
+        }
     }
 
     pub(super) fn failed(&self, at: Timestamp, answer: Box<Answer>) {
         self.state.write().unwrap_or_else(PoisonError::into_inner).last_failure = Some(Failure { at, answer });
     }
 
-    /// Why no token may be asked for yet: the last failure, or requests too near each other.
+    /// Why no token may be asked for yet: the last failure, or too many requests of late.
     pub(super) fn too_early(&self, now: Timestamp) -> Option<Box<Answer>> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(failure) = state.last_failure.as_ref().filter(|failure| is_recent(failure.at, now)) {
+        if state.has_new_secret {
+            return None;
+        }
+        let pause = PAUSE_AFTER_FAILURE;
+        if let Some(failure) = state.last_failure.as_ref().filter(|failure| is_recent(failure.at, now, pause)) {
             return Some(failure.answer.clone());
         }
         let outage = Class::Outage { may_have_executed: false };
-        state.asked.are_too_near(now).then(|| Box::new(Answer::of(outage, "not sent: tokens were asked for just now")))
+        state.asked.are_too_many(now).then(|| Box::new(Answer::of(outage, "not sent: tokens were asked for just now")))
     }
 
     /// A new secret: the old refusals say nothing about it.
@@ -202,7 +218,7 @@ impl Shelf {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         state.last_failure = None;
         state.last_forced = None;
-        state.asked = Asked::default();
+        state.has_new_secret = true;
     }
 
     pub(super) fn worked(&self, generation: u64) {
@@ -222,7 +238,7 @@ impl Shelf {
         if state.generation != generation || state.token.is_none() {
             return true;
         }
-        if !state.worked && state.last_forced.is_some_and(|at| is_recent(at, now)) {
+        if !state.worked && state.last_forced.is_some_and(|at| is_recent(at, now, PAUSE_AFTER_FAILURE)) {
             return false;
         }
         state.last_forced = Some(now);
@@ -231,15 +247,50 @@ impl Shelf {
     }
 }
 
-fn is_recent(at: Timestamp, now: Timestamp) -> bool {
+fn is_recent(at: Timestamp, now: Timestamp, within: Duration) -> bool {
     // A clock set back makes the moment lie in the future; that is not recent, or it would last for ever.
-    Duration::try_from(now.duration_since(at)).is_ok_and(|since| since < PAUSE_AFTER_FAILURE)
+    Duration::try_from(now.duration_since(at)).is_ok_and(|since| since < within)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// Whenever it is wanted, also after a restart and in pairs.
+        #[test]
+        fn no_time_holds_more_requests_than_it_may(gaps_ms in prop::collection::vec(0u64..200_000, 1..200)) {
+            let (mut now, mut asked, mut all) = (Timestamp::UNIX_EPOCH, Asked::default(), Vec::new());
+            for gap in gaps_ms {
+                now = later(now, Duration::from_millis(gap));
+                while !asked.are_too_many(now) {
+                    asked.add(now);
+                    all.push(now);
+                    let kept = serde_json::to_string(&asked).unwrap();
+                    asked = serde_json::from_str(&kept).unwrap();
+                }
+            }
+            for (most, time) in REQUESTS_MAX {
+                for &from in &all {
+                    let until = later(from, time);
+                    let within = all.iter().filter(|&&at| from <= at && at < until).count();
+                    prop_assert!(within <= most, "{within} in {time:?}: {all:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn requests_of_a_time_to_come_do_not_count() {
+        let mut asked = Asked::default();
+        for _ in 0..REQUESTS_KEPT {
+            asked.add(Timestamp::from_second(1_000_000).unwrap());
+        }
+        assert!(!asked.are_too_many(Timestamp::UNIX_EPOCH));
+    }
 
     fn read(status: u16, kind: &str, body: &str) -> Result<Token, Box<Answer>> {
         let reply = Reply { status, content_type: kind, body: body.as_bytes(), ..Reply::default() };

@@ -54,35 +54,45 @@ async fn a_token_refused_twice_stops_the_client_without_a_storm() {
     assert_eq!(server.tokens.load(Ordering::SeqCst), 2);
 }
 
-/// A token works once and is then taken back, for five minutes of a call each second.
+/// A token works once and is then taken back, for five minutes of calls, with one daemon and with several that share
+/// what is kept; each begins anew after seven calls.
 #[tokio::test]
 async fn a_server_that_takes_back_each_token_is_asked_for_five_in_five_minutes() {
-    let calls = AtomicUsize::new(0);
-    let server = serve(move |_, _, _| match calls.fetch_add(1, Ordering::SeqCst) % 2 {
-        0 => accepted(&["Encounter", "Observation"]),
-        _ => fault(StatusCode::UNAUTHORIZED, "keymanagement.service.access_token_expired"),
-    })
-    .await;
-    let (clock, shelf) = (clock(), Arc::new(Shelf::default()));
-    let begin = async || {
-        let remote = Remote::new(options(&server.address), clock.clone()).unwrap();
-        remote.remember_in(Arc::clone(&shelf) as Arc<dyn Memory>).await;
-        remote
-    };
-    let (mut remote, mut asked) = (begin().await, Vec::new());
-    for second in 0..300 {
-        remote.transaction(bundle()).await;
-        asked.push(server.tokens.load(Ordering::SeqCst));
-        if second % 7 == 6 {
-            remote = begin().await;
+    for (daemons, gap_seconds, requests) in [(1, 1, 5), (1, 5, 5), (2, 1, 5), (2, 59, 4), (3, 31, 5)] {
+        let calls = AtomicUsize::new(0);
+        let server = serve(move |_, _, _| match calls.fetch_add(1, Ordering::SeqCst) % 2 {
+            0 => accepted(&["Encounter", "Observation"]),
+            _ => fault(StatusCode::UNAUTHORIZED, "keymanagement.service.access_token_expired"),
+        })
+        .await;
+        let (clock, shelf) = (clock(), Arc::new(Shelf::default()));
+        let mut remotes: Vec<Remote> = Vec::new();
+        let mut asked = Vec::new();
+        for round in 0..300 / gap_seconds {
+            if round % 7 == 0 {
+                remotes.clear();
+                for _ in 0..daemons {
+                    let remote = Remote::new(options(&server.address), clock.clone()).unwrap();
+                    remote.remember_in(Arc::clone(&shelf) as Arc<dyn Memory>).await;
+                    remotes.push(remote);
+                }
+            }
+            for remote in &remotes {
+                remote.transaction(bundle()).await;
+            }
+            let now = clock.now().as_second();
+            asked.resize(server.tokens.load(Ordering::SeqCst), now);
+            clock.advance(Duration::from_secs(gap_seconds));
         }
-        clock.advance(Duration::from_secs(1));
+        assert_eq!(most_within(&asked, 60), 2, "one at once, when the first was taken back: {asked:?}");
+        assert_eq!(asked.len(), requests, "{daemons} daemons, a call every {gap_seconds} s: {asked:?}");
     }
-    assert_eq!(asked[..60].iter().max(), Some(&2), "one at once, when the first was taken back");
-    assert_eq!(asked.last(), Some(&5));
-    for second in 60..asked.len() {
-        assert!(asked[second] - asked[second - 60] <= 2, "{second}");
-    }
+}
+
+/// How many of these moments the fullest such time holds.
+fn most_within(moments: &[i64], seconds: i64) -> usize {
+    let within = |from: &i64| moments.iter().filter(|at| (0..seconds).contains(&(**at - from))).count();
+    moments.iter().map(within).max().unwrap_or(0)
 }
 
 #[tokio::test]
@@ -131,7 +141,7 @@ async fn a_kept_token_is_used_until_shortly_before_its_end() {
     assert_eq!(server.tokens.load(Ordering::SeqCst), 1);
     let kept = shelf.0.lock().unwrap().clone();
     assert_eq!(kept.token.unwrap().expires(), clock.now() + Duration::from_secs(3599));
-    assert_eq!(kept.asked.second, Some(clock.now()));
+    assert_eq!(kept.asked.last(), Some(clock.now()));
 }
 
 /// What stays over a restart.
@@ -173,8 +183,7 @@ async fn a_crash_loop_asks_for_two_tokens_in_a_minute_and_five_in_five() {
             disk.clock.advance(Duration::from_secs(restart_seconds));
         }
         for (most, seconds) in [(2, 60), (5, 300)] {
-            let within = |from: &i64| asked.iter().filter(|at| (0..seconds).contains(&(**at - from))).count();
-            let worst = asked.iter().map(within).max().unwrap();
+            let worst = most_within(&asked, seconds);
             assert!(worst <= most, "{worst} requests in {seconds} s, restarted every {restart_seconds} s: {asked:?}");
         }
         assert!(asked.len() >= 8, "a lane that waits still asks again: {asked:?}");
